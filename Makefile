@@ -1,0 +1,51 @@
+# Every target does its own set-up on a fresh Debian 12 or 13 (tools/setup.sh); the first run takes minutes, later ones
+# some tens of milliseconds. `make check` is the whole of CI.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test check format format-check lint types benchmark sim docs lock clean
+
+PYTHON := .venv/bin/python
+BENCH_ARGS ?=
+TEST_ARGS ?=
+SEED ?= 1
+N ?= 10000
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## all that bench and test need, without running them
+	@tools/setup.sh dev
+
+bench: ## a simulated car charges, on a page in the browser (BENCH_ARGS="--page 8080")
+	@tools/setup.sh bench
+	@.venv/bin/chargerd bench $(BENCH_ARGS)
+
+test: setup ## the tests (TEST_ARGS="-k pilot")
+	@$(PYTHON) -m pytest -n 2 --dist=loadgroup $(TEST_ARGS)
+
+check: format-check lint types test ## everything CI asks: format, lint, types, tests
+
+format: setup ## rewrite the code in the one format
+	@$(PYTHON) -m ruff format
+	@$(PYTHON) -m ruff check --fix-only --quiet
+
+format-check: setup
+	@$(PYTHON) -m ruff format --check
+
+lint: setup ## ruff
+	@$(PYTHON) -m ruff check
+
+types: setup ## mypy --strict
+	@$(PYTHON) -m mypy --strict
+
+benchmark: setup ## the table of measured speeds, sizes and latencies
+	@$(PYTHON) -m benchmarks
+
+sim: setup ## the whole charger on virtual time (SEED=1 N=10000)
+	@$(PYTHON) -m tests.sim --seed $(SEED) --count $(N)
+
+lock: ## maintainer: the newest versions that fit, with hashes, for every supported Python
+	@tools/lock.sh
+
+clean: ## remove what set-up and the tools made
+	rm -rf .venv .setup.log .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

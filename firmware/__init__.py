@@ -1,0 +1,1 @@
+"""Signed firmware updates: format, verification, slots. Knows neither chargerd nor hal."""

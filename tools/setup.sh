@@ -1,0 +1,139 @@
+#!/bin/bash
+# Set-up of a fresh Debian 12 or 13: apt packages, then a virtual environment in .venv with exactly the locked packages.
+#
+#   tools/setup.sh bench    what `chargerd bench` needs
+#   tools/setup.sh dev      that, and what the tests need
+#
+# One line per step with its time. What fails says in one line what is missing and what to do. A later run does nothing
+# and costs some tens of milliseconds: the finished state is named by the hash of the files that define it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+level=${1:-}
+venv=.venv
+log=$PWD/.setup.log
+
+# systemd-python comes as source only: it is what needs a compiler, Python's headers and libsystemd's.
+apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python3-venv"
+# The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
+apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
+
+case $level in
+    bench) packages=$apt_bench locks="requirements/bench.txt" need_mb=500 ;;
+    dev) packages="$apt_bench $apt_dev" locks="requirements/dev.txt" need_mb=1500 ;;
+    *) echo "usage: tools/setup.sh bench|dev" >&2; exit 2 ;;
+esac
+
+fail() {
+    printf '\nset-up failed: %s\n' "$*" >&2
+    exit 1
+}
+
+# step "what it does" command...: runs quietly, prints one line, explains a failure from the log.
+step() {
+    local title=$1 started=$SECONDS
+    shift
+    printf 'set-up: %s ... ' "$title"
+    if ! "$@" >"$log" 2>&1 </dev/null; then
+        fail "$title: $(reason); all of it is in $log"
+    fi
+    printf '%d s\n' $((SECONDS - started))
+}
+
+# The usual causes in the words of the person who can cure them; otherwise the tool's own last error.
+reason() {
+    local pattern advice
+    while IFS='|' read -r pattern advice; do
+        if grep -qiE "${pattern//;/|}" "$log"; then
+            echo "$advice"
+            return
+        fi
+    done <<'END'
+No space left;enough free space|the disk is full, free some space and run it again
+Could not get lock;Unable to acquire the dpkg|another apt or dpkg is running, wait for it and run it again
+a password is required;not in the sudoers|sudo refused, run it again from a terminal or as root
+Temporary failure resolving;Could not resolve;Name or service not known;Failed to establish;NewConnectionError;Could not connect;Network is unreachable;ConnectTimeout|no network, connect the machine and run it again
+CERTIFICATE_VERIFY_FAILED;certificate verification failed|the TLS certificate of the server is not trusted, check the clock and ca-certificates
+DO NOT MATCH THE HASHES|a downloaded package is not the locked one, run it again and report it if it stays
+Unable to locate package;has no installation candidate|a package is not in this release's archive, Debian 12 or 13 is needed
+END
+    grep -E '^(E:|ERROR:|error:|Error:)|Error: ' "$log" | tail -n 1 || tail -n 1 "$log"
+}
+
+# ---- 1. Debian packages -------------------------------------------------------------------------------------------------
+missing_packages() {
+    # shellcheck disable=SC2086  # the lists are words
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' $packages 2>/dev/null || true; } |
+        awk -v all="$packages" '$1 == "installed" { have[$2] = 1 }
+            END { n = split(all, want, " "); for (i = 1; i <= n; i++) if (!(want[i] in have)) printf "%s ", want[i] }'
+}
+
+install_packages() {
+    local missing sudo=""
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || fail "these packages are missing and there is no sudo: as root run: apt-get install $missing"
+        # Ask for the password here, where it can be seen; with no terminal sudo says in the log why it cannot.
+        [ ! -t 0 ] || sudo -v || fail "sudo refused; as root run: apt-get install $missing"
+        sudo="sudo -n"
+    fi
+    enough_space /var "$need_mb"
+    step "reading the package lists" $sudo apt-get -qq -o APT::Update::Error-Mode=any update
+    # shellcheck disable=SC2086
+    step "installing ${missing% }" $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
+}
+
+enough_space() {
+    local free_mb
+    free_mb=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+    [ "$free_mb" -ge "$2" ] || fail "$1 has $free_mb MB free and $2 MB are needed: free some space and run it again"
+}
+
+# ---- 2. Virtual environment ---------------------------------------------------------------------------------------------
+# The first of python3 in PATH (it may be pyenv's) and Debian's that is new enough and can build an environment.
+find_python() {
+    local candidate
+    for candidate in python3 /usr/bin/python3; do
+        if "$candidate" - 2>/dev/null <<'END'
+import ensurepip, pathlib, sys, sysconfig, venv
+sys.exit(sys.version_info < (3, 11) or not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())
+END
+        then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+build_environment() {
+    local python pip="$venv/bin/python -m pip --quiet --disable-pip-version-check install"
+    # An environment whose interpreter went away (an upgraded Debian) or is too old is made anew; a sound one is kept.
+    if ! "$venv/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$(find_python) || fail "no python3 >= 3.11 with venv and headers: use Debian 12 or newer, or put one first in PATH"
+        enough_space . "$need_mb"
+        step "making $venv with $("$python" --version)" "$python" -m venv --clear "$venv"
+    fi
+    # The build tool first, from its own lock: what is built from source then builds with that and nothing unlocked.
+    step "installing the build tool" $pip --require-hashes -r requirements/build.txt
+    step "installing the locked Python packages" $pip --require-hashes --no-build-isolation --use-pep517 -r "$locks"
+    step "installing chargerd itself" $pip --no-deps --no-build-isolation -e .
+}
+
+# ---- in order -----------------------------------------------------------------------------------------------------------
+if command -v dpkg-query >/dev/null; then
+    install_packages
+else
+    echo "set-up: this is not Debian; what it calls \"$packages\" must be here already"
+fi
+
+wanted=$(cat tools/setup.sh pyproject.toml requirements/*.txt | sha256sum)
+done_file=$venv/set-up-$level
+if [ "$(cat "$done_file" 2>/dev/null)" != "$wanted" ]; then
+    build_environment
+    echo "$wanted" >"$done_file"
+    # The environment of the tests holds all that the bench needs.
+    [ "$level" != dev ] || echo "$wanted" >"$venv/set-up-bench"
+    rm -f "$log"
+fi
