@@ -1,0 +1,164 @@
+"""What flows through the charging core: Readings from the devices, Orders from the station, Outputs to the devices, Status to all.
+
+Orders and Status are the only things that cross between the two processes. Each is a complete snapshot: the latest wins, so a
+lost, doubled or late one does no harm. Counters (`plug_count`, `energy_on_count`, token and unlock sequence numbers) make an
+edge visible even when the snapshots on both sides of it were lost.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from chargerd.limits import NO_LIMITS, Limit
+from hal.types import (
+    BoardFacts,
+    CableRating,
+    Indication,
+    LockReading,
+    MeterSample,
+    PilotMode,
+    PilotReading,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+    Token,
+)
+
+ORDERS_LEASE_S = 30.0
+"""How long Orders hold without renewal (they are renewed each second); after that: no energy."""
+
+RELAY_LEASE_S = 1.0
+"""How long the board keeps the contactor closed without being told again."""
+
+
+class PilotState(StrEnum):
+    """State of the vehicle as the pilot shows it (IEC 61851-1 table A.4); UNKNOWN before the first valid reading."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+    UNKNOWN = "unknown"
+
+
+class TokenSeen(msgspec.Struct, frozen=True):
+    """The last token of a reader; `seq` grows by one with each presentation, so a repeat is seen as new."""
+
+    token: Token
+    seq: int
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells which."""
+
+    pilot: PilotReading | None = None
+    relay: RelayReading | None = None
+    meter: MeterSample | None = None
+    cable: CableRating | None = None
+    lock: LockReading | None = None
+    residual: ResidualReading | None = None
+    temperature: Temperature | None = None
+    token: TokenSeen | None = None
+
+
+class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
+    """What the station wants of one EVSE.
+
+    `permit`: somebody is authorised to take energy. `limits`: the station's rows of the limit table (site, csms, ...).
+    `available`: the EVSE is in service. `unlock_seq`: grows by one for each request to release the connector.
+    """
+
+    permit: bool = False
+    limits: tuple[Limit, ...] = ()
+    available: bool = True
+    unlock_seq: int = 0
+    indication: Indication = Indication.AVAILABLE
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete wish of the station for all EVSEs (`evses[i]` is EVSE i + 1); nothing holds after `valid_until_mono`."""
+
+    seq: int
+    valid_until_mono: float
+    evses: tuple[EvseOrders, ...]
+
+
+class Outputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write to the devices of one EVSE in this tick; all of it, every tick."""
+
+    pilot_mode: PilotMode
+    duty_percent: float
+    relay_closed: bool
+    relay_hold_s: float
+    locked: bool
+    indication: Indication
+
+
+class ActiveFault(msgspec.Struct, frozen=True):
+    """A fault that stands. `code`: key of the fault table (chargerd/evse/faults.py); `detail`: the values behind it."""
+
+    code: str
+    since_mono: float
+    detail: str = ""
+
+
+class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to know about one EVSE at one instant.
+
+    `offered_amps`: the current the pilot signals now, 0 when it offers none. `limits`: the whole table, `limit` its winner.
+    `why_not`: every reason why no energy may flow, empty when it may. `relay_closed` None: no feedback fitted.
+    `plug_count`, `energy_on_count`: how often a vehicle was plugged in and energy switched on since the process began;
+    `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading then).
+    `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
+    """
+
+    evse_id: int
+    pilot_state: PilotState = PilotState.UNKNOWN
+    pilot_since_mono: float = 0.0
+    ev_connected: bool = False
+    pilot_mode: PilotMode = PilotMode.STEADY_HIGH
+    duty_percent: float = 100.0
+    offered_amps: float = 0.0
+    limit: Limit = NO_LIMITS
+    limits: tuple[Limit, ...] = ()
+    why_not: tuple[str, ...] = ()
+    faults: tuple[ActiveFault, ...] = ()
+    relay_commanded: bool = False
+    relay_closed: bool | None = None
+    meter: MeterSample | None = None
+    token: TokenSeen | None = None
+    cable_amps: float | None = None
+    locked: bool | None = None
+    celsius: float | None = None
+    plug_count: int = 0
+    energy_on_count: int = 0
+    plugged_wh: float | None = None
+    energy_on_wh: float | None = None
+    energy_off_wh: float | None = None
+    contactor_cycles: int = 0
+    unlock_seq: int = 0
+    unlocked: bool | None = None
+
+
+class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the control loop keeps time since start: ticks done, periods missed, lateness and work per tick in milliseconds."""
+
+    ticks: int = 0
+    missed: int = 0
+    late_p50_ms: float = 0.0
+    late_p999_ms: float = 0.0
+    late_max_ms: float = 0.0
+    work_max_ms: float = 0.0
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete state of the charging side. `run_id`: new with each start of the control process (its counters restart then)."""
+
+    run_id: str
+    seq: int
+    at_mono: float
+    board: BoardFacts
+    evses: tuple[EvseStatus, ...]
+    loop: LoopHealth = LoopHealth()

@@ -1,0 +1,70 @@
+"""The station's wishes for each EVSE, put together from all blocks into one Orders snapshot."""
+
+from chargerd.clock import Now
+from chargerd.evse.types import ORDERS_LEASE_S, EvseOrders, Orders, Status
+from chargerd.limits import Limit
+from hal.types import Indication
+
+
+class OrdersDesk:
+    """Each block sets its own fields here; the snapshot is complete and carries its own end."""
+
+    def __init__(self, evse_count: int) -> None:
+        self._permit = [False] * evse_count
+        self._available = [True] * evse_count
+        self._limits: list[dict[str, Limit]] = [{} for _ in range(evse_count)]
+        self._indication = [Indication.AVAILABLE] * evse_count
+        self._unlock_seq = [0] * evse_count
+        self._seq = 0
+        self._last: tuple[EvseOrders, ...] = ()
+
+    def set_permit(self, evse_id: int, permit: bool) -> None:
+        """Whether somebody is authorised to take energy."""
+        self._permit[evse_id - 1] = permit
+
+    def set_available(self, evse_id: int, available: bool) -> None:
+        """Whether the EVSE is in service."""
+        self._available[evse_id - 1] = available
+
+    def set_limit(self, evse_id: int, source: str, limit: Limit | None) -> None:
+        """The row of `source`; None removes it."""
+        if limit is None:
+            self._limits[evse_id - 1].pop(source, None)
+        else:
+            self._limits[evse_id - 1][source] = limit
+
+    def set_indication(self, evse_id: int, indication: Indication) -> None:
+        """What the user is to be shown."""
+        self._indication[evse_id - 1] = indication
+
+    def request_unlock(self, evse_id: int) -> int:
+        """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was dealt with."""
+        self._unlock_seq[evse_id - 1] += 1
+        return self._unlock_seq[evse_id - 1]
+
+    def adopt(self, status: Status) -> None:
+        """Go on from the numbers the control process knows, so that a restart of ours repeats no unlock."""
+        for index, evse in enumerate(status.evses):
+            self._unlock_seq[index] = max(self._unlock_seq[index], evse.unlock_seq)
+
+    def changed(self) -> bool:
+        """Whether the wishes differ from the last snapshot."""
+        return self._wishes() != self._last
+
+    def snapshot(self, now: Now) -> Orders:
+        """All wishes, valid for ORDERS_LEASE_S from now."""
+        self._seq += 1
+        self._last = self._wishes()
+        return Orders(seq=self._seq, valid_until_mono=now.mono + ORDERS_LEASE_S, evses=self._last)
+
+    def _wishes(self) -> tuple[EvseOrders, ...]:
+        return tuple(
+            EvseOrders(
+                permit=self._permit[index],
+                limits=tuple(self._limits[index].values()),
+                available=self._available[index],
+                unlock_seq=self._unlock_seq[index],
+                indication=self._indication[index],
+            )
+            for index in range(len(self._permit))
+        )

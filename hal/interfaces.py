@@ -1,0 +1,108 @@
+"""What a device must be able to do: one small role each, synchronous, without policy.
+
+A driver raises HalError when the device fails and never retries on its own for longer than its interface says. Everything
+that can energise something is a lease: `Relays.hold` opens by itself when it is not renewed.
+"""
+
+from typing import Protocol
+
+from hal.types import (
+    CableRating,
+    Indication,
+    LockReading,
+    MeterSample,
+    PilotMode,
+    PilotReading,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+    Token,
+)
+
+
+class Pilot(Protocol):
+    """The control pilot of one EVSE."""
+
+    def read(self) -> PilotReading:
+        """The present peaks in volts; returns within 5 ms."""
+        ...
+
+    def set(self, mode: PilotMode, duty_percent: float) -> None:
+        """Drive the pilot. `duty_percent` counts only in PWM mode; a driver refuses (HalError) a duty above the board's rating."""
+        ...
+
+
+class Relays(Protocol):
+    """The contactor of one EVSE."""
+
+    def hold(self, closed: bool, for_s: float) -> None:
+        """Close (or open) now; a close lapses after `for_s` seconds unless it is renewed, and the board opens by itself."""
+        ...
+
+    def read(self) -> RelayReading:
+        """The feedback contact; returns within 5 ms."""
+        ...
+
+
+class Meter(Protocol):
+    """The energy meter of one EVSE; slow, so it is read in a thread of its own."""
+
+    def read(self) -> MeterSample:
+        """One fresh, consistent sample. Raises HalError rather than returning anything old or doubtful."""
+        ...
+
+
+class Proximity(Protocol):
+    """The proximity (PP) contact of a socket."""
+
+    def read(self) -> CableRating:
+        """The present resistor and its cable class."""
+        ...
+
+
+class Lock(Protocol):
+    """The motor lock of a socket."""
+
+    def set(self, locked: bool) -> None:
+        """Drive the lock towards `locked`; returns at once, `read` tells when it got there."""
+        ...
+
+    def read(self) -> LockReading:
+        """The feedback contact."""
+        ...
+
+
+class ResidualCurrent(Protocol):
+    """A residual current monitor."""
+
+    def read(self) -> ResidualReading:
+        """The trip inputs."""
+        ...
+
+    def self_test(self) -> bool:
+        """Run the device's own test; True when it tripped as it should. Takes up to 1 s, contactor open."""
+        ...
+
+
+class Thermometer(Protocol):
+    """A temperature sensor."""
+
+    def read(self) -> Temperature:
+        """The present temperature."""
+        ...
+
+
+class TokenReader(Protocol):
+    """A card reader or keypad; slow, so it is read in a thread of its own."""
+
+    def read(self) -> Token | None:
+        """The token presented since the last call, or None. Blocks for at most 0.5 s."""
+        ...
+
+
+class Indicator(Protocol):
+    """Lights and sounds for the user."""
+
+    def show(self, indication: Indication) -> None:
+        """Show it until told otherwise."""
+        ...

@@ -1,0 +1,178 @@
+"""The values that cross the hardware border, and the ways a device can fail. No policy, no I/O.
+
+Every reading carries `at_mono`, the monotonic second at which it was taken, so that its age can be judged by whoever uses it.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class PilotMode(StrEnum):
+    """What the EVSE puts on the control pilot (IEC 61851-1 annex A)."""
+
+    STEADY_HIGH = "x1"  # +12 V through 1 kOhm, no oscillator: not ready to deliver energy
+    PWM = "pwm"  # 1 kHz square wave, the duty cycle says the current
+    STEADY_LOW = "F"  # -12 V: EVSE not available
+
+
+class PilotReading(msgspec.Struct, frozen=True):
+    """Positive and negative peak of the control pilot in volts, as seen at the EVSE (about +12/+9/+6/+3/0/-12)."""
+
+    high_volts: float
+    low_volts: float
+    at_mono: float
+
+
+class RelayReading(msgspec.Struct, frozen=True):
+    """Contactor feedback. `closed` None: the board has no feedback contact."""
+
+    closed: bool | None
+    at_mono: float
+
+
+class MeterSample(msgspec.Struct, frozen=True):
+    """One consistent reading of the energy meter; positive means towards the vehicle.
+
+    `energy_wh`: import register, never rebased. `amps`, `volts`: one value per phase (1 to 3). `power_w`: total.
+    `frequency_hz` None: not offered by this meter. `signed`: the meter's own signed document (OCMF, ...), opaque bytes.
+    """
+
+    at_mono: float
+    energy_wh: float
+    power_w: float
+    amps: tuple[float, ...]
+    volts: tuple[float, ...]
+    frequency_hz: float | None = None
+    signed: bytes | None = None
+
+
+class CableRating(msgspec.Struct, frozen=True):
+    """Proximity reading. `amps`: what the cable carries; None: no cable, or a resistor outside every class."""
+
+    ohms: float
+    amps: float | None
+    at_mono: float
+
+
+class LockReading(msgspec.Struct, frozen=True):
+    """Socket lock. `locked` None: the lock has no feedback."""
+
+    locked: bool | None
+    at_mono: float
+
+
+class ResidualReading(msgspec.Struct, frozen=True):
+    """Residual current monitor: tripped on AC (30 mA) or on smooth DC (6 mA)."""
+
+    tripped_ac: bool
+    tripped_dc: bool
+    at_mono: float
+
+
+class Temperature(msgspec.Struct, frozen=True):
+    """One thermometer, degrees Celsius."""
+
+    celsius: float
+    at_mono: float
+
+
+class TokenKind(StrEnum):
+    """How a token was read; the values are OCPP's IdTokenEnumType."""
+
+    ISO14443 = "ISO14443"
+    ISO15693 = "ISO15693"
+    KEY_CODE = "KeyCode"
+    LOCAL = "Local"
+    MAC_ADDRESS = "MacAddress"
+    NO_AUTHORIZATION = "NoAuthorization"
+
+
+class Token(msgspec.Struct, frozen=True):
+    """An identification shown to a reader. `uid`: upper-case hex, byte 0 first (at most 36 characters)."""
+
+    uid: str
+    kind: TokenKind
+    at_mono: float
+
+    def __repr__(self) -> str:
+        return f"Token({self.uid[:2]}…{self.uid[-2:]}, {self.kind})"
+
+
+class Indication(StrEnum):
+    """What the user is to be told by light or sound; the board maps it to its own patterns."""
+
+    AVAILABLE = "available"
+    CONNECTED = "connected"
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    CHARGING = "charging"
+    SUSPENDED = "suspended"
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+    OFF = "off"
+
+
+class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hardware of one EVSE is and can do; never changes while the process lives.
+
+    `max_amps`: rating per phase. `phases`: 1 or 3. `nominal_volts`: phase to neutral. `connector_type`: OCPP ConnectorType
+    name (sType2, cType2, ...). `tethered`: cable permanently attached. `ventilated`: state D may be served. `has_*`: fitted,
+    so a missing reading means trouble.
+    """
+
+    max_amps: float
+    phases: int
+    nominal_volts: float = 230.0
+    connector_type: str = "sType2"
+    tethered: bool = False
+    ventilated: bool = False
+    has_feedback: bool = True
+    has_meter: bool = True
+    has_proximity: bool = False
+    has_lock: bool = False
+    has_residual: bool = False
+    has_thermometer: bool = False
+
+
+class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the board file says the product is. `evses[i]` is EVSE i + 1. `simulated`: no real power anywhere."""
+
+    vendor: str
+    model: str
+    serial: str
+    evses: tuple[EvseFacts, ...]
+    simulated: bool = False
+
+
+class HalError(Exception):
+    """A device did not do what was asked. `device`: which one, in the board file's words; `why`: what happened."""
+
+    def __init__(self, device: str, why: str) -> None:
+        super().__init__(f"{device}: {why}")
+        self.device = device
+        self.why = why
+
+
+class DeviceMissing(HalError):
+    """The device is not there (no such file, port or line, or access refused)."""
+
+
+class DeviceSilent(HalError):
+    """The device did not answer in time."""
+
+
+class DeviceGarbled(HalError):
+    """The device answered something that cannot be right."""
+
+
+class BoardError(Exception):
+    """A board file is wrong. Says where (`place`: file and key or line), what was found and what was expected."""
+
+    def __init__(self, place: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{place}: {problem}; {remedy}")
+        self.place = place
+        self.problem = problem
+        self.remedy = remedy
