@@ -51,7 +51,6 @@ reason() {
     done <<'END'
 No space left;enough free space|the disk is full, free some space and run it again
 Could not get lock;Unable to acquire the dpkg|another apt or dpkg is running, wait for it and run it again
-a password is required;not in the sudoers|sudo refused, run it again from a terminal or as root
 Temporary failure resolving;Could not resolve;Name or service not known;Failed to establish;NewConnectionError;Could not connect;Network is unreachable;ConnectTimeout|no network, connect the machine and run it again
 CERTIFICATE_VERIFY_FAILED;certificate verification failed|the TLS certificate of the server is not trusted, check the clock and ca-certificates
 DO NOT MATCH THE HASHES|a downloaded package is not the locked one, run it again and report it if it stays
@@ -73,9 +72,9 @@ install_packages() {
     missing=$(missing_packages)
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || fail "these packages are missing and there is no sudo: as root run: apt-get install $missing"
-        # Ask for the password here, where it can be seen; with no terminal sudo says in the log why it cannot.
-        [ ! -t 0 ] || sudo -v || fail "sudo refused; as root run: apt-get install $missing"
+        # sudo asks for its password here, where the question can be seen.
+        { [ -t 0 ] && sudo -v; } || sudo -n true 2>/dev/null ||
+            fail "Debian packages are missing and sudo is not here or refused; as root run: apt-get install $missing"
         sudo="sudo -n"
     fi
     enough_space /var "$need_mb"
