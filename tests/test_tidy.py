@@ -109,6 +109,7 @@ def test_every_board_file_loads(path: Path) -> None:
         ("chargerd/evse/guard.py", "import chargerd.store"),
         ("chargerd/evse/guard.py", "from hal import interfaces"),
         ("chargerd/evse/guard.py", "from ..ocpp import rpc"),
+        ("chargerd/evse/pilot.py", "from hal.iec61851 import offered_amps"),
         ("chargerd/ocpp/rpc.py", "import websockets"),
         ("chargerd/ocpp/rpc.py", "from chargerd.evse.guard import why_not"),
         ("chargerd/ocpp/rpc.py", "def f():\n    import random"),
