@@ -1,7 +1,7 @@
 """All durable state of the station: one SQLite file with named values and ordered queues, written synchronously.
 
 What `transaction()` covers is on disk completely or not at all, whatever kills the process or the power. The file
-belongs to one process at a time. Values are msgspec JSON, decoded strictly into the type that is asked for.
+belongs to one process at a time. Values are JSON, decoded strictly into the type that is asked for.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
+from chargerd import codec
 
 T = TypeVar("T")
 
@@ -20,6 +20,9 @@ PAGE_BYTES = 1024
 
 ROWS_PER_READ = 100
 """Rows handed out by one `rows` call unless the caller says otherwise: memory stays flat however long a queue is."""
+
+MAX_VALUE_BYTES = 16 * 1024 * 1024
+"""No value of ours comes near this; a longer one is not ours."""
 
 MIGRATIONS = (
     """
@@ -85,21 +88,22 @@ class Store:
         self.commits = 0
         self._in_transaction = False
         self._begun = False
+        self._failure: StoreError | None = None
         with self._translated():
             self._db = self._opened()
             self._migrate()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside are one commit, made at the end; an exception undoes them. Without writes it is free."""
+        """All writes inside are one commit, made at the end; an exception undoes them. Without writes it is free.
+
+        A write that failed fails the whole transaction, even if somebody inside caught the StoreError.
+        """
         assert not self._in_transaction, "can't nest: the outermost caller decides what belongs together"
         self._in_transaction = True
         try:
             yield
-            if self._begun:
-                with self._translated():
-                    self._db.execute("COMMIT")
-                self.commits += 1
+            self._commit()
         except BaseException:
             if self._begun:
                 self._roll_back()
@@ -107,6 +111,7 @@ class Store:
         finally:
             self._in_transaction = False
             self._begun = False
+            self._failure = None
 
     def get(self, namespace: str, key: str, kind: type[T]) -> T | None:
         """The value under `key`, None when there is none. Raises StoredValueError when it is no `kind`."""
@@ -115,7 +120,7 @@ class Store:
 
     def put(self, namespace: str, key: str, value: object) -> None:
         """Set the value under `key`."""
-        self._write("INSERT OR REPLACE INTO value VALUES (?, ?, ?)", namespace, key, msgspec.json.encode(value))
+        self._write("INSERT OR REPLACE INTO value VALUES (?, ?, ?)", namespace, key, codec.encode(value))
 
     def delete(self, namespace: str, key: str) -> None:
         """Remove the value under `key`, if there is one."""
@@ -129,7 +134,7 @@ class Store:
     def append(self, queue: str, value: object, subject: str = "") -> int:
         """Add a row at the end of `queue`; its id is greater than that of any row before it, removed ones included."""
         return self._write(
-            "INSERT INTO row (queue, subject, json) VALUES (?, ?, ?)", queue, subject, msgspec.json.encode(value)
+            "INSERT INTO row (queue, subject, json) VALUES (?, ?, ?)", queue, subject, codec.encode(value)
         )
 
     def head(self, queue: str, kind: type[T]) -> tuple[int, T] | None:
@@ -145,14 +150,14 @@ class Store:
 
     def replace(self, queue: str, row_id: int, value: object) -> None:
         """Give a row a new value; its place stays."""
-        self._write("UPDATE row SET json = ? WHERE queue = ? AND id = ?", msgspec.json.encode(value), queue, row_id)
+        self._write("UPDATE row SET json = ? WHERE queue = ? AND id = ?", codec.encode(value), queue, row_id)
 
     def remove(self, queue: str, row_id: int) -> None:
         """Take a row out of the queue, if it is there."""
         self._write("DELETE FROM row WHERE queue = ? AND id = ?", queue, row_id)
 
     def set_aside(self, queue: str, row_id: int) -> None:
-        """Move a row that cannot be used to the queue "<queue>.unreadable": nothing is lost and the next one follows."""
+        """Move a row that cannot be used to the queue "<queue>.unreadable": nothing is lost, the next one follows."""
         self._write("UPDATE row SET queue = ? WHERE queue = ? AND id = ?", f"{queue}.unreadable", queue, row_id)
 
     def count(self, queue: str, subject: str | None = None) -> int:
@@ -204,12 +209,15 @@ class Store:
         self._db.execute("COMMIT")
 
     def _write(self, statement: str, *values: object) -> int:
-        if self._in_transaction and not self._begun:
+        try:
             with self._translated():
-                self._db.execute("BEGIN IMMEDIATE")
-            self._begun = True
-        with self._translated():
-            row_id = self._db.execute(statement, values).lastrowid
+                if self._in_transaction and not self._begun:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._begun = True
+                row_id = self._db.execute(statement, values).lastrowid
+        except StoreError as error:
+            self._failure = error if self._in_transaction else None
+            raise
         if not self._in_transaction:
             self.commits += 1
         return row_id or 0
@@ -223,6 +231,14 @@ class Store:
         with self._translated():
             return self._db.execute(statement, values).fetchall()
 
+    def _commit(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._begun:
+            with self._translated():
+                self._db.execute("COMMIT")
+            self.commits += 1
+
     def _roll_back(self) -> None:
         # SQLite undoes by itself on a full disk or I/O error; a second ROLLBACK then says "no transaction".
         with contextlib.suppress(sqlite3.Error):
@@ -230,8 +246,8 @@ class Store:
 
     def _decoded(self, raw: bytes, kind: type[T], place: str, row_id: int | None = None) -> T:
         try:
-            return msgspec.json.decode(raw, type=kind)
-        except msgspec.DecodeError as error:
+            return codec.decode(kind, raw, max_bytes=MAX_VALUE_BYTES)
+        except codec.CodecError as error:
             what = f"{place} is not readable as {kind.__name__}: {error}"
             raise StoredValueError(self._path, what, row_id) from error
 

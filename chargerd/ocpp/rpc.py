@@ -1,0 +1,294 @@
+"""OCPP-J framing (part 4, chapter 4): one CALL in flight each way, and every CALL of the CSMS gets exactly one answer.
+
+Nothing the peer sends raises past `on_text`. What is not worth an answer is ignored with a note.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from chargerd import codec
+from chargerd.clock import Now
+from chargerd.codec import CodecError, ErrorCode
+from chargerd.ocpp.effects import Severity
+from chargerd.ocpp.messages import ACTIONS
+from chargerd.ocpp.messages.wire import Call, Wire
+from chargerd.store import StoreError
+
+ResponseT = TypeVar("ResponseT", bound=Wire)
+
+MAX_WAITING_CALLS = 64
+"""Calls that wait for the one in flight; more than these means the CSMS has stopped keeping up."""
+
+MAX_ID_CHARACTERS = 36
+MAX_DESCRIPTION_CHARACTERS = 255
+"""Both part 4, 4.2."""
+
+UNREADABLE_ID = "-1"
+"""Stands for a message id that could not be read (part 4, 4.2.3)."""
+
+DEFAULT_MESSAGE_TIMEOUT_S = 30.0
+"""The suggested start (part 2, chapter 3); NetworkConnectionProfile.messageTimeout replaces it."""
+
+_CALL, _RESULT, _ERROR = 2, 3, 4
+
+
+class FailureKind(StrEnum):
+    """Why a call of ours got no usable answer."""
+
+    OFFLINE = "offline"  # not sent, or the link went down before the answer
+    TIMEOUT = "timeout"  # no answer within message_timeout_s although the link is up
+    ERROR = "error"  # answered with CALLERROR
+    BAD_RESPONSE = "bad response"  # answered with a payload that is not a response to this call
+
+
+class CallFailure(msgspec.Struct, frozen=True):
+    """How a call of ours failed. `code` and `description`: those of the CALLERROR, or of the fault in the response."""
+
+    kind: FailureKind
+    code: str = ""
+    description: str = ""
+
+    @classmethod
+    def offline(cls) -> "CallFailure":
+        """The failure of a call that could not reach the CSMS."""
+        return cls(FailureKind.OFFLINE)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind, self.code, self.description) if part)
+
+
+class CallRefused(Exception):  # noqa: N818  # an answer of its own, and no error of ours
+    """Raised by a handler: the request is answered with CALLERROR instead of a response."""
+
+    def __init__(self, code: ErrorCode, why: str) -> None:
+        super().__init__(f"{code}: {why}")
+        self.code = code
+        self.why = why
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    """A call of ours that is to be sent, or is in flight."""
+
+    request: Call[Any]
+    then: Callable[[Any, Now], None]
+    failed: Callable[[CallFailure, Now], None]
+
+
+class _InFlight(msgspec.Struct, frozen=True):
+    message_id: str
+    call: _Waiting
+    deadline_mono: float
+
+
+class Rpc:
+    """Both directions of one connection, whichever socket carries it."""
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[str], None],
+        dispatch: Callable[[Call[Any], Now], Wire],
+        mark: Callable[[], int],
+        reply: Callable[[int, str], None],
+        new_id: Callable[[], str],
+        note: Callable[[Severity, str], None],
+    ) -> None:
+        """`send` puts a text on the wire; `reply` places one before everything that was sent since `mark` was taken.
+
+        `dispatch` answers a request of the CSMS or raises CallRefused. `new_id`: 36 characters or less, never repeated.
+        """
+        self.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S
+        self.on_idle: Callable[[Now], None] = _nobody_waits
+        """Called when the last call of ours has been dealt with and none waits (the outbox takes its turn)."""
+        self._send = send
+        self._dispatch = dispatch
+        self._mark = mark
+        self._reply = reply
+        self._new_id = new_id
+        self._note = note
+        self._link_up = False
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight: _InFlight | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A call of ours is in flight or waiting."""
+        return self._in_flight is not None or bool(self._waiting)
+
+    def call(
+        self,
+        request: Call[ResponseT],
+        now: Now,
+        then: Callable[[ResponseT, Now], None],
+        failed: Callable[[CallFailure, Now], None],
+    ) -> None:
+        """Send `request` when its turn comes (part 2, 3 FR.01); exactly one of `then` and `failed` follows."""
+        if not self._link_up:
+            failed(CallFailure.offline(), now)
+        elif len(self._waiting) >= MAX_WAITING_CALLS:
+            self._note(Severity.WARNING, f"rpc: {len(self._waiting)} calls wait already, {request.action} not sent")
+            failed(CallFailure.offline(), now)
+        else:
+            self._waiting.append(_Waiting(request, then, failed))
+            self._send_next(now)
+
+    def on_link_up(self, _now: Now) -> None:
+        """A connection begins; nothing is left of the one before."""
+        assert not self.busy, "can't be busy: on_link_down came before and failed every call"
+        self._link_up = True
+
+    def on_link_down(self, now: Now) -> None:
+        """The connection ended: every call in flight or waiting fails with OFFLINE."""
+        self._link_up = False
+        calls = [self._in_flight.call] if self._in_flight is not None else []
+        calls += self._waiting
+        self._in_flight = None
+        self._waiting.clear()
+        for call in calls:
+            call.failed(CallFailure.offline(), now)
+
+    def next_deadline(self) -> float | None:
+        """When the call in flight times out."""
+        return None if self._in_flight is None else self._in_flight.deadline_mono
+
+    def on_time(self, now: Now) -> None:
+        """Give up the call in flight if its answer is overdue."""
+        if self._in_flight is not None and now.mono >= self._in_flight.deadline_mono:
+            call = self._in_flight.call
+            self._note(Severity.WARNING, f"rpc: no answer to {call.request.action} in {self.message_timeout_s:g} s")
+            self._settle(lambda: call.failed(CallFailure(FailureKind.TIMEOUT), now), now)
+
+    def on_text(self, text: str, now: Now) -> None:
+        """A frame from the CSMS."""
+        try:
+            parts = codec.decode(list[msgspec.Raw], text)
+        except CodecError as error:
+            self._answer_error(self._mark(), UNREADABLE_ID, ErrorCode.RPC_FRAMEWORK_ERROR, f"not a message: {error}")
+            return
+        kind = _decoded_or_none(int, parts, 0)
+        message_id = _decoded_or_none(str, parts, 1)
+        readable_id = message_id if message_id and len(message_id) <= MAX_ID_CHARACTERS else UNREADABLE_ID
+        if kind is None:
+            why = "the first element must be a message type number"
+            self._answer_error(self._mark(), readable_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
+        elif kind == _CALL:
+            self._on_call(readable_id, parts, now)
+        elif kind == _RESULT:
+            self._on_result(readable_id, parts, now)
+        elif kind == _ERROR:
+            self._on_error(readable_id, parts, now)
+        else:
+            why = f"message type {kind} is not known"
+            self._answer_error(self._mark(), readable_id, ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, why)
+
+    # ------------------------------------------------------------------ calls of the CSMS
+
+    def _on_call(self, message_id: str, parts: list[msgspec.Raw], now: Now) -> None:
+        mark = self._mark()
+        action = _decoded_or_none(str, parts, 2)
+        if message_id == UNREADABLE_ID or len(parts) != 4 or action is None:
+            why = f'a CALL is [2, "id of 1 to {MAX_ID_CHARACTERS} characters", "Action", {{payload}}]'
+            self._answer_error(mark, message_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
+            return
+        try:
+            response = self._dispatch(_request(action, parts[3]), now)
+            payload = codec.encode(response).decode()
+        except CallRefused as refusal:
+            self._answer_error(mark, message_id, refusal.code, refusal.why)
+        except CodecError as error:
+            self._answer_error(mark, message_id, error.code, str(error))
+        except StoreError:
+            raise  # a station that cannot remember must not go on
+        except Exception as error:  # a fault of ours must not cost the connection; the peer gets its answer
+            self._note(Severity.ERROR, f"rpc: answering {action} failed ({error!r})")
+            self._answer_error(mark, message_id, ErrorCode.INTERNAL_ERROR, "the station failed to answer")
+        else:
+            self._reply(mark, f"[{_RESULT},{_quoted(message_id)},{payload}]")
+
+    def _answer_error(self, mark: int, message_id: str, code: ErrorCode, why: str) -> None:
+        description = why[:MAX_DESCRIPTION_CHARACTERS]
+        self._note(Severity.WARNING, f"rpc: refused message {message_id} ({code}: {description})")
+        self._reply(mark, f"[{_ERROR},{_quoted(message_id)},{_quoted(code)},{_quoted(description)},{{}}]")
+
+    # ------------------------------------------------------------------ answers to ours
+
+    def _on_result(self, message_id: str, parts: list[msgspec.Raw], now: Now) -> None:
+        call = self._answered(message_id, "result")
+        if call is None:
+            return
+        try:
+            response = codec.decode(call.request.response(), parts[2] if len(parts) == 3 else b"")
+        except CodecError as error:
+            failure = CallFailure(FailureKind.BAD_RESPONSE, error.code, str(error))
+            self._note(Severity.WARNING, f"rpc: unusable answer to {call.request.action} ({failure})")
+            self._settle(lambda: call.failed(failure, now), now)
+            return
+        self._settle(lambda: call.then(response, now), now)
+
+    def _on_error(self, message_id: str, parts: list[msgspec.Raw], now: Now) -> None:
+        call = self._answered(message_id, "error")
+        if call is None:
+            return
+        code = _decoded_or_none(str, parts, 2) or ErrorCode.GENERIC_ERROR
+        description = _decoded_or_none(str, parts, 3) or ""
+        failure = CallFailure(FailureKind.ERROR, code[:MAX_ID_CHARACTERS], description[:MAX_DESCRIPTION_CHARACTERS])
+        self._note(Severity.WARNING, f"rpc: {call.request.action} was answered with {failure}")
+        self._settle(lambda: call.failed(failure, now), now)
+
+    def _answered(self, message_id: str, what: str) -> _Waiting | None:
+        """The call this answer belongs to; None (and a note) for a second answer, a late or an unasked one."""
+        if self._in_flight is None or self._in_flight.message_id != message_id:
+            self._note(Severity.WARNING, f"rpc: {what} for {message_id}, which waits for none, ignoring")
+            return None
+        return self._in_flight.call
+
+    def _settle(self, tell: Callable[[], None], now: Now) -> None:
+        self._in_flight = None
+        # The next call may go first only after this one's owner has had its say (and perhaps its own next call).
+        tell()
+        self._send_next(now)
+        if not self.busy:
+            self.on_idle(now)
+
+    def _send_next(self, now: Now) -> None:
+        while self._link_up and self._in_flight is None and self._waiting:
+            call = self._waiting.popleft()
+            message_id = self._new_id()
+            try:
+                payload = codec.encode(call.request).decode()
+            except CodecError as error:
+                self._note(Severity.ERROR, f"rpc: {call.request.action} cannot be sent ({error})")
+                call.failed(CallFailure(FailureKind.ERROR, error.code, str(error)), now)
+                continue
+            self._in_flight = _InFlight(message_id, call, now.mono + self.message_timeout_s)
+            self._send(f"[{_CALL},{_quoted(message_id)},{_quoted(call.request.action)},{payload}]")
+
+
+def _request(action: str, payload: msgspec.Raw) -> Call[Any]:
+    """Raises CallRefused for an action nobody knows, CodecError for a payload that does not fit it."""
+    kind = ACTIONS.get(action)
+    if kind is None:
+        raise CallRefused(ErrorCode.NOT_IMPLEMENTED, "no such action in OCPP 2.0.1")
+    return codec.decode(kind, payload)
+
+
+T = TypeVar("T")
+
+
+def _decoded_or_none(kind: type[T], parts: list[msgspec.Raw], index: int) -> T | None:
+    try:
+        return codec.decode(kind, parts[index]) if index < len(parts) else None
+    except CodecError:
+        return None
+
+
+def _quoted(text: str) -> str:
+    return codec.encode(text).decode()
+
+
+def _nobody_waits(_now: Now) -> None:
+    pass
