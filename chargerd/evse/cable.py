@@ -1,0 +1,44 @@
+"""The cable of a socket: rated when it is plugged in, and the same one until it is unplugged (IEC 61851-1 annex B)."""
+
+import math
+
+from chargerd.evse.situation import is_fresh
+from hal.types import CableRating
+
+CABLE_STALE_S = 2.0
+"""The proximity contact is to be watched while charging, about twice a second in the field."""
+
+
+class CableWatch:
+    """Follows the proximity contact of one socket.
+
+    `amps`: what the cable carries, None: unknown. `silent`: nothing fresh was read. `invalid`: a resistor outside
+    every class is plugged in. `changed`: the rating differs from that at plug-in.
+    """
+
+    def __init__(self) -> None:
+        self.amps: float | None = None
+        self.silent = True
+        self.invalid = False
+        self.changed = False
+        self._rated_amps: float | None = None
+
+    def update(self, reading: CableRating | None, connected: bool, now_mono: float) -> None:
+        """Take the latest reading (None: there was none). `connected`: a vehicle is at the other end."""
+        self.invalid = self.changed = False
+        self.amps = None
+        self.silent = reading is None or not is_fresh(reading.at_mono, now_mono, CABLE_STALE_S)
+        if not connected:
+            self._rated_amps = None
+            return
+        if reading is None or self.silent:
+            return
+        amps = reading.amps
+        if amps is None or not (math.isfinite(amps) and amps > 0):
+            self.invalid = True
+            return
+        if self._rated_amps is None:
+            self._rated_amps = amps
+        self.changed = amps != self._rated_amps
+        # A reading above the first one is never believed, one below it at once.
+        self.amps = min(amps, self._rated_amps)

@@ -1,0 +1,240 @@
+"""One EVSE: readings and orders in, outputs out, every output computed from scratch in every tick.
+
+Nothing is toggled and nothing is remembered that the world can tell again. What is remembered (when the contactor
+moved, when a soft stop began, counters) only ever delays or withholds energy; whether it may flow is asked of
+guard.why_not each time.
+
+State F is never put on the pilot: behind a steady -12 V the EVSE could not see the vehicle go, and the plug has to be
+released within 5 s of that (IEC 61851-1 table A.6). x1 stops a vehicle just as well.
+"""
+
+import math
+
+from chargerd.clock import Now
+from chargerd.evse.cable import CableWatch
+from chargerd.evse.faults import blocks_energy
+from chargerd.evse.guard import may_offer, must_open_now, valid_orders, why_not
+from chargerd.evse.lock import LockKeeper
+from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
+from chargerd.evse.situation import (
+    Situation,
+    celsius_of,
+    feedback_of,
+    meter_of,
+    most_amps,
+    residual_of,
+)
+from chargerd.evse.supervision import Supervision
+from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
+from chargerd.limits import NO_LIMITS, Limit, effective
+from hal.types import EvseFacts, Indication, PilotMode
+
+SOFT_STOP_S = 6.0
+"""After the offer ends the vehicle has 3 s to stop; after 6 s the EVSE may open under load (IEC 61851-1 table A.6)."""
+
+IDLE_AMPS = 1.0
+"""Below this current a contactor opens without wear."""
+
+DUTY_UP_S = 5.0
+"""A vehicle needs up to 5 s to follow a change (table A.6), so raises come no faster; a cut never waits."""
+
+
+class Controller:
+    """The charging core of one EVSE. `step` each tick, then `status` whenever it is wanted. Same inputs, same
+    outputs."""
+
+    def __init__(self, evse_id: int, facts: EvseFacts) -> None:
+        self._evse_id = evse_id
+        self._facts = facts
+        self._pilot = PilotWatch()
+        self._cable = CableWatch()
+        self._lock = LockKeeper(facts.has_lock)
+        self._supervision = Supervision()
+        self._readings = Readings()
+        self._limits: tuple[Limit, ...] = ()
+        self._limit = NO_LIMITS
+        self._why_not: tuple[str, ...] = ()
+        self._feedback: bool | None = None
+        self._celsius: float | None = None
+        self._meter_wh: float | None = None
+        # What was put out last.
+        self._mode = PilotMode.STEADY_HIGH
+        self._duty_percent = NOT_OFFERED_PERCENT
+        self._duty_since_mono = -math.inf
+        self._pwm_since_mono: float | None = None
+        self._relay = False
+        self._relay_since_mono = -math.inf
+        self._stopping_since_mono: float | None = None
+        # Counters and the meter's register at their last edge.
+        self._connected = False
+        self._energy_on = False
+        self._plug_count = 0
+        self._energy_on_count = 0
+        self._contactor_cycles = 0
+        self._plugged_wh: float | None = None
+        self._energy_on_wh: float | None = None
+        self._energy_off_wh: float | None = None
+
+    def step(self, readings: Readings, orders: Orders | None, now: Now) -> Outputs:
+        """One tick. `readings`: what the devices said last; `orders`: the station's last word for the whole board,
+        None: none.
+
+        Never raises for anything a reading or an order can hold.
+        """
+        mine = valid_orders(orders, self._evse_id, now.mono)
+        situation = self._look(readings, now.mono)
+        faults = self._supervision.update(situation)
+        self._limits = self._limit_table(mine)
+        self._limit = effective(self._limits)
+        self._why_not = why_not(situation, mine, self._limit, faults)
+        offer = may_offer(self._why_not)
+        self._drive_pilot(offer, now.mono)
+        self._drive_relay(situation, now.mono)
+        locked = self._drive_lock(mine, now.mono)
+        self._count(situation, now.mono)
+        faulted = any(blocks_energy(active) for active in faults)
+        wanted = Indication.UNAVAILABLE if mine is None else mine.indication
+        return Outputs(
+            pilot_mode=self._mode,
+            duty_percent=self._duty_percent,
+            relay_closed=self._relay,
+            relay_hold_s=RELAY_LEASE_S if self._relay else 0.0,
+            locked=locked,
+            indication=Indication.FAULTED if faulted else wanted,
+        )
+
+    def status(self, now: Now) -> EvseStatus:
+        """What is known as of the last step. `now` only dates a state that has not been seen to begin yet."""
+        pilot = self._pilot
+        return EvseStatus(
+            evse_id=self._evse_id,
+            pilot_state=pilot.state,
+            pilot_since_mono=pilot.since_mono or now.mono,
+            ev_connected=self._connected,
+            pilot_mode=self._mode,
+            duty_percent=self._duty_percent,
+            offered_amps=amps_from_duty(self._duty_percent),
+            limit=self._limit,
+            limits=self._limits,
+            why_not=self._why_not,
+            faults=self._supervision.faults,
+            relay_commanded=self._relay,
+            relay_closed=self._feedback,
+            meter=self._readings.meter,
+            token=self._readings.token,
+            cable_amps=self._cable.amps,
+            locked=self._lock.seen,
+            celsius=self._celsius,
+            plug_count=self._plug_count,
+            energy_on_count=self._energy_on_count,
+            plugged_wh=self._plugged_wh,
+            energy_on_wh=self._energy_on_wh,
+            energy_off_wh=self._energy_off_wh,
+            contactor_cycles=self._contactor_cycles,
+            unlock_seq=self._lock.unlock_seq,
+            unlocked=self._lock.unlocked,
+        )
+
+    def _look(self, readings: Readings, now_mono: float) -> Situation:
+        """Take the readings in and say what they amount to."""
+        pilot, cable, lock = self._pilot, self._cable, self._lock
+        self._readings = readings
+        pilot.update(readings.pilot, self._pwm_since_mono, now_mono)
+        cable.update(readings.cable, pilot.connected, now_mono)
+        lock.read(readings.lock, now_mono)
+        self._feedback = feedback_of(readings.relay, now_mono)
+        self._celsius = celsius_of(readings.temperature, now_mono)
+        meter = meter_of(readings.meter, now_mono)
+        self._meter_wh = None if meter is None else meter.energy_wh
+        return Situation(
+            facts=self._facts,
+            now_mono=now_mono,
+            pilot_state=pilot.state,
+            pilot_missing=pilot.missing,
+            pilot_settled=pilot.settled,
+            pilot_volts=pilot.volts,
+            connected=pilot.connected,
+            diode_proven=pilot.diode_proven,
+            diode_wrong=pilot.diode_wrong,
+            relay_commanded=self._relay,
+            relay_since_mono=self._relay_since_mono,
+            offered_amps=amps_from_duty(self._duty_percent),
+            feedback=self._feedback,
+            meter=meter,
+            residual=residual_of(readings.residual, now_mono),
+            celsius=self._celsius,
+            cable_amps=cable.amps,
+            cable_silent=cable.silent,
+            cable_invalid=cable.invalid,
+            cable_changed=cable.changed,
+            lock_confirmed=lock.confirmed,
+            lock_silent=lock.silent,
+            lock_off_course=lock.off_course,
+        )
+
+    def _limit_table(self, orders: EvseOrders | None) -> tuple[Limit, ...]:
+        """The whole table: the EVSE's own rows first, then the station's."""
+        own = [Limit("board", self._facts.max_amps)]
+        if self._facts.has_proximity and self._cable.amps is not None:
+            own.append(Limit("cable", self._cable.amps))
+        return (*own, *orders.limits) if orders is not None else tuple(own)
+
+    def _drive_pilot(self, offer: bool, now_mono: float) -> None:
+        wanted_percent = duty_from_amps(self._limit.amps) if offer else NOT_OFFERED_PERCENT
+        if not offer:
+            self._mode = PilotMode.STEADY_HIGH
+            self._pwm_since_mono = None
+        elif self._mode is not PilotMode.PWM:
+            self._mode = PilotMode.PWM
+            self._pwm_since_mono = now_mono
+        elif wanted_percent > self._duty_percent and now_mono - self._duty_since_mono < DUTY_UP_S:
+            wanted_percent = self._duty_percent
+        if wanted_percent != self._duty_percent:
+            self._duty_percent = wanted_percent
+            self._duty_since_mono = now_mono
+
+    def _drive_relay(self, situation: Situation, now_mono: float) -> None:
+        reasons = self._why_not
+        if not self._relay or not reasons:
+            self._stopping_since_mono = None
+            closed = not reasons
+        elif must_open_now(reasons):
+            closed = False
+        else:
+            if self._stopping_since_mono is None:
+                self._stopping_since_mono = now_mono
+            closed = not self._may_open(situation, self._stopping_since_mono)
+        if closed is not self._relay:
+            self._relay = closed
+            self._relay_since_mono = now_mono
+            self._contactor_cycles += closed
+
+    def _may_open(self, situation: Situation, stopping_since_mono: float) -> bool:
+        """Whether the soft stop is over: the vehicle takes nothing any more, or has had its time."""
+        if situation.now_mono - stopping_since_mono >= SOFT_STOP_S:
+            return True
+        sample = situation.meter
+        return sample is not None and sample.at_mono > stopping_since_mono and most_amps(sample) < IDLE_AMPS
+
+    def _drive_lock(self, orders: EvseOrders | None, now_mono: float) -> bool:
+        """Held while energy is or may be on the plug, which includes a contactor that did not open."""
+        permitted = orders is not None and orders.permit
+        live = self._relay or self._feedback is True
+        if orders is not None:
+            self._lock.request(orders.unlock_seq, permitted or live, now_mono)
+        return self._lock.drive(self._pilot.connected and (permitted or live), now_mono)
+
+    def _count(self, situation: Situation, now_mono: float) -> None:
+        """Move the counters on their edges, with the meter's register at that moment."""
+        if situation.connected and not self._connected:
+            self._plug_count += 1
+            self._plugged_wh = self._meter_wh
+        self._connected = situation.connected
+        confirmed = situation.feedback is True or not self._facts.has_feedback
+        if self._relay and confirmed and not self._energy_on:
+            self._energy_on = True
+            self._energy_on_count += 1
+            self._energy_on_wh = self._meter_wh
+        elif self._energy_on and not self._relay:
+            self._energy_on = False
+            self._energy_off_wh = self._meter_wh

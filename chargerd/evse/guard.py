@@ -1,0 +1,189 @@
+"""The one place that can say no to energy.
+
+`why_not` lists every reason at once, so that nobody has to guess why a vehicle does not charge. Missing, stale and
+contradictory readings are reasons like any other. Two questions about a list of reasons are answered here too: may
+the pilot offer current although the contactor may not close yet, and has a closed contactor to open at once.
+"""
+
+from enum import StrEnum
+
+from chargerd.evse.faults import TABLE, Severity, blocks_energy, fault
+from chargerd.evse.situation import Situation
+from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, Orders, PilotState
+from chargerd.limits import MIN_AMPS, Limit
+
+RECLOSE_S = 5.0
+"""After opening, the contactor stays open this long: field practice is 5 to 15 s, and more wears contactor and
+vehicle."""
+
+LEASE_MARGIN_S = 1.0
+"""Orders that claim to hold longer than the lease (and this) come from a broken clock and hold for no time at all."""
+
+
+class Reason(StrEnum):
+    """Why no energy may flow. LIMIT and FAULT are followed by ":" and the owner of the limit or the code of the
+    fault."""
+
+    NO_ORDERS = "no_orders"
+    NOT_PERMITTED = "not_permitted"
+    UNAVAILABLE = "unavailable"
+    PILOT_MISSING = "pilot_missing"
+    PILOT_INVALID = "pilot_invalid"
+    PILOT_UNSETTLED = "pilot_unsettled"
+    NOT_CONNECTED = "not_connected"
+    EV_NOT_READY = "ev_not_ready"
+    NO_VENTILATION = "no_ventilation"
+    DIODE_NOT_PROVEN = "diode_not_proven"
+    FAULT = "fault"
+    LIMIT = "limit"
+    FEEDBACK_MISSING = "feedback_missing"
+    FEEDBACK_CONTRADICTS = "feedback_contradicts"
+    METER_MISSING = "meter_missing"
+    RESIDUAL_MISSING = "residual_missing"
+    RESIDUAL_TRIPPED = "residual_tripped"
+    CABLE_UNKNOWN = "cable_unknown"
+    LOCK_NOT_CONFIRMED = "lock_not_confirmed"
+    RECLOSE_INTERVAL = "reclose_interval"
+    TEMPERATURE_MISSING = "temperature_missing"
+
+
+_TEXTS = {
+    Reason.NO_ORDERS: "the station process gives no orders",
+    Reason.NOT_PERMITTED: "nobody is authorised",
+    Reason.UNAVAILABLE: "the EVSE is out of service",
+    Reason.PILOT_MISSING: "the pilot cannot be read",
+    Reason.PILOT_INVALID: "the pilot shows no valid vehicle state",
+    Reason.PILOT_UNSETTLED: "the pilot is changing",
+    Reason.NOT_CONNECTED: "no vehicle is plugged in",
+    Reason.EV_NOT_READY: "the vehicle does not ask for energy",
+    Reason.NO_VENTILATION: "the vehicle needs ventilation, which is not fitted",
+    Reason.DIODE_NOT_PROVEN: "the diode of the vehicle has not been seen yet",
+    Reason.FAULT: "fault",
+    Reason.LIMIT: "less than 6 A is left by",
+    Reason.FEEDBACK_MISSING: "the contactor's feedback cannot be read",
+    Reason.FEEDBACK_CONTRADICTS: "the contactor is closed although it was told to open",
+    Reason.METER_MISSING: "the meter gives no fresh values",
+    Reason.RESIDUAL_MISSING: "the residual current monitor cannot be read",
+    Reason.RESIDUAL_TRIPPED: "the residual current monitor has tripped",
+    Reason.CABLE_UNKNOWN: "the rating of the cable is unknown",
+    Reason.LOCK_NOT_CONFIRMED: "the plug is not locked",
+    Reason.RECLOSE_INTERVAL: "the contactor opened only just now",
+    Reason.TEMPERATURE_MISSING: "the temperature cannot be read",
+}
+
+# Steps on the way to energy: with no other reason than these the pilot offers current, since the vehicle moves on
+# only then (C follows the offer; the diode shows only while the oscillator runs).
+_OFFERS_ANYWAY = frozenset(
+    {Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED}
+)
+
+# Reasons that end energy by the soft stop; at every other one a closed contactor opens at once.
+_STOPS_SOFTLY = frozenset(
+    {
+        Reason.NO_ORDERS,
+        Reason.NOT_PERMITTED,
+        Reason.UNAVAILABLE,
+        Reason.METER_MISSING,
+        Reason.CABLE_UNKNOWN,
+        Reason.LOCK_NOT_CONFIRMED,
+        Reason.TEMPERATURE_MISSING,
+    }
+    | {f"{Reason.FAULT}:{row.code}" for row in TABLE if row.severity is Severity.STOP}
+)
+
+
+def valid_orders(orders: Orders | None, evse_id: int, now_mono: float) -> EvseOrders | None:
+    """The orders for one EVSE while their lease runs, else None."""
+    if orders is None or not 1 <= evse_id <= len(orders.evses):
+        return None
+    if not 0.0 <= orders.valid_until_mono - now_mono <= ORDERS_LEASE_S + LEASE_MARGIN_S:
+        return None
+    return orders.evses[evse_id - 1]
+
+
+def why_not(
+    situation: Situation, orders: EvseOrders | None, limit: Limit, faults: tuple[ActiveFault, ...]
+) -> tuple[str, ...]:
+    """Every reason why no energy may flow now, as stable short strings (see Reason); empty when it may.
+
+    `orders`: as `valid_orders` gives them. `limit`: the winning row of the limit table. `faults`: what stands.
+    """
+    reasons: list[str] = []
+    if orders is None:
+        reasons.append(Reason.NO_ORDERS)
+    else:
+        if not orders.permit:
+            reasons.append(Reason.NOT_PERMITTED)
+        if not orders.available:
+            reasons.append(Reason.UNAVAILABLE)
+    if not limit.amps >= MIN_AMPS:
+        reasons.append(f"{Reason.LIMIT}:{limit.source}")
+    _pilot(situation, reasons)
+    _contactor(situation, reasons)
+    _devices(situation, reasons)
+    reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if blocks_energy(active))
+    return tuple(reasons)
+
+
+def may_offer(reasons: tuple[str, ...]) -> bool:
+    """Whether the pilot may offer current: nothing is in the way but the steps between the offer and the closing."""
+    return _OFFERS_ANYWAY.issuperset(reasons)
+
+
+def must_open_now(reasons: tuple[str, ...]) -> bool:
+    """Whether a closed contactor has to open at once, under load if need be; False: the soft stop will do."""
+    return any(reason not in _STOPS_SOFTLY and not reason.startswith("limit:") for reason in reasons)
+
+
+def reason_text(reason: str) -> str:
+    """A reason of `why_not` in words for people. ValueError: there is no such reason. KeyError: no such fault."""
+    name, _, what = reason.partition(":")
+    text = _TEXTS[Reason(name)]
+    if name == Reason.FAULT:
+        return f"{text}: {fault(what).text}"
+    return f"{text} {what}".rstrip()
+
+
+def _pilot(situation: Situation, reasons: list[str]) -> None:
+    state = situation.pilot_state
+    if situation.pilot_missing:
+        reasons.append(Reason.PILOT_MISSING)
+    elif state is PilotState.A:
+        reasons.append(Reason.NOT_CONNECTED)
+    elif state is PilotState.B:
+        reasons.append(Reason.EV_NOT_READY)
+    elif state is PilotState.D and not situation.facts.ventilated:
+        reasons.append(Reason.NO_VENTILATION)
+    elif state not in (PilotState.C, PilotState.D):
+        reasons.append(Reason.PILOT_INVALID)
+    if situation.connected and not situation.diode_proven:
+        reasons.append(Reason.DIODE_NOT_PROVEN)
+    # One odd sample does not open a contactor, but none closes on it.
+    if not situation.pilot_settled and not situation.relay_commanded and not situation.pilot_missing:
+        reasons.append(Reason.PILOT_UNSETTLED)
+
+
+def _contactor(situation: Situation, reasons: list[str]) -> None:
+    if situation.facts.has_feedback and situation.feedback is None:
+        reasons.append(Reason.FEEDBACK_MISSING)
+    if not situation.relay_commanded:
+        if situation.feedback is True:
+            reasons.append(Reason.FEEDBACK_CONTRADICTS)
+        if situation.now_mono - situation.relay_since_mono < RECLOSE_S:
+            reasons.append(Reason.RECLOSE_INTERVAL)
+
+
+def _devices(situation: Situation, reasons: list[str]) -> None:
+    facts, residual = situation.facts, situation.residual
+    if facts.has_meter and situation.meter is None:
+        reasons.append(Reason.METER_MISSING)
+    if facts.has_residual and residual is None:
+        reasons.append(Reason.RESIDUAL_MISSING)
+    if residual is not None and (residual.tripped_ac or residual.tripped_dc):
+        reasons.append(Reason.RESIDUAL_TRIPPED)
+    if facts.has_proximity and situation.cable_amps is None:
+        reasons.append(Reason.CABLE_UNKNOWN)
+    if facts.has_lock and not situation.lock_confirmed:
+        reasons.append(Reason.LOCK_NOT_CONFIRMED)
+    if facts.has_thermometer and situation.celsius is None:
+        reasons.append(Reason.TEMPERATURE_MISSING)
