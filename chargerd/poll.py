@@ -1,0 +1,141 @@
+"""One thread per slow device: read, stamp, keep the latest. The loop looks at a slot and never waits.
+
+There are no locks: each slot has one writer (its thread) and holds an immutable value, so a reader sees the old one or
+the new one and nothing in between. A device error is a value in the slot. These threads are scheduled like the loop
+(SCHED_FIFO): one put behind busy processes while it holds the interpreter would stop the loop as well.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from chargerd.evse.types import TokenSeen
+from hal.interfaces import TokenReader
+from hal.types import HalError
+
+METER_PERIOD_S = 1.0
+THERMOMETER_PERIOD_S = 5.0
+READER_PERIOD_S = 0.0
+"""A reader's `read` waits for a token by itself (up to 0.5 s, hal/interfaces.py)."""
+
+MISSES_TO_STALE = 3
+"""So many failures in a row and the last good value is no longer shown; its own age may condemn it earlier."""
+
+MIN_BACK_OFF_S = 0.1
+MAX_BACK_OFF_S = 4.0
+"""A dead device is asked again after this long at most, so it is back in use soon after a repair."""
+
+JOIN_BOUND_S = 1.0
+"""How long a stop waits for a read in progress. The threads are daemons: one that hangs keeps no process alive."""
+
+log = logging.getLogger("poll")
+
+T = TypeVar("T")
+
+
+class Polled(msgspec.Struct, frozen=True, gc=False):
+    """How a slot fares. `error`: the last failure, empty while the device works; `misses`: failures in a row.
+
+    `failing_since_mono`: when the present run of failures began. `reads`: good reads since start.
+    """
+
+    error: str = ""
+    misses: int = 0
+    failing_since_mono: float = 0.0
+    reads: int = 0
+
+
+class Poller(Generic[T]):
+    """Calls `read` every `period_s` in a thread of its own; None from it means: nothing new, keep the latest."""
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], T | None],
+        period_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.latest: T | None = None
+        self.polled = Polled()
+        self.crash: BaseException | None = None
+        self._read = read
+        self._period_s = period_s
+        self._monotonic = monotonic
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"poll {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """No further read begins."""
+        self._stopping.set()
+
+    def stop(self, bound_s: float = JOIN_BOUND_S) -> bool:
+        """Stop and wait for the read in progress, `bound_s` at most. False: it hangs and is left behind."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(bound_s)
+        return not self._thread.is_alive()
+
+    def poll_once(self) -> float:
+        """Read once into the slot; returns the seconds until the next read is due."""
+        try:
+            value = self._read()
+        except HalError as error:
+            return self._on_failure(error)
+        if value is not None:
+            self.latest = value
+        if self.polled.misses:
+            log.warning("%s: works again after %d failures", self.name, self.polled.misses)
+        self.polled = Polled(reads=self.polled.reads + 1)
+        return self._period_s
+
+    def _on_failure(self, error: HalError) -> float:
+        old = self.polled
+        misses = old.misses + 1
+        since_mono = old.failing_since_mono if old.misses else self._monotonic()
+        self.polled = Polled(str(error), misses, since_mono, old.reads)
+        if misses >= MISSES_TO_STALE:
+            self.latest = None
+        if misses == 1 or str(error) != old.error:
+            log.warning("%s (failure %d in a row)", error, misses)
+        return back_off_s(misses, self._period_s)
+
+    def _run(self) -> None:
+        try:
+            due = self._monotonic()
+            while not self._stopping.is_set():
+                wait_s = self.poll_once()
+                # Counted from when it was due, so that the reading time does not stretch the period; never in the past.
+                due = max(due + wait_s, self._monotonic())
+                self._stopping.wait(max(0.0, due - self._monotonic()))
+        except BaseException as crash:  # noqa: BLE001  the loop ends the process: no poller just vanishes
+            self.crash = crash
+
+
+class Presentations:
+    """A token reader's `read` with each presentation numbered, so that the same card shown twice is seen twice."""
+
+    def __init__(self, reader: TokenReader) -> None:
+        self._reader = reader
+        self._seq = 0
+
+    def read(self) -> TokenSeen | None:
+        """The token presented since the last call. Raises HalError."""
+        token = self._reader.read()
+        if token is None:
+            return None
+        self._seq += 1
+        return TokenSeen(token, self._seq)
+
+
+def back_off_s(misses: int, period_s: float) -> float:
+    """How long to wait after `misses` failures in a row: doubling from the period, never above MAX_BACK_OFF_S."""
+    return min(max(period_s, MIN_BACK_OFF_S) * 2.0 ** min(misses - 1, 10), max(MAX_BACK_OFF_S, period_s))

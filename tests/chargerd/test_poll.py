@@ -1,0 +1,162 @@
+"""Pollers: the latest value, errors as values, back-off, numbered tokens, and threads that end in bounded time."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from chargerd.clock import ManualClock
+from chargerd.poll import MAX_BACK_OFF_S, MISSES_TO_STALE, Poller, Presentations, back_off_s
+from hal.types import DeviceGarbled, DeviceSilent, HalError, Token, TokenKind
+
+SILENT = DeviceSilent("meter", "no answer in 0.5 s")
+
+
+def reader_of(*answers: int | HalError | None) -> Callable[[], int | None]:
+    """A device that gives these answers one after another."""
+    rest = list(answers)
+
+    def read() -> int | None:
+        answer = rest.pop(0)
+        if isinstance(answer, HalError):
+            raise answer
+        return answer
+
+    return read
+
+
+def poller_of(*answers: int | HalError | None, period_s: float = 1.0) -> Poller[int]:
+    return Poller("meter", reader_of(*answers), period_s, ManualClock(mono=7.0).monotonic)
+
+
+def wait_until(condition: Callable[[], bool], bound_s: float = 10.0) -> None:
+    end = time.monotonic() + bound_s
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.001)
+
+
+def test_a_reading_replaces_the_latest_and_is_due_again_after_the_period() -> None:
+    poller = poller_of(1, 2)
+    assert poller.poll_once() == 1.0
+    assert poller.latest == 1
+    poller.poll_once()
+    assert poller.latest == 2
+    assert poller.polled.reads == 2
+
+
+def test_nothing_new_keeps_the_latest() -> None:
+    poller = poller_of(1, None)
+    poller.poll_once()
+    poller.poll_once()
+    assert poller.latest == 1
+
+
+def test_an_error_is_a_value_with_its_text_count_and_beginning() -> None:
+    poller = poller_of(1, SILENT, SILENT)
+    for _ in range(3):
+        poller.poll_once()
+    polled = poller.polled
+    assert (polled.error, polled.misses, polled.failing_since_mono) == ("meter: no answer in 0.5 s", 2, 7.0)
+    assert poller.latest == 1
+
+
+def test_three_failures_in_a_row_withdraw_the_value_and_one_success_restores_it() -> None:
+    poller = poller_of(1, *[SILENT] * MISSES_TO_STALE, 9)
+    for _ in range(1 + MISSES_TO_STALE):
+        poller.poll_once()
+    withdrawn = poller.latest
+    poller.poll_once()
+    assert (withdrawn, poller.latest) == (None, 9)
+    assert (poller.polled.error, poller.polled.misses) == ("", 0)
+
+
+def test_a_failure_is_logged_when_it_begins_changes_and_ends_but_not_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    poller = poller_of(SILENT, SILENT, SILENT, DeviceGarbled("meter", "CRC wrong"), 1)
+    for _ in range(5):
+        poller.poll_once()
+    assert [record.getMessage() for record in caplog.records] == [
+        "meter: no answer in 0.5 s (failure 1 in a row)",
+        "meter: CRC wrong (failure 4 in a row)",
+        "meter: works again after 4 failures",
+    ]
+
+
+def test_back_off_doubles_from_the_period_up_to_its_bound() -> None:
+    assert [back_off_s(misses, 1.0) for misses in range(1, 6)] == [1.0, 2.0, 4.0, 4.0, 4.0]
+    assert [back_off_s(misses, 0.0) for misses in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.4])
+    assert back_off_s(10_000, 1.0) == MAX_BACK_OFF_S
+    assert back_off_s(3, 10.0) == 10.0
+
+
+def test_a_failing_device_is_asked_again_after_the_back_off() -> None:
+    poller = poller_of(SILENT, SILENT, SILENT)
+    assert [poller.poll_once() for _ in range(3)] == [1.0, 2.0, 4.0]
+
+
+class Cards:
+    """A reader to which these cards are shown one after another."""
+
+    def __init__(self, *uids: str | None) -> None:
+        self._uids = list(uids)
+
+    def read(self) -> Token | None:
+        uid = self._uids.pop(0)
+        return None if uid is None else Token(uid, TokenKind.ISO14443, 1.0)
+
+
+def test_each_presentation_gets_the_next_number_even_of_the_same_card() -> None:
+    presentations = Presentations(Cards("AA", None, "AA"))
+    first, nothing, second = (presentations.read() for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert nothing is None
+    assert (first.seq, second.seq) == (1, 2)
+    assert first.token == second.token
+
+
+def test_the_thread_reads_by_itself_until_stopped() -> None:
+    count = iter(range(10_000))
+    poller = Poller("counter", lambda: next(count), 0.001)
+    poller.start()
+    wait_until(lambda: (poller.latest or 0) >= 5)
+    assert poller.stop()
+    stopped_at = poller.latest
+    assert poller.stop()
+    assert poller.latest == stopped_at
+
+
+def test_a_stop_is_bounded_even_when_the_device_hangs() -> None:
+    hanging, entered = threading.Event(), threading.Event()
+
+    def read() -> int:
+        entered.set()
+        hanging.wait(30)
+        return 1
+
+    poller = Poller("hung", read, 1.0)
+    poller.start()
+    assert entered.wait(10)
+    began = time.monotonic()
+    assert not poller.stop(bound_s=0.05)
+    assert time.monotonic() - began < 2.0
+    hanging.set()
+    assert poller.stop()
+
+
+def test_a_stop_before_the_start_is_harmless() -> None:
+    assert poller_of(1).stop()
+
+
+def test_an_exception_that_no_driver_may_raise_is_kept_for_the_loop() -> None:
+    def broken() -> int:
+        raise TypeError("driver bug")
+
+    poller = Poller("broken", broken, 1.0)
+    poller.start()
+    wait_until(lambda: poller.crash is not None)
+    assert isinstance(poller.crash, TypeError)
+    assert poller.stop()
