@@ -25,7 +25,7 @@ case $level in
 esac
 
 fail() {
-    printf '\nset-up failed: %s\n' "$*" >&2
+    printf 'set-up failed: %s\n' "$*" >&2
     exit 1
 }
 
@@ -35,6 +35,7 @@ step() {
     shift
     printf 'set-up: %s ... ' "$title"
     if ! "$@" >"$log" 2>&1 </dev/null; then
+        printf 'failed\n'
         fail "$title: $(reason); all of it is in $log"
     fi
     printf '%d s\n' $((SECONDS - started))
@@ -56,7 +57,11 @@ CERTIFICATE_VERIFY_FAILED;certificate verification failed|the TLS certificate of
 DO NOT MATCH THE HASHES|a downloaded package is not the locked one, run it again and report it if it stays
 Unable to locate package;has no installation candidate|a package is not in this release's archive, Debian 12 or 13 is needed
 END
-    grep -E '^(E:|ERROR:|error:|Error:)|Error: ' "$log" | tail -n 1 || tail -n 1 "$log"
+    if [ ! -s "$log" ]; then
+        echo "it said nothing; $PWD has $(free_mb .) MB free"
+    else
+        grep -E '^(E:|ERROR:|error:|Error:)|Error: ' "$log" | tail -n 1 || tail -n 1 "$log"
+    fi
 }
 
 # ---- 1. Debian packages -------------------------------------------------------------------------------------------------
@@ -83,10 +88,13 @@ install_packages() {
     step "installing ${missing% }" $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
 }
 
+free_mb() {
+    df -Pm "$1" | awk 'NR == 2 { print $4 }'
+}
+
 enough_space() {
-    local free_mb
-    free_mb=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
-    [ "$free_mb" -ge "$2" ] || fail "$1 has $free_mb MB free and $2 MB are needed: free some space and run it again"
+    [ "$(free_mb "$1")" -ge "$2" ] ||
+        fail "$1 has $(free_mb "$1") MB free and $2 MB are needed: free some space and run it again"
 }
 
 # ---- 2. Virtual environment ---------------------------------------------------------------------------------------------
@@ -111,7 +119,7 @@ build_environment() {
     # An environment whose interpreter went away (an upgraded Debian) or is too old is made anew; a sound one is kept.
     if ! "$venv/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         python=$(find_python) || fail "no python3 >= 3.11 with venv and headers: use Debian 12 or newer, or put one first in PATH"
-        enough_space . "$need_mb"
+        enough_space "$PWD" "$need_mb"
         step "making $venv with $("$python" --version)" "$python" -m venv --clear "$venv"
     fi
     # The build tool first, from its own lock: what is built from source then builds with that and nothing unlocked.
