@@ -61,7 +61,7 @@ class CallFailure(msgspec.Struct, frozen=True):
         return " ".join(part for part in (self.kind, self.code, self.description) if part)
 
 
-class CallRefused(Exception):  # noqa: N818  # an answer of its own, and no error of ours
+class CallRefused(Exception):
     """Raised by a handler: the request is answered with CALLERROR instead of a response."""
 
     def __init__(self, code: ErrorCode, why: str) -> None:
@@ -203,7 +203,7 @@ class Rpc:
             self._answer_error(mark, message_id, error.code, str(error))
         except StoreError:
             raise  # a station that cannot remember must not go on
-        except Exception as error:  # a fault of ours must not cost the connection; the peer gets its answer
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the connection; the peer gets its answer
             self._note(Severity.ERROR, f"rpc: answering {action} failed ({error!r})")
             self._answer_error(mark, message_id, ErrorCode.INTERNAL_ERROR, "the station failed to answer")
         else:
