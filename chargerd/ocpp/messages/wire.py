@@ -140,7 +140,7 @@ class _Milliseconds(datetime):
 
     def to_json(self) -> str:
         """RFC 3339."""
-        return self.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return self.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _time_keeper(names: tuple[str, ...]) -> Callable[[Wire], None]:
