@@ -1,0 +1,297 @@
+"""Composition root and main loop of the control process: read -> step -> write -> publish, every 20 ms.
+
+Safe state comes first (before anything else can fail or take time) and last (whatever ended the loop). In between a
+device error is a value: the reading is missing, and the core says no. Only a contactor that cannot be written ends it.
+"""
+
+import argparse
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from chargerd import service
+from chargerd.channel import ChannelError, ControlChannel, ControlEnd
+from chargerd.clock import Now, SystemClock
+from chargerd.devices import EvseUnit, OutputFailed
+from chargerd.evse.controller import Controller
+from chargerd.evse.types import EvseStatus, LoopHealth, Orders, Status
+from chargerd.pace import Histogram, Pacer, Wake
+from chargerd.poll import Poller
+from hal.board import Board, BoardConfig, load_board, open_board
+from hal.board_file import REQUIRED_ROLES
+from hal.types import BoardError, BoardFacts, HalError
+
+PERIOD_S = 0.02
+"""Well inside the shortest reaction asked for: open within 100 ms of losing state C (IEC 61851-1 table A.6)."""
+
+PUBLISH_PERIOD_S = 1.0
+"""A Status goes out on every change and this often without one."""
+
+STOP_BOUND_S = 7.0
+"""A stop waits this long for the soft stop (6 s, evse/controller.py) before it opens under load."""
+
+COLLECT_PERIOD_S = 60.0
+"""Garbage is collected at this pace, right after a tick: never in the middle of one, and never by surprise."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a poller may keep the interpreter while the loop is due; the default, 5 ms, is a quarter of the period."""
+
+EXIT_FAILED = 1
+EXIT_TRY_AGAIN = 75
+EXIT_CONFIG = 78
+"""EX_TEMPFAIL and EX_CONFIG: whether starting again can help."""
+
+log = logging.getLogger("control")
+
+
+class ControlLoop:
+    """All EVSEs, stepped together from the latest Orders; publishes what came of it."""
+
+    def __init__(self, facts: BoardFacts, units: tuple[EvseUnit, ...], channel: ControlChannel) -> None:
+        self.progress = service.Progress("loop", "pilot")
+        self._facts = facts
+        self._units = units
+        self._controllers = tuple(Controller(unit.evse_id, facts.evses[unit.evse_id - 1]) for unit in units)
+        self._channel = channel
+        self._watchdog = service.Watchdog(self.progress)
+        self._orders: Orders | None = None
+        self._run_id = os.urandom(4).hex()
+        self._seq = 0
+        self._published: tuple[EvseStatus, ...] = ()
+        self._publish_due_mono = float("-inf")
+        self._pilots_at_mono = float("-inf")
+        self._refused = 0
+        self._lateness = Histogram()
+        self._ticks = 0
+        self._missed = 0
+        self._work_max_s = 0.0
+
+    def tick(self, now: Now, stopping: bool = False) -> None:
+        """Read, step, write and publish once. `stopping`: as if nobody gave orders. Raises OutputFailed."""
+        self._orders = self._channel.latest_orders() or self._orders
+        orders = None if stopping else self._orders
+        for unit, controller in zip(self._units, self._controllers, strict=True):
+            outputs = controller.step(unit.read(now.mono), orders, now)
+            unit.write(outputs, now.mono)
+            for poller in unit.pollers:
+                if poller.crash is not None:
+                    raise RuntimeError(f"{poller.name}: the poller ended: {poller.crash!r}") from poller.crash
+        self._ticks += 1
+        self._publish(now)
+        self._feed_watchdog(now.mono)
+
+    def account(self, wake: Wake, work_s: float) -> None:
+        """Remember how late a tick began and how long it took."""
+        self._lateness.add(wake.late_s)
+        self._missed += wake.missed
+        self._work_max_s = max(self._work_max_s, work_s)
+
+    def is_open(self) -> bool:
+        """Whether every contactor has been told to open."""
+        return not any(unit.relay_closed for unit in self._units)
+
+    def health(self) -> LoopHealth:
+        """How the loop has kept time so far."""
+        return LoopHealth(
+            ticks=self._ticks,
+            missed=self._missed,
+            late_p50_ms=self._lateness.percentile_s(50.0) * 1e3,
+            late_p999_ms=self._lateness.percentile_s(99.9) * 1e3,
+            late_max_ms=self._lateness.max_s * 1e3,
+            work_max_ms=self._work_max_s * 1e3,
+        )
+
+    def _publish(self, now: Now) -> None:
+        evses = tuple(controller.status(now) for controller in self._controllers)
+        if evses == self._published and now.mono < self._publish_due_mono:
+            return
+        if now.mono >= self._publish_due_mono:
+            self._publish_due_mono = now.mono + PUBLISH_PERIOD_S
+            self._tell_refused()
+        self._published = evses
+        self._seq += 1
+        self._channel.publish(
+            Status(
+                run_id=self._run_id,
+                seq=self._seq,
+                at_mono=now.mono,
+                board=self._facts,
+                evses=evses,
+                loop=self.health(),
+            )
+        )
+
+    def _tell_refused(self) -> None:
+        refused = self._channel.health().refused
+        if refused != self._refused:
+            log.warning("%d datagrams refused (stranger, too big or garbage), ignoring", refused - self._refused)
+            self._refused = refused
+
+    def _feed_watchdog(self, now_mono: float) -> None:
+        """The loop turned, and at least one pilot was really measured anew."""
+        self.progress.moved("loop")
+        newest = max(unit.pilot_at_mono for unit in self._units)
+        if newest > self._pilots_at_mono:
+            self._pilots_at_mono = newest
+            self.progress.moved("pilot")
+        self._watchdog.feed(now_mono)
+
+
+class StopSignal:
+    """SIGTERM or SIGINT: the first asks for a soft stop, a second one for the end of patience."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.name = ""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        self.name = signal.Signals(number).name
+
+
+def run_loop(loop: ControlLoop, clock: SystemClock, stop: StopSignal) -> None:
+    """Tick until stopped; then go on until every contactor opened softly, STOP_BOUND_S at most."""
+    pacer = Pacer(PERIOD_S)
+    collect_due_mono = clock.now().mono + COLLECT_PERIOD_S
+    stop_by_mono: float | None = None
+    while True:
+        wake = pacer.wait()
+        loop.tick(clock.now(), stopping=stop.count > 0)
+        done_mono = time.monotonic()
+        loop.account(wake, done_mono - wake.at_mono)
+        if stop.count:
+            if stop_by_mono is None:
+                stop_by_mono = done_mono + STOP_BOUND_S
+                service.stopping(stop.name)
+                log.info("stopping (%s)", stop.name)
+            if loop.is_open() or done_mono >= stop_by_mono or stop.count > 1:
+                return
+        if done_mono >= collect_due_mono:
+            collect_due_mono = done_mono + COLLECT_PERIOD_S
+            gc.collect()
+
+
+def assert_safe_state(config: BoardConfig) -> list[HalError]:
+    """Open every contactor and put every pilot to x1, through a board of pilots and relays only.
+
+    A meter that is not there must not keep a contactor closed. Returns what went wrong; raises HalError or BoardError
+    when not even these devices can be opened.
+    """
+    board = open_board(essentials(config))
+    try:
+        return board.safe_state()
+    finally:
+        board.close()
+
+
+def essentials(config: BoardConfig) -> BoardConfig:
+    """The same board with nothing on it but what can energise something."""
+    evses = tuple(
+        msgspec.structs.replace(evse, devices=tuple(device for device in evse.devices if device.role in REQUIRED_ROLES))
+        for evse in config.evses
+    )
+    plant = config.plant and msgspec.structs.replace(config.plant, meter=())
+    return msgspec.structs.replace(config, evses=evses, plant=plant)
+
+
+def main_control(options: argparse.Namespace) -> int:
+    """`chargerd control`: the exit code. `options`: board, run, desk (paths; desk may be None)."""
+    stop = StopSignal()
+    try:
+        config = load_board(options.board)
+        failed = assert_safe_state(config)
+    except (BoardError, HalError) as error:
+        sys.stderr.write(f"chargerd control: {error}\n")
+        return EXIT_CONFIG if isinstance(error, BoardError) else EXIT_FAILED
+    safe_mono = time.monotonic()
+    faulthandler.enable()
+    service.set_up_logging("chargerd-control")
+    for problem in failed:
+        log.error("no safe state: %s", problem)
+    log.info("safe state asserted %.0f ms after exec", (safe_mono - exec_mono()) * 1e3)
+    try:
+        with ExitStack() as resources:
+            channel = ControlEnd(options.run)
+            resources.callback(channel.close)
+            board = open_board(config, desk=options.desk, run_dir=options.run)
+            resources.callback(board.close)
+            control_board(board, channel, stop)
+    except BoardError as error:
+        log.error("%s", error)
+        return EXIT_CONFIG
+    except ChannelError as error:
+        log.error("%s", error)
+        return EXIT_TRY_AGAIN
+    except (HalError, OutputFailed) as error:
+        log.error("%s; ending for a fresh start", error)
+        return EXIT_FAILED
+    except Exception:
+        log.exception("the loop failed; ending for a fresh start")
+        return EXIT_FAILED
+    return 0
+
+
+def control_board(board: Board, channel: ControlChannel, stop: StopSignal) -> None:
+    """Run an open board until stopped; whatever ends it, it ends in the safe state. Raises OutputFailed."""
+    units = tuple(EvseUnit(evse_id, devices) for evse_id, devices in enumerate(board.evses, 1))
+    loop = ControlLoop(board.facts, units, channel)
+    clock = SystemClock()
+    try:
+        board.safe_state()
+        for poller in _pollers(units):
+            poller.start()
+        loop.tick(clock.now())
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.collect()
+        gc.freeze()  # what lives now lives for ever and need not be looked at again
+        gc.disable()
+        service.ready(f"{board.facts.model} {board.facts.serial}, {len(units)} EVSE")
+        run_loop(loop, clock, stop)
+    finally:
+        problems = board.safe_state()
+        for poller in _pollers(units):
+            poller.ask_to_stop()
+        for problem in problems:
+            log.error("no safe state: %s", problem)
+        log.info("contactors told to open, pilots steady (%s)", loop.health())
+        for poller in _pollers(units):
+            poller.stop()
+
+
+def main_safe_state(options: argparse.Namespace) -> int:
+    """`chargerd safe-state`: contactors open, pilots x1. 0: all took it, 1: one did not, 78: wrong board file."""
+    try:
+        problems = assert_safe_state(load_board(options.board))
+    except BoardError as error:
+        sys.stderr.write(f"chargerd safe-state: {error}\n")
+        return EXIT_CONFIG
+    except HalError as error:
+        problems = [error]
+    for problem in problems:
+        sys.stderr.write(f"chargerd safe-state: {problem}\n")
+    if not problems:
+        sys.stdout.write("chargerd safe-state: contactors open, pilots steady\n")
+    return EXIT_FAILED if problems else 0
+
+
+def exec_mono() -> float:
+    """The monotonic second at which this process was started (proc(5), stat field 22, to 10 ms)."""
+    started_ticks = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
+    boot_offset_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    return started_ticks / os.sysconf("SC_CLK_TCK") - boot_offset_s
+
+
+def _pollers(units: tuple[EvseUnit, ...]) -> list[Poller[Any]]:
+    return [poller for unit in units for poller in unit.pollers]
