@@ -67,8 +67,8 @@ class Row:
     """One row of the import table.
 
     `ours`: modules of this project it may import, `package.*` for a whole package. `not_std`: modules of the standard
-    library it may not import. `libraries`: the only other packages it may import, None for no rule. `lazily`: what it may
-    import inside a function all the same. `pure`: it may not reach the world by built-in functions either.
+    library it may not import. `libraries`: the only other packages it may import, None for no rule. `lazily`: what it
+    may import inside a function all the same. `pure`: it may not reach the world by built-in functions either.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Row:
 LEAVES = ("chargerd", "chargerd.clock", "chargerd.codec", "chargerd.limits")
 # Both processes load these, so they keep to what both may have.
 SHARED = ("chargerd.channel", "chargerd.config", "chargerd.service", "chargerd.version")
-CONTROL = ("chargerd.control", "chargerd.pace", "chargerd.poll")
+CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.pace", "chargerd.poll")
 COMMANDS = ("chargerd.__main__", "chargerd.ctl")
 FLAT = tuple(f"chargerd.{path.stem}" for path in sorted((ROOT / "chargerd").glob("[!_]*.py")))
 STATION = tuple(name for name in FLAT if name not in (*CONTROL, *COMMANDS))
@@ -106,8 +106,10 @@ HAL_BASE = ("hal.types", "hal.interfaces", "hal.iec61851", "hal.slot", "hal.tabl
 TABLE = (
     core("values of the hal", ("hal/__init__.py", "hal/types.py"), ("hal.types",)),
     core("interfaces and tables of the hal", ("hal/interfaces.py", "hal/iec61851.py"), ("hal.types",)),
-    Row("drivers", ("hal/drivers/*",), (*HAL_BASE, "hal.drivers.*"), CONCURRENCY),
-    Row("simulated hardware", ("hal/sim/*",), (*HAL_BASE, "hal.sim.*")),
+    # A driver is synchronous; a lock guards a line that several pollers share.
+    Row("drivers", ("hal/drivers/*",), (*HAL_BASE, "hal.drivers.*"), CONCURRENCY - {"threading"}),
+    # The simulated meter answers from the same register maps, over a real line.
+    Row("simulated hardware", ("hal/sim/*",), (*HAL_BASE, "hal.sim.*", "hal.drivers.register_map")),
     Row("hal", ("hal/*",), ("hal.*",), CONCURRENCY | NETWORK),
     core("firmware checks", ("firmware/bundle.py", "firmware/verify.py"), ("firmware.*",), "cryptography"),
     Row("firmware", ("firmware/*",), ("firmware.*",)),
@@ -399,7 +401,7 @@ def uncovered_requirements(code: Iterable[Source], tested: set[str]) -> Iterator
 FOREIGN = re.compile(
     r"""(?<![\w.$}~-])/(?:work|root)(?![\w-])   # a checkout or a home of one machine
     |   \.\./shared\b
-    |   pypi\.org | pythonhosted | debian\.org/debian | pkg\.dev\b""",
+    |   pypi\.org | pythonhosted\.org | debian\.org/debian | pkg\.dev\b""",
     re.VERBOSE,
 )
 
