@@ -1,0 +1,198 @@
+"""A board as one object: its facts, the open devices of each EVSE, and the way to a safe state.
+
+`load_board` reads the file, `open_board` opens the devices in the order pilot, relays, others, and gives them all back when
+one of them is not there. Only the control process opens a board.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hal.board_file import BACKENDS, RUN_DIR, BoardConfig, DeviceConfig, EvseConfig, RelayDeadman, load_board
+from hal.interfaces import (
+    Indicator,
+    Lock,
+    Meter,
+    Pilot,
+    Proximity,
+    Relays,
+    ResidualCurrent,
+    Thermometer,
+    TokenReader,
+)
+from hal.sim.plant import Plant
+from hal.slot import DeviceSlot
+from hal.types import BoardError, BoardFacts, HalError, PilotMode
+
+__all__ = [
+    "BACKENDS",
+    "Board",
+    "BoardConfig",
+    "DeviceConfig",
+    "EvseConfig",
+    "EvseDevices",
+    "RelayDeadman",
+    "load_board",
+    "open_board",
+]
+
+SERIAL_LENGTH = 25  # OCPP ChargingStationType.serialNumber
+
+
+@dataclass(frozen=True, slots=True)
+class EvseDevices:
+    """The open devices of one EVSE; None: not fitted."""
+
+    pilot: Pilot
+    relays: Relays
+    meter: Meter | None = None
+    proximity: Proximity | None = None
+    lock: Lock | None = None
+    residual: ResidualCurrent | None = None
+    thermometer: Thermometer | None = None
+    indicator: Indicator | None = None
+    reader: TokenReader | None = None
+
+
+class Board:
+    """The open board. `evses[i]` is EVSE i + 1. `plant`: the simulated world behind it, None on real hardware."""
+
+    def __init__(
+        self, facts: BoardFacts, evses: tuple[EvseDevices, ...], plant: Plant | None, resources: contextlib.ExitStack
+    ) -> None:
+        self.facts = facts
+        self.evses = evses
+        self.plant = plant
+        self._resources = resources
+
+    def safe_state(self) -> list[HalError]:
+        """Open every contactor and put every pilot to steady +12 V; tries each device whatever the others do.
+
+        Returns what went wrong; an empty list means every device accepted it.
+        """
+        errors = []
+        for evse in self.evses:
+            try:
+                evse.relays.hold(False, 0.0)
+            except HalError as error:
+                errors.append(error)
+            try:
+                evse.pilot.set(PilotMode.STEADY_HIGH, 100.0)
+            except HalError as error:
+                errors.append(error)
+        return errors
+
+    def close(self) -> None:
+        """Give every device back, in the reverse order of opening; put the board into its safe state first."""
+        self._resources.close()
+
+
+def open_board(
+    config: BoardConfig,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    desk: Path | None = None,
+    run_dir: Path | None = None,
+) -> Board:
+    """Open every device of the board.
+
+    `monotonic`: the clock of all devices. Simulated boards only: `desk`, the path of the socket that takes the plant's verbs;
+    `run_dir`, the directory of its pseudo-terminals (None: a temporary one of its own). HalError (DeviceMissing with path and
+    remedy) when a device is not there, BoardError when the file asks for what this machine does not have.
+    """
+    facts = BoardFacts(
+        vendor=config.vendor,
+        model=config.model,
+        serial=_serial(config),
+        evses=tuple(evse.facts for evse in config.evses),
+        simulated=config.simulated,
+    )
+    with contextlib.ExitStack() as resources:
+        plant = Plant(config.plant, facts.evses, monotonic) if config.plant is not None else None
+        run = _run_dir(config, run_dir, resources)
+        if plant is not None:
+            _open_meter_servers(config, plant, run, resources)
+        shared: dict[str, object] = {}
+        evses = tuple(
+            _open_evse(evse, index, DeviceSlot("", evse.facts, monotonic, shared), plant, run, resources)
+            for index, evse in enumerate(config.evses)
+        )
+        if desk is not None:
+            _open_desk(config, plant, desk, resources)
+        return Board(facts, evses, plant, resources.pop_all())
+    raise AssertionError("can't happen because an ExitStack without callbacks swallows nothing")
+
+
+def _open_evse(
+    evse: EvseConfig, index: int, slot: DeviceSlot, plant: Plant | None, run: Path, resources: contextlib.ExitStack
+) -> EvseDevices:
+    devices: dict[str, Any] = {}
+    for device in evse.devices:
+        place = DeviceSlot(f"evse[{index}].{device.role}", slot.evse, slot.monotonic, slot.shared)
+        if device.driver == "sim":
+            assert plant is not None, "can't happen because a board with a simulated device has a plant"
+            opened = device.backend(plant.evses[index], place)
+        else:
+            opened = device.backend(_with_run_dir(device, run).settings, place)
+        resources.callback(opened.close)
+        devices[device.role] = opened
+    return EvseDevices(**devices)
+
+
+def _with_run_dir(device: DeviceConfig, run: Path) -> DeviceConfig:
+    """The same device with the run directory put into its paths."""
+    values = {name: getattr(device.settings, name) for name in device.settings.__struct_fields__}
+    paths = {name: value.replace(RUN_DIR, str(run)) for name, value in values.items() if isinstance(value, str)}
+    return msgspec.structs.replace(device, settings=msgspec.structs.replace(device.settings, **paths))
+
+
+def _run_dir(config: BoardConfig, run_dir: Path | None, resources: contextlib.ExitStack) -> Path:
+    if run_dir is not None or config.plant is None or not config.plant.meter:
+        return run_dir or Path()
+    return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="chargerd-")))
+
+
+def _open_meter_servers(config: BoardConfig, plant: Plant, run: Path, resources: contextlib.ExitStack) -> None:
+    assert config.plant is not None, "can't happen because there is a plant"
+    if not config.plant.meter:
+        return
+    from hal.sim.meter_server import MeterServer  # noqa: PLC0415  only a simulated board pays for it
+
+    for meter in config.plant.meter:
+        path = Path(meter.port.replace(RUN_DIR, str(run)))
+        resources.callback(MeterServer(plant.evses[meter.evse - 1], meter.map, meter.unit, path).close)
+
+
+def _open_desk(config: BoardConfig, plant: Plant | None, path: Path, resources: contextlib.ExitStack) -> None:
+    if plant is None:
+        raise BoardError(
+            str(config.path), "a desk was asked for on a board that is not simulated", "use a simulated board"
+        )
+    from hal.sim.desk import Desk  # noqa: PLC0415  only a simulated board pays for it
+
+    resources.callback(Desk(plant, path).close)
+
+
+def _serial(config: BoardConfig) -> str:
+    if config.serial is not None:
+        return config.serial
+    assert config.serial_file is not None, "can't happen because the file gives one of the two"
+    place = f"{config.path}: board.serial_file"
+    try:
+        raw = Path(config.serial_file).read_bytes()
+    except OSError as error:
+        raise BoardError(
+            place, f"cannot read {config.serial_file} ({error.strerror})", "name a readable file"
+        ) from error
+    serial = raw.decode("ascii", "replace").strip("\0\r\n\t ")
+    if not 1 <= len(serial) <= SERIAL_LENGTH or not serial.isprintable() or not serial.isascii():
+        raise BoardError(
+            place, f"{config.serial_file} holds no serial", f"expected 1 to {SERIAL_LENGTH} printable characters"
+        )
+    return serial

@@ -1,0 +1,299 @@
+"""A board file (board-configs/*.toml) into a BoardConfig, or a BoardError that names file, key, what was found and the remedy.
+
+Everything that can be known without touching a device is checked here: keys, values, drivers, ratings, and what contradicts
+what. Whether the devices are there is found out when the board is opened.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+
+from hal.sim.plant import PlantSettings
+from hal.slot import DriverSettings
+from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, shown
+from hal.types import BoardError, EvseFacts
+
+BACKENDS: dict[str, dict[str, str]] = {
+    "pilot": {"sim": "hal.sim.devices:SimPilot"},
+    "relays": {"sim": "hal.sim.devices:SimRelays", "_blueprint": "hal.drivers._blueprint:SerialRelays"},
+    "meter": {"sim": "hal.sim.devices:SimMeter", "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter"},
+    "proximity": {"sim": "hal.sim.devices:SimProximity"},
+    "lock": {"sim": "hal.sim.devices:SimLock"},
+    "residual": {"sim": "hal.sim.devices:SimResidual"},
+    "thermometer": {"sim": "hal.sim.devices:SimThermometer"},
+    "indicator": {"sim": "hal.sim.devices:SimIndicator"},
+    "reader": {"sim": "hal.sim.devices:SimReader"},
+}
+"""Role -> driver name -> "module:Class"; imported only when a board names it. A new driver adds its line here."""
+
+REQUIRED_ROLES = ("pilot", "relays")
+"""Without these two an EVSE cannot be one; they are also the two that can energise something."""
+
+RUN_DIR = "{run}"
+"""In a path: the run directory, where a simulated board puts its pseudo-terminals."""
+
+Connector = Literal[
+    "cType1", "cType2", "sType2", "sType3", "sBS1361", "sCEE-7-7", "s309-1P-16A", "s309-1P-32A", "s309-3P-16A",
+    "s309-3P-32A", "Other1PhMax16A", "Other1PhOver16A", "Other3Ph",
+]  # fmt: skip
+"""OCPP's names for the AC connectors; c: cable at the station, s: socket."""
+
+
+class RelayDeadman(StrEnum):
+    """What opens the contactor when nobody renews `Relays.hold`."""
+
+    MCU = "mcu"
+    HARDWARE = "hardware"
+    NONE = "none"
+    SIMULATED = "simulated"
+
+
+class DeviceConfig(msgspec.Struct, frozen=True):
+    """One device: its role, the driver's name and the driver's own settings."""
+
+    role: str
+    driver: str
+    settings: DriverSettings
+
+    @property
+    def backend(self) -> type[Any]:
+        """The driver's class."""
+        return _backend(self.role, self.driver)
+
+
+class EvseConfig(msgspec.Struct, frozen=True):
+    """One EVSE: its facts and its devices by role."""
+
+    facts: EvseFacts
+    devices: tuple[DeviceConfig, ...]
+
+
+class BoardConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A board file that makes sense. `serial` None: it is in `serial_file`. `plant` is given exactly when it is simulated."""
+
+    path: Path
+    vendor: str
+    model: str
+    serial: str | None
+    serial_file: str | None
+    relay_deadman: RelayDeadman
+    evses: tuple[EvseConfig, ...]
+    plant: PlantSettings | None
+
+    @property
+    def simulated(self) -> bool:
+        """No real power anywhere."""
+        return self.plant is not None
+
+
+class _BoardTable(msgspec.Struct, frozen=True, kw_only=True):
+    """[board]. Lengths are those of OCPP's ChargingStationType, where these values go."""
+
+    vendor: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=25)] | None = None
+    serial_file: str | None = None
+    relay_deadman: RelayDeadman
+
+
+class _EvseTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The plain keys of [[evse]]; 6 and 80 A are the ends of what a pilot can say (IEC 61851-1 table A.7)."""
+
+    max_amps: Annotated[float, msgspec.Meta(ge=6, le=80)]
+    phases: Literal[1, 3]
+    nominal_volts: Annotated[float, msgspec.Meta(ge=100, le=260)] = 230.0
+    connector: Connector
+    tethered: bool = False
+    ventilated: bool = False
+    feedback: bool = True
+
+
+def load_board(path: Path | str) -> BoardConfig:
+    """The board described by a file; BoardError for the first thing that is wrong in it."""
+    path = Path(path)
+    tables = read_toml(path, "board file")
+    check_keys(tables, ("board", "evse", "plant"), str(path))
+    for name in ("board", "evse"):
+        if name not in tables:
+            raise BoardError(str(path), f"[{name}] is missing", "see board-configs/README.md for the tables of a board")
+    board = decode_table(_BoardTable, tables["board"], str(path), "board")
+    if (board.serial is None) == (board.serial_file is None):
+        raise BoardError(
+            f"{path}: board", "found both or neither of 'serial' and 'serial_file'", "give exactly one of them"
+        )
+    plant = decode_table(PlantSettings, tables["plant"], str(path), "plant") if "plant" in tables else None
+    evses = tuple(_decode_evses(tables["evse"], str(path)))
+    simulated = _check_simulation(evses, board.relay_deadman, plant is not None, path)
+    config = BoardConfig(
+        path=path,
+        vendor=board.vendor,
+        model=board.model,
+        serial=board.serial,
+        serial_file=board.serial_file,
+        relay_deadman=board.relay_deadman,
+        evses=evses,
+        plant=(plant or PlantSettings()) if simulated else None,
+    )
+    _check_claims(config)
+    _check_run_paths(config)
+    return config
+
+
+def _decode_evses(tables: object, file: str) -> Iterator[EvseConfig]:
+    if not isinstance(tables, list) or not tables:
+        raise BoardError(
+            at(file, "evse"), f"found {shown(tables)}", "expected one [[evse]] (double brackets) for each EVSE"
+        )
+    for index, table in enumerate(tables):
+        yield _decode_evse(table, file, f"evse[{index}]")
+
+
+def _decode_evse(table: Any, file: str, key: str) -> EvseConfig:
+    place = at(file, key)
+    plain = [field.name for field in msgspec.structs.fields(_EvseTable)]
+    check_keys(table, [*plain, *BACKENDS], place)
+    evse = decode_table(_EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
+    devices = []
+    for role in BACKENDS:
+        if role in table:
+            devices.append(_decode_device(role, table[role], file, f"{key}.{role}"))
+        elif role in REQUIRED_ROLES:
+            raise BoardError(
+                place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(BACKENDS[role])}"
+            )
+    facts = _facts(evse, {device.role for device in devices})
+    _check_connector(facts, place)
+    for device in devices:
+        try:
+            device.settings.check(facts)
+        except BoardError as error:
+            raise BoardError(f"{place}.{device.role}.{error.place}", error.problem, error.remedy) from error
+    return EvseConfig(facts, tuple(devices))
+
+
+def _decode_device(role: str, table: object, file: str, key: str) -> DeviceConfig:
+    place = at(file, key)
+    if not isinstance(table, Mapping):
+        raise BoardError(place, f"found {shown(table)}", "expected a table with the key 'driver'")
+    choices = BACKENDS[role]
+    driver = table.get("driver")
+    if driver is None:
+        raise BoardError(place, "key 'driver' is missing", f"drivers for {role}: {', '.join(choices)}")
+    if driver not in choices:
+        near = did_you_mean(str(driver), choices)
+        raise BoardError(
+            f"{place}.driver", f"unknown driver {shown(driver)}", f"{near}drivers for {role}: {', '.join(choices)}"
+        )
+    try:
+        module = importlib.import_module(_backend_module(role, driver))
+    except ImportError as error:
+        raise BoardError(
+            f"{place}.driver", f"driver '{driver}' cannot be loaded ({error})", "install what it needs"
+        ) from error
+    rest = {name: value for name, value in table.items() if name != "driver"}
+    return DeviceConfig(role, driver, decode_table(cast(type[DriverSettings], module.Settings), rest, file, key))
+
+
+def _backend_module(role: str, driver: str) -> str:
+    return BACKENDS[role][driver].partition(":")[0]
+
+
+def _backend(role: str, driver: str) -> type[Any]:
+    module, _, name = BACKENDS[role][driver].partition(":")
+    return cast(type[Any], getattr(importlib.import_module(module), name))
+
+
+def _facts(evse: _EvseTable, fitted: set[str]) -> EvseFacts:
+    return EvseFacts(
+        max_amps=evse.max_amps,
+        phases=evse.phases,
+        nominal_volts=evse.nominal_volts,
+        connector_type=evse.connector,
+        tethered=evse.tethered,
+        ventilated=evse.ventilated,
+        has_feedback=evse.feedback,
+        has_meter="meter" in fitted,
+        has_proximity="proximity" in fitted,
+        has_lock="lock" in fitted,
+        has_residual="residual" in fitted,
+        has_thermometer="thermometer" in fitted,
+    )
+
+
+def _check_connector(facts: EvseFacts, place: str) -> None:
+    name = facts.connector_type
+    if name[0] in "cs" and facts.tethered != (name[0] == "c"):
+        what = "a cable fixed to the station" if name[0] == "c" else "a socket"
+        raise BoardError(f"{place}.tethered", f"{name} is {what}, tethered says otherwise", "make the two agree")
+    for fitted, role in ((facts.has_proximity, "proximity"), (facts.has_lock, "lock")):
+        if facts.tethered and fitted:
+            raise BoardError(
+                f"{place}.{role}", f"a tethered cable has no {role} at the station", f"remove [evse.{role}]"
+            )
+    if (
+        name == "sType2" and not facts.has_proximity
+    ):  # IEC 61851-1 clause B.2: the station must honour the cable's rating
+        raise BoardError(place, "a Type 2 socket without [evse.proximity]", "describe its proximity contact")
+
+
+def _check_simulation(evses: tuple[EvseConfig, ...], deadman: RelayDeadman, has_plant: bool, path: Path) -> bool:
+    """Whether no real power is anywhere: all pilots and contactors are simulated. BoardError for a mixture.
+
+    A simulated board may have real devices that energise nothing (a token reader on the developer's desk). The reverse is
+    refused: beside a real contactor a simulated meter or residual current monitor would lie about real current.
+    """
+    devices = [(f"{path}: evse[{i}].{device.role}", device) for i, evse in enumerate(evses) for device in evse.devices]
+    simulated = all(device.driver == "sim" for _, device in devices if device.role in REQUIRED_ROLES)
+    for place, device in devices:
+        if device.driver == "sim" and not simulated:
+            raise BoardError(place, "a simulated device on a board with a real pilot or contactor", "use a real driver")
+    place = f"{path}: board.relay_deadman"
+    allowed = (RelayDeadman.SIMULATED, RelayDeadman.NONE) if simulated else (RelayDeadman.MCU, RelayDeadman.HARDWARE)
+    if deadman not in allowed:
+        why = (
+            "nothing real to open here" if simulated else "a real contactor must open by itself when the software dies"
+        )
+        raise BoardError(place, f"found '{deadman}' ({why})", f"expected one of: {', '.join(allowed)}")
+    if has_plant and not simulated:
+        raise BoardError(f"{path}: plant", "a plant on a board with real hardware", "remove [plant]")
+    return simulated
+
+
+def _check_claims(config: BoardConfig) -> None:
+    claimed: dict[str, str] = {}
+    buses: dict[str, tuple[str, str]] = {}
+    for index, evse in enumerate(config.evses):
+        for device in evse.devices:
+            name = f"evse[{index}].{device.role}"
+            place = f"{config.path}: {name}"
+            for claim in device.settings.claims():
+                if claim in claimed:
+                    raise BoardError(place, f"uses {claim}, as {claimed[claim]} does", "give each device its own")
+                claimed[claim] = name
+            port, parameters = device.settings.bus() or ("", "")
+            other, known = buses.setdefault(port, (name, parameters))
+            if parameters != known:
+                raise BoardError(place, f"sets {port} to {parameters}, {other} to {known}", "one line has one setting")
+
+
+def _check_run_paths(config: BoardConfig) -> None:
+    served: dict[str, int] = {}
+    for index, meter in enumerate(config.plant.meter if config.plant else ()):
+        place = f"{config.path}: plant.meter[{index}]"
+        if meter.evse > len(config.evses):
+            raise BoardError(f"{place}.evse", f"found {meter.evse}", f"expected an EVSE from 1 to {len(config.evses)}")
+        if meter.port in served or meter.evse in served.values():
+            raise BoardError(place, "the same port or EVSE twice", "give each EVSE one meter with a port of its own")
+        served[meter.port] = meter.evse
+    for index, evse in enumerate(config.evses):
+        for device in evse.devices:
+            for name in device.settings.__struct_fields__:
+                value = getattr(device.settings, name)
+                if isinstance(value, str) and RUN_DIR in value and value not in served:
+                    place = f"{config.path}: evse[{index}].{device.role}.{name}"
+                    offers = ", ".join(served) or "none"
+                    raise BoardError(place, f"nothing serves {value}", f"ports of [[plant.meter]]: {offers}")

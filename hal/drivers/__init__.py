@@ -1,0 +1,1 @@
+"""Real devices, one file each; `_blueprint.py` is the one to copy."""

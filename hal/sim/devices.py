@@ -1,0 +1,175 @@
+"""Every interface of hal/interfaces.py as a window onto the plant: reads and drives it, knows nothing by itself."""
+
+from hal.iec61851 import cable_amps, check_duty
+from hal.sim.faults import Fault
+from hal.sim.plant import PlantEvse
+from hal.slot import DeviceSlot, DriverSettings
+from hal.types import (
+    CableRating,
+    DeviceGarbled,
+    DeviceMissing,
+    DeviceSilent,
+    HalError,
+    Indication,
+    LockReading,
+    MeterSample,
+    PilotMode,
+    PilotReading,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+    Token,
+)
+
+LONGEST_HOLD_S = 5.0
+"""The simulated board's own bound on a lease: a caller that asks for an hour has not understood it."""
+
+
+class Settings(DriverSettings, frozen=True):
+    """A simulated device has nothing to set: the table [plant] says what there is."""
+
+
+class SimDevice:
+    """Common part of the windows: which EVSE of the plant, and the name used in errors."""
+
+    def __init__(self, evse: PlantEvse, slot: DeviceSlot) -> None:
+        self._evse = evse
+        self._plant = evse.plant
+        self._device = slot.device
+
+    def close(self) -> None:
+        """Nothing to give back: the plant belongs to the board."""
+
+
+class SimPilot(SimDevice):
+    """Control pilot: the generator and the two peak detectors."""
+
+    def read(self) -> PilotReading:
+        """The present peaks in volts."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            high_volts, low_volts = self._evse.pilot_peaks(now_mono)
+            return PilotReading(high_volts, low_volts, now_mono)
+
+    def set(self, mode: PilotMode, duty_percent: float) -> None:
+        """Drive the pilot; HalError for a duty that offers more than the board's rating."""
+        if mode is PilotMode.PWM:
+            check_duty(self._device, duty_percent, self._evse.facts.max_amps)
+        with self._plant.lock:
+            self._plant.catch_up()
+            self._evse.drive_pilot(mode, duty_percent)
+
+
+class SimRelays(SimDevice):
+    """Contactor with forcibly guided feedback, and the board's dead-man."""
+
+    def hold(self, closed: bool, for_s: float) -> None:
+        """Close for at most `for_s` seconds, or open now."""
+        if not 0 <= for_s <= LONGEST_HOLD_S:
+            raise HalError(self._device, f"refused to hold for {for_s} s: this board holds 0 to {LONGEST_HOLD_S:g} s")
+        with self._plant.lock:
+            self._evse.hold_coil(closed, self._plant.catch_up(), for_s)
+
+    def read(self) -> RelayReading:
+        """The feedback contact."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            return RelayReading(self._evse.contacts_closed if self._evse.facts.has_feedback else None, now_mono)
+
+
+class SimMeter(SimDevice):
+    """The plant's meter without a wire; on the bench the same values go through hal/sim/meter_server.py instead."""
+
+    def read(self) -> MeterSample:
+        """One sample; fails as the plant's meter faults say."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            if Fault.UNPLUG_METER in self._evse.faults:
+                raise DeviceMissing(self._device, "the meter's adapter is unplugged")
+            if Fault.STALL_METER in self._evse.faults:
+                raise DeviceSilent(self._device, "no answer")
+            if Fault.GARBLE_METER in self._evse.faults:
+                raise DeviceGarbled(self._device, "the answer is damaged")
+            values = self._evse.meter_values(now_mono)
+            return MeterSample(
+                at_mono=now_mono,
+                energy_wh=values.energy_wh,
+                power_w=values.power_w,
+                amps=values.amps,
+                volts=values.volts,
+                frequency_hz=values.frequency_hz,
+            )
+
+
+class SimProximity(SimDevice):
+    """Proximity contact of the socket."""
+
+    def read(self) -> CableRating:
+        """The present resistor and its class."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            ohms = self._evse.cable_ohms()
+            return CableRating(ohms, cable_amps(ohms), now_mono)
+
+
+class SimLock(SimDevice):
+    """Motor lock of the socket with feedback."""
+
+    def set(self, locked: bool) -> None:
+        """Turn towards `locked`; the feedback follows some tenths of a second later."""
+        with self._plant.lock:
+            self._evse.drive_lock(locked, self._plant.catch_up())
+
+    def read(self) -> LockReading:
+        """The feedback contact."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            return LockReading(self._evse.locked, now_mono)
+
+
+class SimResidual(SimDevice):
+    """Residual current monitor with the two trip outputs."""
+
+    def read(self) -> ResidualReading:
+        """The trip inputs."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            faults = self._evse.faults
+            return ResidualReading(Fault.TRIP_RCD in faults, Fault.TRIP_RCD_DC in faults, now_mono)
+
+    def self_test(self) -> bool:
+        """True unless the fault says the test fails."""
+        with self._plant.lock:
+            self._plant.catch_up()
+            return Fault.RCD_TEST_FAILS not in self._evse.faults
+
+
+class SimThermometer(SimDevice):
+    """Temperature of the enclosure."""
+
+    def read(self) -> Temperature:
+        """The present temperature."""
+        with self._plant.lock:
+            now_mono = self._plant.catch_up()
+            return Temperature(self._evse.celsius(now_mono), now_mono)
+
+
+class SimIndicator(SimDevice):
+    """Lights: the plant remembers what they show."""
+
+    def show(self, indication: Indication) -> None:
+        """Show it until told otherwise."""
+        with self._plant.lock:
+            self._evse.indication = indication
+
+
+class SimReader(SimDevice):
+    """Token reader, fed by `present_token`."""
+
+    def read(self) -> Token | None:
+        """The oldest token not yet read, or None; returns at once."""
+        with self._plant.lock:
+            self._plant.catch_up()
+            if Fault.FREEZE_READER in self._evse.faults:
+                raise DeviceSilent(self._device, "no answer")
+            return self._evse.tokens.popleft() if self._evse.tokens else None

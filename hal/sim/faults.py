@@ -1,0 +1,90 @@
+"""Everything that can be made to go wrong in the plant: the name, what it does in words, and the value it takes.
+
+A fault is a state of the plant that stands until it is cleared (a glitch ends by itself). What it does physically is in
+plant.py and meter_server.py, where the part that fails lives.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Fault(StrEnum):
+    """Names of the faults, as typed by people."""
+
+    WELD_RELAY = "weld_relay"
+    RELAY_STUCK_OPEN = "relay_stuck_open"
+    STALL_METER = "stall_meter"
+    FREEZE_METER = "freeze_meter"
+    GARBLE_METER = "garble_meter"
+    UNPLUG_METER = "unplug_meter"
+    TRIP_RCD = "trip_rcd"
+    TRIP_RCD_DC = "trip_rcd_dc"
+    RCD_TEST_FAILS = "rcd_test_fails"
+    CUT_PILOT = "cut_pilot"
+    SHORT_PILOT = "short_pilot"
+    NO_DIODE = "no_diode"
+    GLITCH = "glitch"
+    FREEZE_READER = "freeze_reader"
+    OVER_TEMPERATURE = "over_temperature"
+    GRID_LOSS = "grid_loss"
+    CABLE_RESISTOR = "cable_resistor"
+    LOCK_JAM = "lock_jam"
+
+
+class FaultVerb(msgspec.Struct, frozen=True):
+    """One line for people, and the value the fault takes: its meaning, default and bounds (`value` None: it takes none)."""
+
+    text: str
+    value: str | None = None
+    default: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+
+FAULTS: dict[Fault, FaultVerb] = {
+    Fault.WELD_RELAY: FaultVerb("the contacts of the contactor are welded: closed whatever the coil does"),
+    Fault.RELAY_STUCK_OPEN: FaultVerb("the contactor does not close"),
+    Fault.STALL_METER: FaultVerb("the meter does not answer"),
+    Fault.FREEZE_METER: FaultVerb("the meter answers the values of the moment it froze"),
+    Fault.GARBLE_METER: FaultVerb("the meter's answers are damaged on the wire"),
+    Fault.UNPLUG_METER: FaultVerb("the meter's adapter is pulled out: its port is gone"),
+    Fault.TRIP_RCD: FaultVerb("the residual current monitor sees more than 30 mA AC"),
+    Fault.TRIP_RCD_DC: FaultVerb("the residual current monitor sees more than 6 mA smooth DC"),
+    Fault.RCD_TEST_FAILS: FaultVerb("the residual current monitor does not trip at its own test"),
+    Fault.CUT_PILOT: FaultVerb("the pilot wire is cut: the EVSE sees no vehicle, the vehicle sees no pilot"),
+    Fault.SHORT_PILOT: FaultVerb("the pilot wire touches protective earth: 0 V"),
+    Fault.NO_DIODE: FaultVerb("the vehicle's pilot diode is shorted: the negative half follows the positive one"),
+    Fault.GLITCH: FaultVerb(
+        "interference makes the pilot read at random for some milliseconds", "ms", 100.0, 1.0, 60_000.0
+    ),
+    Fault.FREEZE_READER: FaultVerb("the token reader does not answer"),
+    Fault.OVER_TEMPERATURE: FaultVerb("the enclosure is as hot as the value", "celsius", 95.0, -40.0, 200.0),
+    Fault.GRID_LOSS: FaultVerb("a phase of the grid is lost (0: all of them)", "phase", 1.0, 0.0, 3.0),
+    Fault.CABLE_RESISTOR: FaultVerb("the proximity resistor reads as the value", "ohms", 10.0, 0.0, 1_000_000.0),
+    Fault.LOCK_JAM: FaultVerb("the lock does not move"),
+}
+
+
+class PlantRefusal(ValueError):
+    """The plant cannot do what was asked; the text names the choices or the obstacle."""
+
+
+def fault_named(name: str) -> Fault:
+    """The fault of that name, else PlantRefusal naming them all."""
+    try:
+        return Fault(name)
+    except ValueError:
+        raise PlantRefusal(f"unknown fault '{name}'; known faults: {', '.join(FAULTS)}") from None
+
+
+def value_for(fault: Fault, value: float | None) -> float:
+    """The value the fault is raised with, its default for None; PlantRefusal outside its bounds."""
+    verb = FAULTS[fault]
+    if value is None:
+        return verb.default
+    if verb.value is None:
+        raise PlantRefusal(f"{fault} takes no value, {value:g} was given")
+    if not verb.low <= value <= verb.high:
+        raise PlantRefusal(f"{fault}: {verb.value} must lie from {verb.low:g} to {verb.high:g}, {value:g} was given")
+    return value

@@ -1,0 +1,440 @@
+"""The one simulated world: grid, contactor, lock, cable, vehicle and meter of each EVSE as a small physical model.
+
+`Plant.advance` moves from event to event (a lease that lapses, contacts that arrive, a ramp that ends), so the outcome does
+not depend on how often it is looked at: the same seed, verbs and times give the same world. Every device read advances it.
+"""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import msgspec
+
+from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
+from hal.sim.faults import Fault, PlantRefusal, fault_named, value_for
+from hal.sim.vehicle import Quirk, Vehicle
+from hal.types import EvseFacts, Indication, PilotMode, Token, TokenKind
+
+CONTACTOR_CLOSE_S = 0.03
+CONTACTOR_OPEN_S = 0.02
+LOCK_S = 0.3
+SOURCE_OHMS = 0.08  # grid and cable per phase: 32 A pull the voltage down by 2.6 V
+POWER_FACTOR = 0.995
+PILOT_NOISE_VOLTS = 0.1
+GRID_NOISE_VOLTS = 1.5
+FULL_LOAD_KELVIN = 18.0  # how much warmer than its surroundings the enclosure is at the board's rating
+TOKENS_KEPT = 8
+
+Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
+
+
+class MeterPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plant's meter of one EVSE as a Modbus RTU device on a pseudo-terminal.
+
+    `port`: path at which it appears (`{run}` is the run directory); `map`: register map it serves; `unit`: its unit id.
+    """
+
+    evse: Annotated[int, msgspec.Meta(ge=1)]
+    port: str
+    map: str
+    unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
+
+
+class PlantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table [plant] of a board file. `start_wh`: register of each meter at the start; `noise`: 0 for none, 1 for usual."""
+
+    seed: int = 1
+    grid_volts: tuple[Volts, Volts, Volts] = (230.0, 230.0, 230.0)
+    frequency_hz: Annotated[float, msgspec.Meta(ge=45, le=65)] = 50.0
+    ambient_celsius: Annotated[float, msgspec.Meta(ge=-40, le=80)] = 22.0
+    start_wh: Annotated[float, msgspec.Meta(ge=0, le=9_000_000)] = 1_000_000.0
+    noise: Annotated[float, msgspec.Meta(ge=0, le=5)] = 1.0
+    meter: tuple[MeterPort, ...] = ()
+
+
+class MeterValues(msgspec.Struct, frozen=True):
+    """What the meter of one EVSE shows; per phase of the EVSE: `amps`, `volts`, `phase_watts`."""
+
+    energy_wh: float
+    power_w: float
+    amps: tuple[float, ...]
+    volts: tuple[float, ...]
+    phase_watts: tuple[float, ...]
+    frequency_hz: float
+
+
+class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
+    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value (0: takes none)."""
+
+    evse: int
+    plugged: bool
+    ready: bool
+    s2_closed: bool
+    quirks: tuple[str, ...]
+    appetite_amps: float
+    vehicle_phases: int
+    vehicle_amps: float
+    pilot_mode: PilotMode
+    duty_percent: float
+    offered_amps: float
+    contacts_closed: bool
+    locked: bool
+    cable_ohms: float
+    energy_wh: float
+    indication: Indication
+    faults: dict[str, float]
+
+
+class PlantState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole plant at one instant."""
+
+    at_mono: float
+    evses: tuple[EvsePlantState, ...]
+
+
+class Plant:
+    """The world behind a simulated board. `monotonic`: the clock its devices live by, real or virtual."""
+
+    def __init__(self, settings: PlantSettings, evses: Iterable[EvseFacts], monotonic: Callable[[], float]) -> None:
+        self.settings = settings
+        self.monotonic = monotonic
+        self.lock = threading.RLock()  # control loop, pollers, meter servers and desk all look at the same world
+        self._now_mono = monotonic()
+        self.evses = tuple(PlantEvse(self, index + 1, facts) for index, facts in enumerate(evses))
+
+    def advance(self, to_mono: float) -> None:
+        """Let the world go on until `to_mono`; earlier than before does nothing."""
+        with self.lock:
+            for evse in self.evses:
+                evse.advance(self._now_mono, max(to_mono, self._now_mono))
+            self._now_mono = max(to_mono, self._now_mono)
+
+    def catch_up(self) -> float:
+        """Advance to the present; returns it. Call it with the lock held when something is read or changed right after."""
+        now_mono = self.monotonic()
+        self.advance(now_mono)
+        return now_mono
+
+    def evse(self, evse_id: int) -> "PlantEvse":
+        """EVSE `evse_id` (from 1), else PlantRefusal naming the choices."""
+        if not 1 <= evse_id <= len(self.evses):
+            raise PlantRefusal(f"unknown EVSE {evse_id}; this board has {_one_to(len(self.evses))}")
+        return self.evses[evse_id - 1]
+
+    def state(self) -> PlantState:
+        """The plant as it is now."""
+        with self.lock:
+            now_mono = self.catch_up()
+            return PlantState(at_mono=now_mono, evses=tuple(evse.state() for evse in self.evses))
+
+    def noise(self, channel: int, slot: int) -> float:
+        """A number from -1 to 1 (times the setting) that depends on seed, channel and slot alone: no order of reads can matter."""
+        x = (self.settings.seed * 0x9E3779B1 ^ channel * 0x85EBCA6B ^ slot * 0xC2B2AE35) & 0xFFFFFFFF
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+            x = ((x ^ x >> shift) * factor) & 0xFFFFFFFF
+        return ((x ^ x >> 16) / 0x7FFFFFFF - 1.0) * self.settings.noise
+
+
+class PlantEvse:
+    """One EVSE of the plant: the verbs that people and tests use, and below them what the devices see."""
+
+    def __init__(self, plant: Plant, evse_id: int, facts: EvseFacts) -> None:
+        self.plant = plant
+        self.evse_id = evse_id
+        self.facts = facts
+        self.faults: dict[Fault, float] = {}
+        self.vehicle: Vehicle | None = None
+        self.tokens: deque[Token] = deque(maxlen=TOKENS_KEPT)
+        self.indication = Indication.OFF
+        self.locked = False
+        self._lock_wanted = False
+        self._lock_due_mono = math.inf
+        self._cable_ohms = NO_CABLE_OHMS
+        self._pilot_mode = PilotMode.STEADY_HIGH
+        self._duty_percent = 100.0
+        self._coil = False
+        self._lease_mono = -math.inf
+        self._contacts = False
+        self._contacts_due_mono = math.inf
+        self._glitch_until_mono = -math.inf
+        self._energy_wh = plant.settings.start_wh
+        self._frozen: MeterValues | None = None
+
+    # ---- verbs: what people do ----
+
+    def plug_in(self, cable_amps: float = 32.0, phases: int = 3, quirks: Iterable[str] = ()) -> None:
+        """A vehicle with a charger of `phases` phases is plugged in with a cable of that rating (13, 20, 32 or 63 A)."""
+        ohms = _resistor_of(cable_amps)
+        if phases not in {1, 2, 3}:
+            raise PlantRefusal(f"a vehicle charges with 1, 2 or 3 phases, {phases} was given")
+        habits = frozenset(_quirk_named(name) for name in quirks)
+        with self.plant.lock:
+            self.plant.catch_up()
+            if self.vehicle is not None:
+                raise PlantRefusal(f"EVSE {self.evse_id} has a vehicle already; plug it out first")
+            self.vehicle = Vehicle(32.0, min(phases, self.facts.phases), habits)
+            self._cable_ohms = NO_CABLE_OHMS if self.facts.tethered else ohms
+
+    def plug_out(self, force: bool = False) -> None:
+        """The vehicle goes; PlantRefusal while the plug is locked, unless it is torn out by `force`."""
+        with self.plant.lock:
+            self.plant.catch_up()
+            if self.vehicle is None:
+                raise PlantRefusal(f"EVSE {self.evse_id} has no vehicle to plug out")
+            if self.locked and not force:
+                raise PlantRefusal(f"the plug of EVSE {self.evse_id} is locked; stop charging first, or use force")
+            self.vehicle = None
+            self._cable_ohms = NO_CABLE_OHMS
+
+    def ev_ready(self) -> None:
+        """The vehicle wants energy from now on."""
+        self._with_vehicle().ready = True
+
+    def ev_pause(self) -> None:
+        """The vehicle wants no energy for now; it ramps down, then opens S2."""
+        self._with_vehicle().ready = False
+
+    def ev_resume(self) -> None:
+        """The vehicle wants energy again."""
+        self._with_vehicle().ready = True
+
+    def ev_draw(self, amps: float, phases: int | None = None) -> None:
+        """Its appetite: up to so many amps on so many phases (None: as before), as far as it is offered."""
+        if not 0 <= amps <= 80:
+            raise PlantRefusal(f"a vehicle draws 0 to 80 A, {amps:g} was given")
+        if phases not in {None, 1, 2, 3}:
+            raise PlantRefusal(f"a vehicle charges with 1, 2 or 3 phases, {phases} was given")
+        vehicle = self._with_vehicle()
+        vehicle.appetite_amps = amps
+        vehicle.phases = min(phases or vehicle.phases, self.facts.phases)
+
+    def present_token(self, uid: str, kind: TokenKind = TokenKind.ISO14443) -> None:
+        """A card is held to the reader (or a code typed): 1 to 36 characters, as the reader would tell them."""
+        if not 1 <= len(uid) <= 36 or not uid.isascii() or not uid.isprintable():
+            raise PlantRefusal(f"a token has 1 to 36 printable characters, {len(uid)} were given")
+        with self.plant.lock:
+            self.tokens.append(Token(uid.upper(), kind, self.plant.catch_up()))
+
+    def fault(self, name: str, value: float | None = None) -> None:
+        """Something breaks (FAULTS tells what); raised again it takes the new value."""
+        fault = fault_named(name)
+        checked = value_for(fault, value)
+        with self.plant.lock:
+            now_mono = self.plant.catch_up()
+            if fault is Fault.FREEZE_METER:
+                self._frozen = self.meter_values(now_mono)
+            if fault is Fault.GLITCH:
+                self._glitch_until_mono = now_mono + checked / 1000
+            self.faults[fault] = checked
+
+    def clear_fault(self, name: str) -> None:
+        """It is whole again; nothing happens when it was."""
+        fault = fault_named(name)
+        with self.plant.lock:
+            self.plant.catch_up()
+            self.faults.pop(fault, None)
+            if fault is Fault.FREEZE_METER:
+                self._frozen = None
+
+    # ---- what devices drive; the caller holds the lock and has caught up ----
+
+    def drive_pilot(self, mode: PilotMode, duty_percent: float) -> None:
+        """The pilot generator shows this from now on."""
+        self._pilot_mode = mode
+        self._duty_percent = duty_percent
+
+    def hold_coil(self, closed: bool, now_mono: float, for_s: float) -> None:
+        """The coil is driven for `for_s` at most: the board's own dead-man, which no software can forget."""
+        self._lease_mono = now_mono + for_s if closed else -math.inf
+        self._set_coil(closed and for_s > 0, now_mono)
+
+    def drive_lock(self, locked: bool, now_mono: float) -> None:
+        """The lock's motor turns towards `locked`."""
+        if locked != self._lock_wanted:
+            self._lock_wanted = locked
+            self._lock_due_mono = now_mono + LOCK_S
+
+    # ---- what devices see; the caller holds the lock and has caught up ----
+
+    @property
+    def contacts_closed(self) -> bool:
+        """Whether the power path is closed (the feedback contact is forcibly guided: it tells the truth)."""
+        if Fault.WELD_RELAY in self.faults:
+            return True
+        return self._contacts and Fault.RELAY_STUCK_OPEN not in self.faults
+
+    @property
+    def offer_amps(self) -> float:
+        """The current the vehicle reads from the pilot; 0: none."""
+        if self._pilot_mode is not PilotMode.PWM or not self.faults.keys().isdisjoint(_NO_PILOT_AT_VEHICLE):
+            return 0.0
+        return offered_amps(self._duty_percent)
+
+    def pilot_peaks(self, now_mono: float) -> tuple[float, float]:
+        """Positive and negative peak at the EVSE in volts; on a steady pilot both are the same level."""
+        slot = int(now_mono * 200)
+        wobble = PILOT_NOISE_VOLTS * self.plant.noise(self.evse_id * 16, slot)
+        if now_mono < self._glitch_until_mono:
+            return 12.0 * self.plant.noise(self.evse_id * 16 + 1, slot), 12.0 * self.plant.noise(
+                self.evse_id * 16 + 2, slot
+            )
+        if Fault.SHORT_PILOT in self.faults:
+            return wobble, -wobble
+        connected = self.vehicle is not None and Fault.CUT_PILOT not in self.faults
+        high = self.vehicle.pilot_volts if self.vehicle is not None and connected else 12.0
+        diode = not (self.vehicle and Quirk.NO_DIODE in self.vehicle.quirks) and Fault.NO_DIODE not in self.faults
+        low = -12.0 if diode or not connected else -high
+        if self._pilot_mode is PilotMode.STEADY_LOW:
+            return low + wobble, low + wobble
+        if self._pilot_mode is PilotMode.STEADY_HIGH:
+            return high + wobble, high + wobble
+        return high + wobble, low - wobble
+
+    def cable_ohms(self) -> float:
+        """The proximity resistor as read now."""
+        return self.faults.get(Fault.CABLE_RESISTOR, self._cable_ohms)
+
+    def celsius(self, now_mono: float) -> float:
+        """Temperature of the enclosure: ambient, warmed by the square of the load, never below what a fault says."""
+        if Fault.OVER_TEMPERATURE in self.faults:
+            return self.faults[Fault.OVER_TEMPERATURE]
+        load = self._vehicle_amps() / self.facts.max_amps
+        wobble = 0.1 * self.plant.noise(self.evse_id * 16 + 3, int(now_mono))
+        return self.plant.settings.ambient_celsius + FULL_LOAD_KELVIN * load**2 + wobble
+
+    def meter_values(self, now_mono: float) -> MeterValues:
+        """What the meter shows; while frozen, what it showed then."""
+        if self._frozen is not None:
+            return self._frozen
+        amps, volts, watts = [], [], []
+        current = self._vehicle_amps()
+        for phase in range(self.facts.phases):
+            supply = self._supply_volts(phase)
+            flowing = current if supply and self.vehicle and phase < self.vehicle.phases else 0.0
+            drift = GRID_NOISE_VOLTS * self.plant.noise(self.evse_id * 16 + 4 + phase, int(now_mono)) if supply else 0.0
+            amps.append(flowing)
+            volts.append(max(0.0, supply + drift - SOURCE_OHMS * flowing))
+            watts.append(volts[-1] * flowing * POWER_FACTOR)
+        frequency_hz = self.plant.settings.frequency_hz
+        return MeterValues(self._energy_wh, sum(watts), tuple(amps), tuple(volts), tuple(watts), frequency_hz)
+
+    def state(self) -> EvsePlantState:
+        """A picture of this EVSE for people and tests."""
+        vehicle = self.vehicle
+        return EvsePlantState(
+            evse=self.evse_id,
+            plugged=vehicle is not None,
+            ready=vehicle is not None and vehicle.ready,
+            s2_closed=vehicle is not None and vehicle.s2_closed,
+            quirks=tuple(sorted(vehicle.quirks)) if vehicle else (),
+            appetite_amps=vehicle.appetite_amps if vehicle else 0.0,
+            vehicle_phases=vehicle.phases if vehicle else 0,
+            vehicle_amps=self._vehicle_amps(),
+            pilot_mode=self._pilot_mode,
+            duty_percent=self._duty_percent,
+            offered_amps=self.offer_amps,
+            contacts_closed=self.contacts_closed,
+            locked=self.locked,
+            cable_ohms=self.cable_ohms(),
+            energy_wh=self._energy_wh,
+            indication=self.indication,
+            faults={str(fault): value for fault, value in self.faults.items()},
+        )
+
+    # ---- physics ----
+
+    def advance(self, from_mono: float, to_mono: float) -> None:
+        """Go from event to event until `to_mono`; what is due at that instant has happened afterwards."""
+        now_mono = from_mono
+        while True:
+            self._settle(now_mono)
+            if now_mono >= to_mono:
+                return
+            until_mono = min(to_mono, max(now_mono, self._next_due_mono(now_mono)))
+            self._flow(until_mono - now_mono)
+            now_mono = until_mono
+
+    def _settle(self, now_mono: float) -> None:
+        if now_mono >= self._lease_mono:
+            self._set_coil(False, now_mono)
+        if now_mono >= self._contacts_due_mono:
+            self._contacts = self._coil
+            self._contacts_due_mono = math.inf
+        if now_mono >= self._lock_due_mono and Fault.LOCK_JAM not in self.faults:
+            self.locked = self._lock_wanted
+            self._lock_due_mono = math.inf
+        if now_mono >= self._glitch_until_mono:
+            self.faults.pop(Fault.GLITCH, None)
+        if self.vehicle is not None:
+            self.vehicle.settle(now_mono, self.offer_amps, self._powered())
+
+    def _set_coil(self, energised: bool, now_mono: float) -> None:
+        if energised != self._coil:
+            self._coil = energised
+            self._contacts_due_mono = now_mono + (CONTACTOR_CLOSE_S if energised else CONTACTOR_OPEN_S)
+
+    def _next_due_mono(self, now_mono: float) -> float:
+        lapse = self._lease_mono if self._coil else math.inf
+        lock = math.inf if Fault.LOCK_JAM in self.faults else self._lock_due_mono
+        glitch = self._glitch_until_mono if Fault.GLITCH in self.faults else math.inf
+        vehicle = self.vehicle.next_due_mono(now_mono, self.offer_amps, self._powered()) if self.vehicle else math.inf
+        return min(lapse, self._contacts_due_mono, lock, glitch, vehicle)
+
+    def _flow(self, seconds: float) -> None:
+        """Energy of a piece in which the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+        vehicle = self.vehicle
+        if vehicle is None:
+            return
+        powered = self._powered()
+        start = vehicle.amps
+        end = vehicle.amps_after(seconds, self.offer_amps, powered)
+        if start or end:
+            middle = self._watts((start + end) / 2)
+            self._energy_wh += (self._watts(start) + 4 * middle + self._watts(end)) / 6 * seconds / 3600
+        vehicle.amps = end
+
+    def _watts(self, amps: float) -> float:
+        assert self.vehicle is not None, "can't happen because only a vehicle draws current"
+        supplies = (self._supply_volts(phase) for phase in range(self.vehicle.phases))
+        return sum((volts - SOURCE_OHMS * amps) * amps * POWER_FACTOR for volts in supplies if volts)
+
+    def _powered(self) -> bool:
+        return self.contacts_closed and self._supply_volts(0) > 0  # a vehicle's charger lives on L1
+
+    def _supply_volts(self, phase: int) -> float:
+        lost = self.faults.get(Fault.GRID_LOSS)
+        if lost is not None and lost in {0.0, phase + 1.0}:
+            return 0.0
+        return self.plant.settings.grid_volts[phase]
+
+    def _vehicle_amps(self) -> float:
+        return self.vehicle.amps if self.vehicle else 0.0
+
+    def _with_vehicle(self) -> Vehicle:
+        self.plant.catch_up()
+        if self.vehicle is None:
+            raise PlantRefusal(f"EVSE {self.evse_id} has no vehicle; plug one in first")
+        return self.vehicle
+
+
+_NO_PILOT_AT_VEHICLE = frozenset({Fault.CUT_PILOT, Fault.SHORT_PILOT})
+
+
+def _one_to(count: int) -> str:
+    return "EVSE 1" if count == 1 else f"EVSEs 1 to {count}"
+
+
+def _resistor_of(cable_amps: float) -> float:
+    for cable in CABLE_CLASSES:
+        if cable.amps == cable_amps:
+            return cable.nominal_ohms
+    raise PlantRefusal(f"no cable is rated {cable_amps:g} A; cables have 13, 20, 32 or 63 A")
+
+
+def _quirk_named(name: str) -> Quirk:
+    try:
+        return Quirk(name)
+    except ValueError:
+        raise PlantRefusal(f"unknown quirk '{name}'; known quirks: {', '.join(Quirk)}") from None

@@ -1,0 +1,51 @@
+"""What a driver is told about its place on the board, and what the board asks of a driver's settings.
+
+Every driver file has a class `Settings(DriverSettings)` with the keys of its table in the board file, and a class that is made
+with `(settings, slot)`. Both are named in the table BACKENDS of hal/board.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from hal.types import EvseFacts
+
+T = TypeVar("T")
+
+
+class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every driver's settings. Override what applies; the board loader calls all three before any device is opened."""
+
+    def check(self, evse: EvseFacts) -> None:
+        """Raise BoardError with the key alone as its place when the settings cannot serve this EVSE."""
+
+    def claims(self) -> tuple[str, ...]:
+        """What this device alone may use (a GPIO line, a port with its unit id); claimed twice on a board is an error."""
+        return ()
+
+    def bus(self) -> tuple[str, str] | None:
+        """A line that several devices may share, and its parameters, which must then be equal; None: no such line."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSlot:
+    """Where a device sits. `device`: its name in messages (`evse[0].meter`); `evse`: facts of its EVSE; `monotonic`: seconds.
+
+    `shared`: what devices of one board have in common, such as an open RS-485 line; use `share`.
+    """
+
+    device: str
+    evse: EvseFacts
+    monotonic: Callable[[], float]
+    shared: dict[str, object] = field(default_factory=dict)
+
+    def share(self, name: str, kind: type[T], make: Callable[[], T]) -> T:
+        """The board's one object of that name, made by the first device that asks."""
+        if name not in self.shared:
+            self.shared[name] = make()
+        found = self.shared[name]
+        assert isinstance(found, kind), f"can't happen because one kind of driver uses the name {name}"
+        return found
