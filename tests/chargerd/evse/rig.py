@@ -1,0 +1,152 @@
+"""A controller with a knob for every reading and order; devices obey the outputs unless a knob says otherwise."""
+
+from collections.abc import Callable
+
+from chargerd.clock import ManualClock
+from chargerd.evse.controller import Controller
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings
+from chargerd.limits import Limit
+from hal.types import (
+    CableRating,
+    EvseFacts,
+    Indication,
+    LockReading,
+    MeterSample,
+    PilotMode,
+    PilotReading,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+)
+
+TICK_S = 0.02
+A, B, C, D, E, F = 12.0, 9.0, 6.0, 3.0, 0.0, -12.0
+"""Nominal positive peaks of the states."""
+
+PLAIN = EvseFacts(max_amps=32.0, phases=3)
+SOCKET = EvseFacts(max_amps=32.0, phases=3, has_proximity=True, has_lock=True, has_residual=True, has_thermometer=True)
+
+
+class Rig:
+    """Knobs are plain attributes; `tick` takes one step with them and keeps `outputs` and `status`."""
+
+    def __init__(self, facts: EvseFacts = PLAIN) -> None:
+        self.facts = facts
+        self.clock = ManualClock()
+        self.controller = Controller(1, facts)
+        # Readings.
+        self.high_volts = A
+        self.low_volts: float | None = None  # None: as a vehicle with a diode gives it
+        self.pilot_speaks = True
+        self.feedback: bool | None = None  # None: the contact follows the coil
+        self.feedback_speaks = True
+        self.amps: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self.energy_wh = 1000.0
+        self.meter_speaks = True
+        self.cable_amps: float | None = 32.0
+        self.cable_speaks = True
+        self.lock: bool | None = None  # None: the lock follows its command
+        self.lock_has_contact = True
+        self.lock_speaks = True
+        self.tripped_ac = self.tripped_dc = False
+        self.residual_speaks = True
+        self.celsius = 25.0
+        self.thermometer_speaks = True
+        # Orders.
+        self.permit = True
+        self.available = True
+        self.limits: tuple[Limit, ...] = (Limit("csms", 16.0),)
+        self.unlock_seq = 0
+        self.orders_come = True
+        self.orders_until_mono = 0.0
+        self.outputs = Outputs(
+            pilot_mode=PilotMode.STEADY_HIGH,
+            duty_percent=100.0,
+            relay_closed=False,
+            relay_hold_s=0.0,
+            locked=False,
+            indication=Indication.OFF,
+        )
+        self.status = EvseStatus(evse_id=1)
+
+    @property
+    def now_mono(self) -> float:
+        return self.clock.monotonic()
+
+    @property
+    def closed(self) -> bool:
+        return self.outputs.relay_closed
+
+    @property
+    def fault_codes(self) -> list[str]:
+        return [fault.code for fault in self.status.faults]
+
+    def tick(self) -> Outputs:
+        now = self.clock.advance(TICK_S)
+        self.outputs = self.controller.step(self.readings(), self.orders(), now)
+        self.status = self.controller.status(now)
+        return self.outputs
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / TICK_S)):
+            self.tick()
+
+    def run_until(self, reached: Callable[[], bool], within_s: float) -> float:
+        """Tick until `reached`; the seconds it took. Fails after `within_s`."""
+        began = self.now_mono
+        while not reached():
+            self.tick()
+            waited = self.now_mono - began
+            assert waited <= within_s + 1e-6, f"not within {within_s} s: {self.status.why_not} {self.status.faults}"
+        return self.now_mono - began
+
+    def charge(self, amps: float = 15.0) -> None:
+        """Plug in, let the vehicle ask, and see energy flow."""
+        self.high_volts = B
+        self.run(0.5)
+        self.high_volts = C
+        self.run_until(lambda: self.closed, 3.0)
+        self.run(0.1)
+        self.amps = (amps, amps, amps)
+        self.run(1.0)
+        assert self.closed, self.status.why_not
+
+    def readings(self) -> Readings:
+        mono, facts = self.now_mono, self.facts
+        oscillates = self.outputs.pilot_mode is PilotMode.PWM
+        low = self.low_volts if self.low_volts is not None else (-12.0 if oscillates else self.high_volts)
+        closed = self.outputs.relay_closed if self.feedback is None else self.feedback
+        locked = self.outputs.locked if self.lock is None else self.lock
+        return Readings(
+            pilot=PilotReading(self.high_volts, low, mono) if self.pilot_speaks else None,
+            relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
+            meter=self.sample() if facts.has_meter and self.meter_speaks else None,
+            cable=CableRating(680.0, self.cable_amps, mono) if facts.has_proximity and self.cable_speaks else None,
+            lock=LockReading(locked if self.lock_has_contact else None, mono)
+            if facts.has_lock and self.lock_speaks
+            else None,
+            residual=ResidualReading(self.tripped_ac, self.tripped_dc, mono)
+            if facts.has_residual and self.residual_speaks
+            else None,
+            temperature=Temperature(self.celsius, mono) if facts.has_thermometer and self.thermometer_speaks else None,
+        )
+
+    def sample(self) -> MeterSample:
+        return MeterSample(self.now_mono, self.energy_wh, 230.0 * sum(self.amps), self.amps, (230.0,) * len(self.amps))
+
+    def orders(self) -> Orders | None:
+        if self.orders_come:
+            self.orders_until_mono = self.now_mono + 30.0
+        return Orders(
+            seq=1,
+            valid_until_mono=self.orders_until_mono,
+            evses=(
+                EvseOrders(
+                    permit=self.permit,
+                    limits=self.limits,
+                    available=self.available,
+                    unlock_seq=self.unlock_seq,
+                    indication=Indication.CHARGING,
+                ),
+            ),
+        )

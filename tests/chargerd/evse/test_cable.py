@@ -1,0 +1,72 @@
+"""IEC 61851-1 annex B: the cable's rating is read at plug-in and watched."""
+
+import math
+
+import pytest
+
+from chargerd.evse.cable import CABLE_STALE_S, CableWatch
+from hal.types import CableRating
+
+NOW = 1000.0
+
+
+def rated(amps: float | None, at_mono: float = NOW) -> CableRating:
+    return CableRating(680.0, amps, at_mono)
+
+
+def test_a_cable_is_rated_at_plug_in() -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), True, NOW)
+    assert watch.amps == 20.0
+    assert (watch.changed, watch.invalid, watch.silent) == (False, False, False)
+
+
+def test_without_a_vehicle_no_cable_is_rated() -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), False, NOW)
+    assert watch.amps is None
+    assert not watch.silent
+
+
+def test_a_lower_rating_counts_at_once_and_a_higher_never() -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), True, NOW)
+    watch.update(rated(13.0), True, NOW)
+    assert watch.amps == 13.0
+    assert watch.changed
+    watch.update(rated(32.0), True, NOW)
+    assert watch.amps == 20.0
+    assert watch.changed
+    watch.update(rated(20.0), True, NOW)
+    assert not watch.changed
+
+
+@pytest.mark.parametrize("amps", [None, math.nan, math.inf, 0.0, -13.0])
+def test_a_resistor_outside_every_class_is_no_rating(amps: float | None) -> None:
+    watch = CableWatch()
+    watch.update(rated(amps), True, NOW)
+    assert (watch.invalid, watch.amps) == (True, None)
+    watch.update(rated(20.0), True, NOW)
+    assert (watch.invalid, watch.amps) == (False, 20.0)
+
+
+def test_a_silent_contact_is_no_rating_and_the_first_one_is_kept() -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), True, NOW)
+    watch.update(None, True, NOW)
+    assert watch.silent
+    assert watch.amps is None
+    watch.update(rated(20.0), True, NOW + CABLE_STALE_S + 0.001)
+    assert watch.silent
+    watch.update(rated(32.0, NOW + 5), True, NOW + 5)
+    assert watch.amps == 20.0
+
+
+def test_the_next_vehicle_brings_its_own_cable() -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), True, NOW)
+    watch.update(rated(None), False, NOW)
+    assert not watch.invalid
+    watch.update(rated(32.0), True, NOW)
+    assert watch.amps == 32.0
+    assert not watch.changed

@@ -1,0 +1,98 @@
+"""What is stale, from the future or impossible does not get into a Situation."""
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+
+from chargerd.evse.situation import (
+    AHEAD_S,
+    FEEDBACK_STALE_S,
+    LOCK_STALE_S,
+    METER_STALE_S,
+    TEMPERATURE_STALE_S,
+    celsius_of,
+    feedback_of,
+    is_fresh,
+    lock_of,
+    meter_of,
+    most_amps,
+    residual_of,
+)
+from hal.types import LockReading, MeterSample, RelayReading, ResidualReading, Temperature
+
+NOW = 1000.0
+SAMPLE = MeterSample(NOW, 1234.0, 3680.0, (16.0, 15.0, 14.0), (230.0, 231.0, 229.0))
+
+
+@pytest.mark.parametrize("age_s, fresh", [(0.0, True), (5.0, True), (5.001, False), (-AHEAD_S + 0.001, True)])
+def test_age_decides(age_s: float, fresh: bool) -> None:
+    assert is_fresh(NOW - age_s, NOW, 5.0) is fresh
+
+
+@pytest.mark.parametrize("at_mono", [NOW + AHEAD_S + 0.001, math.inf, -math.inf, math.nan])
+def test_the_future_and_what_is_no_time_are_not_fresh(at_mono: float) -> None:
+    assert not is_fresh(at_mono, NOW, 5.0)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_feedback_counts_for_250_ms(closed: bool) -> None:
+    assert feedback_of(RelayReading(closed, NOW - FEEDBACK_STALE_S), NOW) is closed
+    assert feedback_of(RelayReading(closed, NOW - FEEDBACK_STALE_S - 0.001), NOW) is None
+    assert feedback_of(RelayReading(None, NOW), NOW) is None
+    assert feedback_of(None, NOW) is None
+
+
+def test_a_meter_sample_counts_for_5_seconds() -> None:
+    assert meter_of(SAMPLE, NOW + METER_STALE_S) is SAMPLE
+    assert meter_of(SAMPLE, NOW + METER_STALE_S + 0.001) is None
+    assert meter_of(None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"energy_wh": math.nan},
+        {"power_w": math.inf},
+        {"amps": ()},
+        {"amps": (1.0, 1.0, 1.0, 1.0)},
+        {"amps": (1.0, math.nan)},
+        {"amps": (1001.0,)},
+        {"amps": (-math.inf,)},
+        {"volts": (230.0, math.nan)},
+    ],
+)
+def test_a_sample_with_an_impossible_value_is_none(change: dict[str, Any]) -> None:
+    assert meter_of(msgspec.structs.replace(SAMPLE, **change), NOW) is None
+
+
+def test_the_residual_monitor_counts_for_250_ms() -> None:
+    reading = ResidualReading(True, False, NOW)
+    assert residual_of(reading, NOW + FEEDBACK_STALE_S - 0.001) is reading
+    assert residual_of(reading, NOW + FEEDBACK_STALE_S + 0.001) is None
+    assert residual_of(None, NOW) is None
+
+
+def test_the_lock_counts_for_a_second() -> None:
+    reading = LockReading(True, NOW)
+    assert lock_of(reading, NOW + LOCK_STALE_S) is reading
+    assert lock_of(reading, NOW + LOCK_STALE_S + 0.001) is None
+    assert lock_of(None, NOW) is None
+
+
+@pytest.mark.parametrize("celsius", [-60.0, 20.0, 200.0])
+def test_a_temperature_counts_for_30_seconds(celsius: float) -> None:
+    assert celsius_of(Temperature(celsius, NOW), NOW + TEMPERATURE_STALE_S) == celsius
+    assert celsius_of(Temperature(celsius, NOW), NOW + TEMPERATURE_STALE_S + 0.001) is None
+    assert celsius_of(None, NOW) is None
+
+
+@pytest.mark.parametrize("celsius", [-60.1, 200.1, math.nan, math.inf])
+def test_a_temperature_no_thermometer_can_show_is_none(celsius: float) -> None:
+    assert celsius_of(Temperature(celsius, NOW), NOW) is None
+
+
+def test_the_phase_that_carries_most_counts_whichever_way() -> None:
+    assert most_amps(SAMPLE) == 16.0
+    assert most_amps(msgspec.structs.replace(SAMPLE, amps=(1.0, -20.0))) == 20.0

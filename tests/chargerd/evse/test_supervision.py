@@ -1,0 +1,310 @@
+"""What cannot be becomes a fault: each cause, how long it has to last, and what ends it."""
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+
+from chargerd.evse.faults import FaultCode
+from chargerd.evse.situation import Situation
+from chargerd.evse.supervision import (
+    CABLE_S,
+    FEEDBACK_S,
+    LOCK_S,
+    OPEN_CURRENT_S,
+    OVERDRAW_S,
+    PILOT_LEVEL_S,
+    PILOT_SILENT_S,
+    RESUME_CELSIUS,
+    SILENT_S,
+    STOP_CELSIUS,
+    SignalHistory,
+    Supervision,
+    allowed_amps,
+)
+from chargerd.evse.types import PilotState
+from hal.types import EvseFacts, MeterSample, ResidualReading
+
+FACTS = EvseFacts(max_amps=32.0, phases=3, has_proximity=True, has_lock=True, has_residual=True, has_thermometer=True)
+CALM = Situation(
+    facts=FACTS,
+    now_mono=0.0,
+    pilot_state=PilotState.C,
+    pilot_missing=False,
+    pilot_settled=True,
+    pilot_volts=(6.0, -12.0),
+    connected=True,
+    diode_proven=True,
+    relay_commanded=True,
+    offered_amps=16.0,
+    feedback=True,
+    meter=MeterSample(0.0, 0.0, 0.0, (15.0,), (230.0,)),
+    residual=ResidualReading(False, False, 0.0),
+    celsius=20.0,
+    cable_amps=20.0,
+    lock_confirmed=True,
+)
+UNPLUGGED: dict[str, Any] = {
+    "pilot_state": PilotState.A,
+    "connected": False,
+    "relay_commanded": False,
+    "feedback": False,
+    "offered_amps": 0.0,
+}
+IDLE: dict[str, Any] = {"relay_commanded": False, "feedback": False, "offered_amps": 0.0}
+
+
+class Watched:
+    """A supervision that is shown one situation after the other, on its own clock."""
+
+    def __init__(self) -> None:
+        self.supervision = Supervision()
+        self.mono = 1000.0
+
+    def show(self, seconds: float = 0.0, amps: float = 0.0, **changes: Any) -> list[str]:
+        """The fault codes after showing CALM with `changes` `seconds` later."""
+        self.mono += seconds
+        sample = MeterSample(self.mono, 0.0, 0.0, (amps,), (230.0,))
+        situation = msgspec.structs.replace(CALM, **{"meter": sample, **changes}, now_mono=self.mono)
+        return [active.code for active in self.supervision.update(situation)]
+
+
+def test_calm_has_no_fault() -> None:
+    watched = Watched()
+    for _ in range(100):
+        assert watched.show(0.1, amps=16.0) == []
+
+
+@pytest.mark.parametrize(
+    "code, lasting_s, cause",
+    [
+        (FaultCode.PILOT_SILENT, PILOT_SILENT_S, {"pilot_missing": True, "pilot_state": PilotState.UNKNOWN}),
+        (FaultCode.PILOT_SHORT, PILOT_LEVEL_S, {"pilot_state": PilotState.E}),
+        (FaultCode.PILOT_LEVEL, PILOT_LEVEL_S, {"pilot_state": PilotState.F}),
+        (FaultCode.PILOT_LEVEL, PILOT_LEVEL_S, {"pilot_state": PilotState.UNKNOWN}),
+        (FaultCode.VENTILATION, 0.0, {"pilot_state": PilotState.D}),
+        (FaultCode.DIODE, 0.0, {"diode_wrong": True}),
+        (FaultCode.CONTACTOR_NO_CLOSE, FEEDBACK_S, {"feedback": False}),
+        (FaultCode.CONTACTOR_NO_CLOSE, FEEDBACK_S, {"feedback": None}),
+        (FaultCode.CONTACTOR_WELDED, FEEDBACK_S, {**IDLE, "feedback": True}),
+        (FaultCode.CURRENT_WHILE_OPEN, OPEN_CURRENT_S, {**IDLE, "amps": 1.01}),
+        (FaultCode.CURRENT_WHILE_OPEN, OPEN_CURRENT_S, {**IDLE, "amps": -1.01}),
+        (FaultCode.EV_OVERDRAW, OVERDRAW_S, {"amps": allowed_amps(16.0) + 0.01}),
+        (FaultCode.RESIDUAL_AC, 0.0, {"residual": ResidualReading(True, False, 0.0)}),
+        (FaultCode.RESIDUAL_DC, 0.0, {"residual": ResidualReading(False, True, 0.0)}),
+        (FaultCode.OVER_TEMPERATURE, 0.0, {"celsius": STOP_CELSIUS}),
+        (FaultCode.METER_SILENT, SILENT_S, {"meter": None}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {"residual": None}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {"celsius": None}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {"lock_silent": True}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {"cable_silent": True}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {**IDLE, "feedback": None}),
+        (FaultCode.CABLE_INVALID, CABLE_S, {"cable_invalid": True, "cable_amps": None}),
+        (FaultCode.CABLE_CHANGED, CABLE_S, {"cable_changed": True}),
+        (FaultCode.LOCK_FAILURE, LOCK_S, {"lock_off_course": True}),
+    ],
+)
+def test_a_cause_becomes_a_fault_when_it_has_lasted_and_not_before(
+    code: FaultCode, lasting_s: float, cause: dict[str, Any]
+) -> None:
+    watched = Watched()
+    if lasting_s > 0:
+        assert watched.show(**cause) == []
+        assert watched.show(lasting_s - 0.01, **cause) == []
+    assert code in watched.show(0.011, **cause)
+
+
+def test_a_cause_that_pauses_starts_again() -> None:
+    watched = Watched()
+    for _ in range(10):
+        assert watched.show(0.2, feedback=False) == []
+        assert watched.show(0.2, feedback=True) == []
+
+
+@pytest.mark.parametrize(
+    "code, cause",
+    [
+        (FaultCode.DIODE, {"diode_wrong": True}),
+        (FaultCode.VENTILATION, {"pilot_state": PilotState.D}),
+        (FaultCode.RESIDUAL_DC, {"residual": ResidualReading(False, True, 0.0)}),
+        (FaultCode.CABLE_CHANGED, {"cable_changed": True}),
+        (FaultCode.CONTACTOR_NO_CLOSE, {"feedback": False}),
+    ],
+)
+def test_a_latched_fault_outlives_its_cause_until_unplugged(code: FaultCode, cause: dict[str, Any]) -> None:
+    watched = Watched()
+    watched.show(**cause)
+    assert watched.show(1.0, **cause) == [code]
+    assert watched.show(100.0, **IDLE) == [code]
+    assert watched.show(0.1, **UNPLUGGED) == []
+
+
+def test_a_weld_is_not_forgotten_while_it_is_seen_even_unplugged() -> None:
+    watched = Watched()
+    welded = {**UNPLUGGED, "feedback": True}
+    watched.show(**welded)
+    assert watched.show(1.0, **welded) == ["contactor_welded"]
+    assert watched.show(100.0, **welded) == ["contactor_welded"]
+    assert watched.show(0.1, **UNPLUGGED) == []
+
+
+@pytest.mark.parametrize("state", [PilotState.E, PilotState.UNKNOWN])
+def test_a_passing_fault_ends_with_its_cause(state: PilotState) -> None:
+    watched = Watched()
+    watched.show(pilot_state=state)
+    assert watched.show(1.0, pilot_state=state)
+    assert watched.show(0.1) == []
+
+
+def test_a_fault_keeps_its_beginning_and_values() -> None:
+    watched = Watched()
+    watched.show(diode_wrong=True, pilot_volts=(9.0, -9.0))
+    began = watched.mono
+    watched.show(50.0, diode_wrong=True, pilot_volts=(8.5, -8.5))
+    (fault,) = watched.supervision.faults
+    assert fault.since_mono == began
+    assert fault.detail == "high 9.0 V, low -9.0 V"
+
+
+@pytest.mark.parametrize(
+    "cause, detail",
+    [
+        ({"amps": 20.0}, "20.0 A of 16.0 A offered"),
+        ({**IDLE, "amps": 3.0}, "3.0 A of 0.0 A offered"),
+        ({"celsius": 70.0}, "70.0 C"),
+        ({"cable_changed": True}, "now 20.0 A"),
+        ({"residual": None, "celsius": None}, "residual current monitor, thermometer"),
+        ({"pilot_state": PilotState.E, "pilot_volts": (0.1, -0.1)}, "high 0.1 V, low -0.1 V"),
+        ({"meter": None}, ""),
+    ],
+)
+def test_each_fault_tells_the_values_behind_it(cause: dict[str, Any], detail: str) -> None:
+    watched = Watched()
+    watched.show(**cause)
+    watched.show(10.0, **cause)
+    assert watched.supervision.faults[0].detail == detail
+
+
+def test_a_level_not_settled_yet_is_no_fault() -> None:
+    watched = Watched()
+    for _ in range(10):
+        assert watched.show(0.1, pilot_state=PilotState.UNKNOWN, pilot_settled=False) == []
+
+
+def test_state_D_is_no_fault_where_there_is_ventilation() -> None:
+    ventilated = msgspec.structs.replace(FACTS, ventilated=True)
+    assert Watched().show(1.0, pilot_state=PilotState.D, facts=ventilated) == []
+
+
+def test_a_device_that_is_not_fitted_is_not_missed() -> None:
+    bare = EvseFacts(max_amps=16.0, phases=1, has_feedback=False, has_meter=False)
+    watched = Watched()
+    for _ in range(20):
+        found = watched.show(
+            1.0, facts=bare, feedback=None, meter=None, residual=None, celsius=None, lock_silent=True, cable_silent=True
+        )
+        assert found == []
+
+
+def test_current_just_after_opening_is_the_meters_averaging() -> None:
+    watched = Watched()
+    opened: dict[str, Any] = {**IDLE, "relay_since_mono": watched.mono}
+    for _ in range(19):
+        assert watched.show(0.1, amps=16.0, **opened) == []
+    for _ in range(19):
+        assert watched.show(0.1, amps=16.0, **opened) == []
+    assert watched.show(0.3, amps=16.0, **opened) == ["current_while_open"]
+
+
+@pytest.mark.parametrize("amps", [0.0, 1.0, -1.0])
+def test_up_to_1_ampere_an_open_contactor_is_open(amps: float) -> None:
+    watched = Watched()
+    for _ in range(100):
+        assert watched.show(0.1, amps=amps, **IDLE) == []
+
+
+def test_too_hot_ends_only_well_below_the_stop_temperature() -> None:
+    watched = Watched()
+    assert watched.show(celsius=STOP_CELSIUS - 0.1) == []
+    assert watched.show(celsius=STOP_CELSIUS) == ["over_temperature"]
+    assert watched.show(celsius=RESUME_CELSIUS) == ["over_temperature"]
+    assert watched.show(celsius=RESUME_CELSIUS - 0.1) == []
+    assert watched.show(celsius=RESUME_CELSIUS + 5) == []
+
+
+# ---- Over-current against what is signalled ------------------------------------------------------------------------
+
+
+def test_110_percent_and_half_an_ampere_are_allowed() -> None:
+    assert allowed_amps(16.0) == pytest.approx(18.1)
+    assert allowed_amps(0.0) == 0.5
+    watched = Watched()
+    for _ in range(100):
+        assert watched.show(0.2, amps=allowed_amps(16.0)) == []
+
+
+def test_overdraw_interrupted_within_7_seconds_is_tolerated() -> None:
+    watched = Watched()
+    for _ in range(10):
+        watched.show(0.1, amps=25.0)
+        assert watched.show(6.8, amps=25.0) == []
+        assert watched.show(0.1, amps=15.0) == []
+
+
+def test_overdraw_by_any_one_phase_counts() -> None:
+    watched = Watched()
+    for _ in range(71):
+        sample = MeterSample(watched.mono, 0.0, 0.0, (15.0, 15.0, 19.0), (230.0,) * 3)
+        codes = watched.show(0.1, meter=sample)
+    assert codes == ["ev_overdraw"]
+
+
+def test_a_vehicle_has_time_to_follow_a_lowered_limit() -> None:
+    watched = Watched()
+    for _ in range(50):
+        watched.show(0.1, amps=16.0)
+    for _ in range(68):
+        assert watched.show(0.1, amps=16.0, offered_amps=6.0) == []
+    for _ in range(5):
+        codes = watched.show(0.1, amps=16.0, offered_amps=6.0)
+    assert codes == ["ev_overdraw"]
+
+
+def test_a_vehicle_following_one_lowered_limit_is_not_blamed_for_the_next() -> None:
+    watched = Watched()
+    watched.show(0.1, amps=32.0, offered_amps=32.0)
+    for _ in range(40):
+        watched.show(0.1, amps=20.0, offered_amps=16.0)
+    for _ in range(60):
+        assert watched.show(0.1, amps=16.0, offered_amps=10.0) == []
+    for _ in range(40):
+        assert watched.show(0.1, amps=10.0, offered_amps=10.0) == []
+
+
+def test_a_limit_that_flaps_does_not_hide_a_vehicle_that_never_obeys() -> None:
+    watched = Watched()
+    codes: list[str] = []
+    for count in range(200):
+        codes = watched.show(0.1, amps=20.0, offered_amps=10.0 if count % 20 < 10 else 9.9)
+    assert codes == ["ev_overdraw"]
+
+
+def test_the_history_of_signals_keeps_the_highest_of_its_span_in_bounded_memory() -> None:
+    history = SignalHistory(7.0)
+    for count in range(1000):
+        history.note(1000.0 - count, count * 0.001)
+    assert history.highest_amps() == 1000.0
+    history.note(1.0, 5.0)
+    assert history.highest_amps() == 1000.0
+    history.note(1.0, 100.0)
+    assert history.highest_amps() == 1.0
+    history.note(3.0, 101.0)
+    assert history.highest_amps() == 3.0
+    history.note(2.0, 102.0)
+    assert history.highest_amps() == 3.0
+    history.note(4.0, 103.0)
+    assert history.highest_amps() == 4.0
+    history.note(0.0, 104.0)
+    assert history.highest_amps() == 4.0
+    assert math.isfinite(history.highest_amps())
