@@ -2,7 +2,7 @@
 # some tens of milliseconds. `make check` is the whole of CI.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check format format-check lint types benchmark sim docs lock clean
+.PHONY: help setup bench test check format format-check lint types benchmark sim lock clean
 
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=

@@ -135,12 +135,16 @@ else
     echo "set-up: this is not Debian; what it calls \"$packages\" must be here already"
 fi
 
-wanted=$(cat tools/setup.sh pyproject.toml requirements/*.txt | sha256sum)
+# What the environment depends on: where it stands, its interpreter, and the files that say what goes into it.
+state() {
+    { pwd; readlink -f "$venv/bin/python"; cat tools/setup.sh pyproject.toml requirements/*.txt; } | sha256sum
+}
+
 done_file=$venv/set-up-$level
-if [ "$(cat "$done_file" 2>/dev/null)" != "$wanted" ]; then
+if [ "$(cat "$done_file" 2>/dev/null)" != "$(state)" ]; then
     build_environment
-    echo "$wanted" >"$done_file"
+    state >"$done_file"
     # The environment of the tests holds all that the bench needs.
-    [ "$level" != dev ] || echo "$wanted" >"$venv/set-up-bench"
+    [ "$level" != dev ] || cp "$done_file" "$venv/set-up-bench"
     rm -f "$log"
 fi
