@@ -1,7 +1,7 @@
 """Time is an argument: every core takes a `Now`, nobody below the shell asks the machine for the time.
 
-Durations and deadlines use `mono` (CLOCK_MONOTONIC seconds, shared by all processes of one boot); records and the wire use
-`utc`. The two are never mixed: a wall clock that jumps must not lengthen a lease.
+Durations and deadlines use `mono` (CLOCK_MONOTONIC seconds, shared by all processes of one boot); records and the
+wire use `utc`. The two are never mixed: a wall clock that jumps must not lengthen a lease.
 """
 
 import time
@@ -14,8 +14,8 @@ import msgspec
 class Now(msgspec.Struct, frozen=True):
     """One instant on both clocks.
 
-    `mono`: monotonic seconds. `utc`: aware UTC, whole milliseconds (the finest the wire carries). `synced`: whether `utc` has
-    been confirmed by NTP or by the CSMS since boot; False means "may be off by years".
+    `mono`: monotonic seconds. `utc`: aware UTC, whole milliseconds (the finest the wire carries). `synced`: whether
+    `utc` has been confirmed by NTP or by the CSMS since boot; False means "may be off by years".
     """
 
     mono: float
@@ -40,7 +40,9 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks, with the wall clock corrected by `set_utc` where the process may not set the machine's own."""
+    """The machine's clocks, with the wall clock corrected by `set_utc` where the process may not set the machine's
+    own.
+    """
 
     def __init__(self, synced: bool = False) -> None:
         self._offset = timedelta(0)
@@ -59,7 +61,9 @@ class SystemClock:
 class ManualClock:
     """A clock for tests and the simulator: it moves when told and at no other time."""
 
-    def __init__(self, mono: float = 1000.0, utc: datetime = datetime(2026, 1, 1, tzinfo=UTC), synced: bool = True) -> None:
+    def __init__(
+        self, mono: float = 1000.0, utc: datetime = datetime(2026, 1, 1, tzinfo=UTC), synced: bool = True
+    ) -> None:
         self._mono = mono
         self._utc = utc
         self._synced = synced
@@ -86,6 +90,8 @@ class ManualClock:
 
 
 def whole_milliseconds(moment: datetime) -> datetime:
-    """`moment` in UTC without the microseconds that the wire must not carry (OCPP part 1, 3 fractional digits at most)."""
+    """`moment` in UTC without the microseconds that the wire must not carry (OCPP part 1, 3 fractional digits at
+    most).
+    """
     in_utc = moment.astimezone(UTC)
     return in_utc.replace(microsecond=in_utc.microsecond // 1000 * 1000)

@@ -1,4 +1,6 @@
-"""Limits are a table: everyone who may limit the current owns a row, the smallest row wins, and its owner's name travels along."""
+"""Limits are a table: everyone who may limit the current owns a row, the smallest row wins, and its owner's name
+travels along.
+"""
 
 from collections.abc import Iterable
 
@@ -20,7 +22,9 @@ NO_LIMITS = Limit("none", 0.0)
 
 
 def effective(limits: Iterable[Limit]) -> Limit:
-    """The winning row: the smallest, the first among equals. No rows, NaN or less than 6 A: 0 A under the owner's name."""
+    """The winning row: the smallest, the first among equals. No rows, NaN or less than 6 A: 0 A under the owner's
+    name.
+    """
     winner: Limit | None = None
     for limit in limits:
         if limit.amps != limit.amps:

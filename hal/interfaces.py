@@ -1,7 +1,7 @@
 """What a device must be able to do: one small role each, synchronous, without policy.
 
-A driver raises HalError when the device fails and never retries on its own for longer than its interface says. Everything
-that can energise something is a lease: `Relays.hold` opens by itself when it is not renewed.
+A driver raises HalError when the device fails and never retries on its own for longer than its interface says.
+Everything that can energise something is a lease: `Relays.hold` opens by itself when it is not renewed.
 """
 
 from typing import Protocol
@@ -28,7 +28,9 @@ class Pilot(Protocol):
         ...
 
     def set(self, mode: PilotMode, duty_percent: float) -> None:
-        """Drive the pilot. `duty_percent` counts only in PWM mode; a driver refuses (HalError) a duty above the board's rating."""
+        """Drive the pilot. `duty_percent` counts only in PWM mode; a driver refuses (HalError) a duty above the
+        board's rating.
+        """
         ...
 
 
@@ -36,7 +38,9 @@ class Relays(Protocol):
     """The contactor of one EVSE."""
 
     def hold(self, closed: bool, for_s: float) -> None:
-        """Close (or open) now; a close lapses after `for_s` seconds unless it is renewed, and the board opens by itself."""
+        """Close (or open) now; a close lapses after `for_s` seconds unless it is renewed, and the board opens by
+        itself.
+        """
         ...
 
     def read(self) -> RelayReading:

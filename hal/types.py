@@ -1,6 +1,7 @@
 """The values that cross the hardware border, and the ways a device can fail. No policy, no I/O.
 
-Every reading carries `at_mono`, the monotonic second at which it was taken, so that its age can be judged by whoever uses it.
+Every reading carries `at_mono`, the monotonic second at which it was taken, so that its age can be judged by whoever
+uses it.
 """
 
 from enum import StrEnum
@@ -118,9 +119,9 @@ class Indication(StrEnum):
 class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the hardware of one EVSE is and can do; never changes while the process lives.
 
-    `max_amps`: rating per phase. `phases`: 1 or 3. `nominal_volts`: phase to neutral. `connector_type`: OCPP ConnectorType
-    name (sType2, cType2, ...). `tethered`: cable permanently attached. `ventilated`: state D may be served. `has_*`: fitted,
-    so a missing reading means trouble.
+    `max_amps`: rating per phase. `phases`: 1 or 3. `nominal_volts`: phase to neutral. `connector_type`: OCPP
+    ConnectorType name (sType2, cType2, ...). `tethered`: cable permanently attached. `ventilated`: state D may be
+    served. `has_*`: fitted, so a missing reading means trouble.
     """
 
     max_amps: float

@@ -1,8 +1,9 @@
-"""What flows through the charging core: Readings from the devices, Orders from the station, Outputs to the devices, Status to all.
+"""What flows through the charging core: Readings from the devices, Orders from the station, Outputs to the devices,
+Status to all.
 
-Orders and Status are the only things that cross between the two processes. Each is a complete snapshot: the latest wins, so a
-lost, doubled or late one does no harm. Counters (`plug_count`, `energy_on_count`, token and unlock sequence numbers) make an
-edge visible even when the snapshots on both sides of it were lost.
+Orders and Status are the only things that cross between the two processes. Each is a complete snapshot: the latest
+wins, so a lost, doubled or late one does no harm. Counters (`plug_count`, `energy_on_count`, token and unlock
+sequence numbers) make an edge visible even when the snapshots on both sides of it were lost.
 """
 
 from enum import StrEnum
@@ -51,7 +52,9 @@ class TokenSeen(msgspec.Struct, frozen=True):
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells which."""
+    """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells
+    which.
+    """
 
     pilot: PilotReading | None = None
     relay: RelayReading | None = None
@@ -107,11 +110,11 @@ class ActiveFault(msgspec.Struct, frozen=True):
 class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to know about one EVSE at one instant.
 
-    `offered_amps`: the current the pilot signals now, 0 when it offers none. `limits`: the whole table, `limit` its winner.
-    `why_not`: every reason why no energy may flow, empty when it may. `relay_closed` None: no feedback fitted.
+    `offered_amps`: the current the pilot signals now, 0 when it offers none. `limits`: the whole table, `limit` its
+    winner. `why_not`: every reason why no energy may flow, empty when it may. `relay_closed` None: no feedback fitted.
     `plug_count`, `energy_on_count`: how often a vehicle was plugged in and energy switched on since the process began;
-    `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading then).
-    `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
+    `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading
+    then). `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
     """
 
     evse_id: int
@@ -143,7 +146,9 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the control loop keeps time since start: ticks done, periods missed, lateness and work per tick in milliseconds."""
+    """How the control loop keeps time since start: ticks done, periods missed, lateness and work per tick in
+    milliseconds.
+    """
 
     ticks: int = 0
     missed: int = 0
@@ -154,7 +159,9 @@ class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Complete state of the charging side. `run_id`: new with each start of the control process (its counters restart then)."""
+    """Complete state of the charging side. `run_id`: new with each start of the control process (its counters
+    restart then).
+    """
 
     run_id: str
     seq: int

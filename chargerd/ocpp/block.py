@@ -1,7 +1,8 @@
 """What every functional block is made of, and what it is given.
 
 A block owns its variables, answers its actions, and reacts to changes, news and time. It reaches the world through its
-StationContext only, and other blocks only as constructor arguments (the graph is acyclic: station.py builds it in order).
+StationContext only, and other blocks only as constructor arguments (the graph is acyclic: station.py builds it in
+order).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +29,9 @@ Handlers = Mapping[type[Call[Any]], Callable[[Any, Now], Wire]]
 """Action from the CSMS -> who answers it. A handler returns the response or raises rpc.CallRefused for a CALLERROR."""
 
 Answers = Mapping[type[Call[Any]], Callable[[Any, Any, Now], None]]
-"""Queued action of ours -> who is told its answer, as (request, response, now). Queued messages outlive the process, so no closures."""
+"""Queued action of ours -> who is told its answer, as (request, response, now). Queued messages outlive the process,
+so no closures.
+"""
 
 Triggers = Mapping[MessageTrigger, Callable[[int | None, Now], bool]]
 """F06: what TriggerMessage may ask for -> who sends it, given the EVSE id (None: all). False: cannot now, Rejected."""
@@ -86,7 +89,8 @@ class StationContext:
     ) -> None:
         """Send `request` once, as soon as nothing else is in flight; exactly one of `then` and `failed` follows.
 
-        While the CSMS has not accepted us the call fails at once with CallFailure.OFFLINE; it is never kept (part 4, 1.4/1.5).
+        While the CSMS has not accepted us the call fails at once with CallFailure.OFFLINE; it is never kept (part 4,
+        1.4/1.5).
         """
         if not self.online:
             failed(CallFailure.offline(), now)
@@ -98,7 +102,9 @@ class StationContext:
         self.call(request, now, then=_ignore_response, failed=_ignore_failure)
 
     def queue(self, request: Call[Any], now: Now, subject: str) -> None:
-        """Keep `request` until the CSMS has answered it, over any outage and restart, in order; `subject` groups rows (transaction id)."""
+        """Keep `request` until the CSMS has answered it, over any outage and restart, in order; `subject` groups
+        rows (transaction id).
+        """
         self.outbox.append(request, now, subject=subject, offline=not self.online)
 
     def publish(self, news: News) -> None:
@@ -133,7 +139,9 @@ class StationContext:
         return len(self._effects)
 
     def insert_effect(self, mark: int, effect: Effect) -> None:
-        """Place `effect` before all effects since `mark` (generic FR.05: the response goes out before its consequences)."""
+        """Place `effect` before all effects since `mark` (generic FR.05: the response goes out before its
+        consequences).
+        """
         self._effects.insert(mark, effect)
 
 

@@ -38,7 +38,9 @@ class OrdersDesk:
         self._indication[evse_id - 1] = indication
 
     def request_unlock(self, evse_id: int) -> int:
-        """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was dealt with."""
+        """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was
+        dealt with.
+        """
         self._unlock_seq[evse_id - 1] += 1
         return self._unlock_seq[evse_id - 1]
 

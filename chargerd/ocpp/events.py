@@ -1,4 +1,6 @@
-"""Everything that can happen to the station, as values. `Station.feed` takes one with the instant at which it happened."""
+"""Everything that can happen to the station, as values. `Station.feed` takes one with the instant at which it
+happened.
+"""
 
 from enum import StrEnum
 
@@ -32,7 +34,9 @@ class LinkUp(msgspec.Struct, frozen=True):
 
 
 class LinkDown(msgspec.Struct, frozen=True):
-    """The link of `slot` failed to open or ended. `why`: a line for people. Every OpenLink ends in exactly one LinkDown."""
+    """The link of `slot` failed to open or ended. `why`: a line for people. Every OpenLink ends in exactly one
+    LinkDown.
+    """
 
     slot: int
     failure: LinkFailure

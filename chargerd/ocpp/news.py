@@ -1,4 +1,6 @@
-"""What one block tells all others. Downward wishes are method calls on constructor arguments; upward news goes through here."""
+"""What one block tells all others. Downward wishes are method calls on constructor arguments; upward news goes
+through here.
+"""
 
 from enum import StrEnum
 

@@ -8,7 +8,9 @@ from hal.types import BoardFacts
 
 
 class NetworkSlot(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach one CSMS. `url` without the identity; `security_profile` 1 to 3 (OCPP A00); `message_timeout_s` per call."""
+    """How to reach one CSMS. `url` without the identity; `security_profile` 1 to 3 (OCPP A00); `message_timeout_s`
+    per call.
+    """
 
     url: str
     security_profile: int
@@ -22,9 +24,10 @@ class NetworkSlot(msgspec.Struct, frozen=True, kw_only=True):
 class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who this station is and what it starts from.
 
-    `identity`: SecurityCtrlr.Identity, at most 48 characters, no colon. `password`: initial Basic auth password, None where the
-    security profile needs none. `boot_reason`: the value of OCPP BootReasonEnumType that the shell found out.
-    `overrides`: device model values set by the site, "Component[instance].Variable[instance]" -> value.
+    `identity`: SecurityCtrlr.Identity, at most 48 characters, no colon. `password`: initial Basic auth password, None
+    where the security profile needs none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs.
+    `boot_reason`: the value of OCPP BootReasonEnumType that the shell found out. `overrides`: device model values set
+    by the site, "Component[instance].Variable[instance]" -> value.
     """
 
     identity: str
@@ -32,6 +35,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     firmware_version: str
     network: NetworkSlot
     password: str | None = None
+    fuse_amps: float | None = None
     boot_reason: str = "PowerUp"
     overrides: Mapping[str, str] = {}
 

@@ -1,8 +1,9 @@
-"""The station: builds the blocks in their acyclic order, routes what comes in, and keeps the rules that hold for all blocks.
+"""The station: builds the blocks in their acyclic order, routes what comes in, and keeps the rules that hold for all
+blocks.
 
-Three rules live here and nowhere else. One event is one database transaction: what it changed is on disk before any of its
-effects leave. A response goes out before anything its handler caused (generic FR.05). `feed` raises for nothing that the world
-did; StoreError alone passes, for a station that cannot remember must not go on.
+Three rules live here and nowhere else. One event is one database transaction: what it changed is on disk before any
+of its effects leave. A response goes out before anything its handler caused (generic FR.05). `feed` raises for
+nothing that the world did; StoreError alone passes, for a station that cannot remember must not go on.
 """
 
 import traceback
@@ -12,6 +13,7 @@ from typing import Any
 from chargerd.clock import Now
 from chargerd.codec import ErrorCode
 from chargerd.evse.types import ORDERS_LEASE_S, Status
+from chargerd.limits import Limit
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
@@ -55,9 +57,13 @@ class Station:
         new_id: Callable[[], str],
         random: Callable[[], float],
     ) -> None:
-        """Build everything and reload what `store` holds. Raises VariableError when `config.overrides` cannot be applied."""
+        """Build everything and reload what `store` holds. Raises VariableError when `config.overrides` cannot be
+        applied.
+        """
         self._store = store
-        self._rpc = Rpc(send=self._send, dispatch=self._dispatch, mark=self._mark, reply=self._reply, new_id=new_id, note=self._note)
+        self._rpc = Rpc(
+            send=self._send, dispatch=self._dispatch, mark=self._mark, reply=self._reply, new_id=new_id, note=self._note
+        )
         variables = Variables(store, len(config.board.evses), config.overrides)
         outbox = Outbox(store, self._rpc, variables, note=self._note)
         self._outbox = outbox
@@ -77,6 +83,7 @@ class Station:
         self._handlers = _merged_handlers(self._blocks)
         outbox.set_answers({action: answer for block in self._blocks for action, answer in block.answers().items()})
         self._orders_due_mono: float | None = None
+        self._apply_site_fuse(config)
         with store.transaction():
             for block in self._blocks:
                 block.on_start(now)
@@ -105,6 +112,13 @@ class Station:
             self.availability,
             self.remote_control,
         )
+
+    def _apply_site_fuse(self, config: StationConfig) -> None:
+        """An equal share each: whatever the others do, the sum stays within the fuse."""
+        if config.fuse_amps is not None:
+            share_amps = config.fuse_amps / len(config.board.evses)
+            for evse_id in self.ctx.evse_ids:
+                self.ctx.limit(evse_id, Limit("site fuse", share_amps), "site fuse")
 
     # ------------------------------------------------------------------ the sans-I/O contract
 
@@ -213,7 +227,9 @@ class Station:
     # ------------------------------------------------------------------ what rpc and the outbox need
 
     def _dispatch(self, request: Call[Any], now: Now) -> Wire:
-        """Answer one request of the CSMS; every action has exactly one answering block, the others are not implemented."""
+        """Answer one request of the CSMS; every action has exactly one answering block, the others are not
+        implemented.
+        """
         if self.ctx.registration is Registration.REJECTED:
             raise CallRefused(ErrorCode.SECURITY_ERROR, "the CSMS has rejected this station")  # B03.FR.08
         handler = self._handlers.get(type(request))
@@ -224,10 +240,13 @@ class Station:
         except CallRefused:
             raise
         except Exception as error:
-            # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log the trace.
+            # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log
+            # the trace.
             trace = " | ".join(line.strip() for line in traceback.format_exception(error))
             self._note(Severity.ERROR, f"rpc: {type(request).__name__} failed ({trace})")
-            raise CallRefused(ErrorCode.INTERNAL_ERROR, f"{type(request).__name__} failed inside the station") from error
+            raise CallRefused(
+                ErrorCode.INTERNAL_ERROR, f"{type(request).__name__} failed inside the station"
+            ) from error
 
     def _triggers(self) -> Triggers:
         return {message: send for block in self._blocks for message, send in block.triggers().items()}

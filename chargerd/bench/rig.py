@@ -1,0 +1,263 @@
+"""The rig: starts both processes as the device does, keeps them running as systemd would, and does what verbs ask."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chargerd.bench.csms import Csms, CsmsError
+from chargerd.bench.verbs import BenchError, Verb, complete, find
+
+READY_WITHIN_S = 20.0
+RESTART_AFTER_S = 0.25
+STOP_WITHIN_S = 8.0
+
+log = logging.getLogger("bench")
+
+
+class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `csms_url` None: the embedded CSMS. `state_dir` None: forget everything at the end."""
+
+    board: Path
+    identity: str
+    csms_url: str | None = None
+    ca_file: Path | None = None
+    password: str | None = None
+    state_dir: Path | None = None
+    variables: Mapping[str, str] = {}
+
+
+class Rig:
+    """Both processes, the CSMS, and one method `do` for all verbs."""
+
+    def __init__(self, settings: RigSettings) -> None:
+        self.settings = settings
+        self.csms: Csms | None = None
+        self.run_dir = Path(tempfile.mkdtemp(prefix="chargerd-"))
+        self._desk = _LineClient(self.run_dir / "desk", "the control process")
+        self._console = _LineClient(self.run_dir / "station.console", "the station process")
+        self._keepers: list[asyncio.Task[None]] = []
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Start everything and wait until both processes answer. Raises BenchError with what a process said last."""
+        url, password = self.settings.csms_url, self.settings.password
+        if url is None:
+            password = password or secrets.token_urlsafe(18)
+            self.csms = Csms(self.settings.identity, password)
+            url = await self.csms.start()
+        self._write_settings(url, password)
+        python = [sys.executable, "-m", "chargerd"]
+        board = str(self.settings.board)
+        self._keep(
+            "control",
+            [*python, "control", "--board", board, "--run", str(self.run_dir), "--desk", str(self.run_dir / "desk")],
+        )
+        self._keep("station", [*python, "station", "--bench", "--config", str(self.run_dir / "chargerd.toml")])
+        await self._until_ready()
+
+    async def stop(self) -> None:
+        """Stop both processes as systemd does (SIGTERM, then SIGKILL) and clean up."""
+        self._stopping = True
+        for process in self._running.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        if self._keepers:
+            _, late = await asyncio.wait(self._keepers, timeout=STOP_WITHIN_S)
+            for process in self._running.values() if late else ():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._desk.close()
+        self._console.close()
+        if self.csms is not None:
+            await self.csms.stop()
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    # ------------------------------------------------------------------ verbs
+
+    async def do(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Serve one verb. Raises BenchError with a line for people."""
+        verb = find(name)
+        arguments = complete(verb, dict(given))
+        match verb.where:
+            case "plant":
+                return await self._desk.ask(verb.name, arguments)
+            case "station":
+                return await self._console.ask(verb.name, arguments)
+            case "csms":
+                return await self._ask_csms(verb, arguments)
+            case _:
+                return await self._status() if verb.name == "status" else self.kill(str(arguments["process"]))
+
+    async def _ask_csms(self, verb: Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if self.csms is None:
+            raise BenchError(
+                f"{verb.name}: belongs to the embedded CSMS; this bench is connected to {self.settings.csms_url}"
+            )
+        try:
+            match verb.name:
+                case "remote_start":
+                    return await self.csms.remote_start(arguments["evse"], arguments["uid"])
+                case "remote_stop":
+                    return await self.csms.remote_stop(arguments["evse"])
+                case "limit":
+                    return await self.csms.limit(arguments["evse"], arguments["amps"])
+                case "no_limit":
+                    return await self.csms.limit(arguments["evse"], None)
+                case "block_token":
+                    self.csms.blocked.add(arguments["uid"].upper())
+                    return {}
+                case _:
+                    return await self.csms.call(arguments["action"], _payload(arguments["payload"]))
+        except CsmsError as error:
+            raise BenchError(str(error)) from error
+
+    async def _status(self) -> dict[str, Any]:
+        """The station's report, the world around it, and what the CSMS knows."""
+        report = await self._console.ask("status", {})
+        with contextlib.suppress(BenchError):
+            report["plant"] = (await self._desk.ask("plant", {})).get("plant", {})
+        if self.csms is not None:
+            report["csms"] = {"connected": self.csms.connected, "transactions": self.csms.transactions}
+        return report
+
+    def kill(self, process: str) -> dict[str, Any]:
+        """SIGKILL `control` or `station`; it is started again as systemd would."""
+        if process not in self._running:
+            raise BenchError(f"kill: no process {process!r}; running: {', '.join(self._running)}")
+        self._running[process].kill()
+        return {}
+
+    def pid(self, process: str) -> int:
+        """The process id of `control` or `station`."""
+        return self._running[process].pid
+
+    # ------------------------------------------------------------------ processes
+
+    def _keep(self, name: str, command: list[str]) -> None:
+        self._keepers.append(asyncio.create_task(self._run_for_ever(name, command), name=f"keep-{name}"))
+
+    async def _run_for_ever(self, name: str, command: list[str]) -> None:
+        """Start, pass its log on, start again when it ends: Restart=always."""
+        environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.run_dir / "credentials"), "PYTHONUNBUFFERED": "1"}
+        while not self._stopping:
+            process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+            self._running[name] = process
+            assert process.stderr is not None
+            async for line in process.stderr:
+                log.info("%s: %s", name, line.decode(errors="replace").rstrip())
+            code = await process.wait()
+            if not self._stopping:
+                log.warning("%s ended (%d), starting it again", name, code)
+                await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _until_ready(self) -> None:
+        """Until both processes answer. Raises BenchError."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + READY_WITHIN_S
+        while True:
+            try:
+                report = await self._console.ask("status", {})
+                await self._desk.ask("plant", {})
+                if report["control_run_id"] is not None:
+                    return
+            except BenchError as error:
+                if loop.time() > give_up_at:
+                    raise BenchError(
+                        f"the bench did not come up within {READY_WITHIN_S:.0f} s ({error}); see the log above"
+                    ) from error
+            await asyncio.sleep(0.02)
+
+    def _write_settings(self, url: str, password: str | None) -> None:
+        """The site file and the credential, as an installer would lay them down."""
+        state_dir = self.settings.state_dir or self.run_dir / "state"
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lines = [
+            "[csms]",
+            f"url = {_toml(url)}",
+            f"security_profile = {2 if url.startswith('wss:') else 1}",
+            "trusted_network = true",
+            *([f"ca_file = {_toml(str(self.settings.ca_file.resolve()))}"] if self.settings.ca_file else []),
+            "[station]",
+            f"identity = {_toml(self.settings.identity)}",
+            f"state_dir = {_toml(str(state_dir.resolve()))}",
+            f"run_dir = {_toml(str(self.run_dir))}",
+            "[variables]",
+            *(f"{_toml(key)} = {_toml(value)}" for key, value in self.settings.variables.items()),
+        ]
+        (self.run_dir / "chargerd.toml").write_text("\n".join(lines) + "\n")
+        credentials = self.run_dir / "credentials"
+        credentials.mkdir(mode=0o700)
+        if password is not None:
+            (credentials / "csms-password").write_text(password)
+
+
+class _LineClient:
+    """Newline-delimited JSON over a UNIX socket, one request at a time, connecting anew when the other side
+    restarted.
+    """
+
+    def __init__(self, path: Path, who: str) -> None:
+        self._path = path
+        self._who = who
+        self._lock = asyncio.Lock()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one verb and return the fields of its reply. Raises BenchError."""
+        request = json.dumps({"verb": verb} | dict(arguments)).encode() + b"\n"
+        async with self._lock:
+            try:
+                line = await asyncio.wait_for(self._exchange(request), 5.0)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                self.close()
+                raise BenchError(f"{self._who} does not answer ({type(error).__name__})") from error
+        reply = json.loads(line)
+        if not reply.pop("ok", False):
+            raise BenchError(reply.get("error", f"{self._who} refused"))
+        assert isinstance(reply, dict)
+        return reply
+
+    async def _exchange(self, request: bytes) -> bytes:
+        if self._streams is None:
+            self._streams = await asyncio.open_unix_connection(self._path, limit=8 * 1024 * 1024)
+        reader, writer = self._streams
+        writer.write(request)
+        await writer.drain()
+        return await reader.readuntil(b"\n")
+
+    def close(self) -> None:
+        """Let go of the connection; the next request makes a new one."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+def _payload(text: object) -> dict[str, Any]:
+    if isinstance(text, dict):
+        return text
+    try:
+        payload = json.loads(str(text))
+    except ValueError as error:
+        raise BenchError(f"csms_call: payload is not JSON ({error})") from error
+    if not isinstance(payload, dict):
+        raise BenchError("csms_call: payload must be a JSON object")
+    return payload
+
+
+def _toml(text: str) -> str:
+    """`text` as a TOML basic string (JSON's escapes are a subset)."""
+    return json.dumps(text)

@@ -1,0 +1,358 @@
+"""Composition root of the station process: build, wire, pump. It reads like a table of contents and decides nothing.
+
+    control process --Status--> channel --+                       +--> SendText --> link --> CSMS
+                                          +--> Station.feed/effects
+    CSMS --text--> link ------------------+                       +--> SetOrders --> channel --> control process
+
+One timer is armed at `Station.next_deadline()`; every event and every tick of that timer drains the effects in order.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chargerd import service
+from chargerd.channel import StationEnd
+from chargerd.clock import SystemClock
+from chargerd.config import ConfigError, SiteSettings, load_site
+from chargerd.console import Console
+from chargerd.identity import IdentityError, csms_context
+from chargerd.link import Link
+from chargerd.ocpp.effects import (
+    CancelJob,
+    CloseLink,
+    Effect,
+    Note,
+    OpenLink,
+    Reboot,
+    SendText,
+    SetOrders,
+    SetPing,
+    SetTime,
+    Severity,
+    StartJob,
+)
+from chargerd.ocpp.events import Event, JobDone, Received, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.settings import NetworkSlot, StationConfig
+from chargerd.ocpp.station import Station
+from chargerd.ocpp.variables import VariableError
+from chargerd.report import Frame, station_report
+from chargerd.store import Store, StoreError
+from chargerd.version import VERSION
+from hal.types import BoardFacts
+
+STATUS_SILENT_S = 3.0
+"""No Status for this long (it comes each second) means that the control process is gone."""
+
+FACTS_WITHIN_S = 5.0
+"""How long the start waits for the first Status before it falls back to the board facts of the last run."""
+
+CLOCK_STEP_S = 1.0
+"""A wall clock that moved this much against the monotonic one has been set."""
+
+FRAMES_KEPT = 200
+"""How many OCPP frames the bench may look back."""
+
+EXIT_RESTART = 75
+"""EX_TEMPFAIL: started again by systemd; a Reboot that the machine was not told of ends like this."""
+
+EXIT_CONFIG = 78
+"""EX_CONFIG: wrong settings; starting again changes nothing."""
+
+log = logging.getLogger("chargerd")
+
+_LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
+
+
+class Daemon:
+    """The station process, from its settings to its sockets."""
+
+    def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
+        """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
+        StoreError.
+        """
+        self.site = site
+        self.bench = bench
+        self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
+        self.link_held = False
+        self._password = password
+        self._clock = SystemClock()
+        run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
+        self._store = Store(str(state_dir / "station.sqlite"))
+        self._channel = StationEnd(run_dir)
+        self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
+        self._console = Console(run_dir / "station.console", self._verbs())
+        self._station: Station | None = None
+        self._held_open: OpenLink | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._status_mono = 0.0
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+        self._progress = service.Progress("pump", "time")
+
+    @property
+    def station(self) -> Station:
+        """The core, once it has been built."""
+        assert self._station is not None, "can't happen because nothing is fed before the core is built"
+        return self._station
+
+    async def run(self) -> int:
+        """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
+        for note in self._store.notes:
+            log.warning("store: %s", note)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        facts = await self._board_facts()
+        if facts is None:
+            return self._exit_code
+        self._build(facts)
+        loop.add_reader(self._channel.fileno(), self._status_readable)
+        async with asyncio.TaskGroup() as tasks:
+            await self._console.start()
+            background = [tasks.create_task(task, name=name) for name, task in self._tasks()]
+            self._drain()
+            service.ready(f"{facts.model} {facts.serial}")
+            await self._stop.wait()
+            for task in background:
+                task.cancel()
+        loop.remove_reader(self._channel.fileno())
+        await self._shut_down()
+        return self._exit_code
+
+    def _tasks(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        return [("watch", self._watch()), ("watchdog", service.feed_watchdog(self._progress))]
+
+    def _build(self, facts: BoardFacts) -> None:
+        """The core, from the settings, the board's facts and what the store remembers."""
+        site = self.site
+        config = StationConfig(
+            identity=site.station.identity or facts.serial,
+            board=facts,
+            firmware_version=VERSION,
+            network=NetworkSlot(
+                url=site.csms.url,
+                security_profile=site.csms.security_profile,
+                message_timeout_s=site.csms.message_timeout_s,
+            ),
+            password=self._password,
+            fuse_amps=site.station.fuse_amps,
+            boot_reason=self._boot_reason(),
+            overrides=site.overrides(),
+        )
+        self._station = Station(
+            config,
+            self._store,
+            self._clock.now(),
+            new_id=lambda: str(uuid.uuid4()),
+            random=random.SystemRandom().random,
+        )
+
+    async def _board_facts(self) -> BoardFacts | None:
+        """What the control process says the hardware is; if it stays silent, what it said last time. None: told to
+        stop.
+        """
+        loop = asyncio.get_running_loop()
+        remembered = self._store.get("shell", "board", BoardFacts)
+        patience_until = loop.time() + FACTS_WITHIN_S
+        while not self._stop.is_set():
+            status = self._channel.latest_status()
+            if status is not None:
+                if status.board != remembered:
+                    self._store.put("shell", "board", status.board)
+                return status.board
+            if loop.time() > patience_until:
+                if remembered is not None:
+                    log.warning("daemon: the control process is silent, starting with the board of the last run")
+                    return remembered
+                log.warning("daemon: waiting for the control process (is chargerd-control running?)")
+                service.status("waiting for the control process")
+                patience_until = loop.time() + 60.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 0.02)
+        return None
+
+    def _boot_reason(self) -> str:
+        """B01.FR.09 as far as the shell knows it: a new boot of the machine, a stop by hand, or a process that died."""
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        last_boot_id = self._store.get("shell", "boot_id", str)
+        stopped_cleanly = self._store.get("shell", "stopped", bool)
+        with self._store.transaction():
+            self._store.put("shell", "boot_id", boot_id)
+            self._store.put("shell", "stopped", False)
+        if last_boot_id != boot_id:
+            return "PowerUp"
+        return "LocalReset" if stopped_cleanly else "ApplicationReset"
+
+    # ------------------------------------------------------------------ the pump
+
+    def feed(self, event: Event) -> None:
+        """Something happened: tell the core, then do what it wants."""
+        if isinstance(event, Received):
+            self._keep_frame("in", event.text)
+        self._guarded(lambda: self.station.feed(event, self._clock.now()))
+        self._drain()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._guarded(lambda: self.station.on_time(self._clock.now()))
+        self._progress.moved("time")
+        self._drain()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """The pump runs in callbacks of the loop: what escapes from the core must end the process, not be logged and
+        forgotten.
+        """
+        try:
+            work()
+        except Exception:
+            log.exception("daemon: the core failed; restarting")
+            self._exit_code = EXIT_RESTART
+            self._stop.set()
+
+    def _drain(self) -> None:
+        """Perform all effects in order, then arm the one timer."""
+        for effect in self.station.effects():
+            self._perform(effect)
+        self._progress.moved("pump")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.station.next_deadline()
+        if deadline is not None and not self._stop.is_set():
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, deadline - self._clock.now().mono), self._on_timer)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case SendText(text):
+                self._keep_frame("out", text)
+                self._link.send(text)
+            case SetOrders(orders):
+                self._channel.send(orders)
+            case Note(severity, text):
+                log.log(_LEVELS[severity], "%s", text)
+            case OpenLink():
+                self._open_link(effect)
+            case SetPing(interval_s):
+                self._link.set_ping(interval_s)
+            case CloseLink(why):
+                self._link.close(why)
+            case SetTime(utc):
+                self._clock.set_utc(utc)
+            case Reboot(why):
+                log.warning("daemon: restarting (%s)", why)
+                self._exit_code = EXIT_RESTART
+                self._stop.set()
+            case StartJob(job_id, kind):
+                asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
+            case CancelJob():
+                pass
+
+    # ------------------------------------------------------------------ what happens by itself
+
+    def _status_readable(self) -> None:
+        status = self._channel.latest_status()
+        if status is not None:
+            self._status_mono = self._clock.now().mono
+            self.feed(StatusArrived(status))
+
+    async def _watch(self) -> None:
+        """Once a second: has the control process fallen silent, has somebody set the wall clock?"""
+        known = self._clock.now()
+        while True:
+            await asyncio.sleep(1.0)
+            now = self._clock.now()
+            if now.mono - self._status_mono > STATUS_SILENT_S and self.station.ctx.status is not None:
+                self.feed(StatusLost())
+            stepped_s = (now.utc - known.utc).total_seconds() - (now.mono - known.mono)
+            if abs(stepped_s) > CLOCK_STEP_S:
+                self.feed(TimeStepped(stepped_s))
+            known = self._clock.now()
+
+    async def _shut_down(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        with contextlib.suppress(Exception):
+            self._store.put("shell", "stopped", self._exit_code == 0)
+        self._link.close("the station stops")
+        await self._link.wait_closed()
+        await self._console.stop()
+        self._channel.close()
+        self._store.close()
+
+    # ------------------------------------------------------------------ the link, which a bench may hold down
+
+    def _open_link(self, effect: OpenLink) -> None:
+        if self.link_held:
+            self._held_open = effect
+        else:
+            self._link.open(effect)
+
+    def hold_link(self) -> None:
+        """Cut the link and keep it cut until `release_link` (bench)."""
+        self.link_held = True
+        self._link.close("held down by the bench")
+
+    def release_link(self) -> None:
+        """Let the core connect again, at once if it was waiting to."""
+        self.link_held = False
+        if self._held_open is not None:
+            effect, self._held_open = self._held_open, None
+            self._link.open(effect)
+
+    def _keep_frame(self, direction: str, text: str) -> None:
+        if self.bench:
+            self.frames.append(
+                Frame(len(self.frames) and self.frames[-1].seq + 1, direction, self._clock.now().utc, text)
+            )
+
+    # ------------------------------------------------------------------ console
+
+    def _verbs(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
+        verbs: dict[str, Callable[[Any], dict[str, Any]]] = {"status": lambda _request: self._report()}
+        if self.bench:
+            verbs["link_down"] = lambda _request: self._nothing(self.hold_link)
+            verbs["link_up"] = lambda _request: self._nothing(self.release_link)
+            verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
+        return verbs
+
+    def _report(self) -> dict[str, Any]:
+        report = msgspec.to_builtins(station_report(self.station, self._clock.now(), link_open=self._link.is_open))
+        assert isinstance(report, dict)
+        return report
+
+    def _frames_since(self, after: object) -> list[Any]:
+        since = after if isinstance(after, int) else -1
+        return [msgspec.to_builtins(frame) for frame in self.frames if frame.seq > since]
+
+    @staticmethod
+    def _nothing(work: Callable[[], None]) -> dict[str, Any]:
+        work()
+        return {}
+
+
+def main_station(options: argparse.Namespace) -> int:
+    """`chargerd station`: the exit code. Settings that cannot work end in 78 and one line that says why."""
+    service.set_up_logging("chargerd")
+    try:
+        site = load_site(options.config)
+        csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
+        daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
+        return asyncio.run(daemon.run())
+    except (ConfigError, IdentityError, VariableError) as error:
+        log.error("%s", error)
+        return EXIT_CONFIG
+    except StoreError as error:
+        log.error("%s", error)
+        return EXIT_RESTART

@@ -1,0 +1,112 @@
+"""What the station tells people about itself: one frozen snapshot for `chargerctl`, the bench page and scripts."""
+
+from datetime import datetime
+
+import msgspec
+
+from chargerd.clock import Now
+from chargerd.evse.types import EvseStatus, LoopHealth
+from chargerd.ocpp.station import Station
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One OCPP frame as it passed; `direction`: "in" from the CSMS, "out" to it."""
+
+    seq: int
+    direction: str
+    at_utc: datetime
+    text: str
+
+
+class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the station stands with its CSMS. `queued`: messages that wait for delivery."""
+
+    url: str
+    identity: str
+    security_profile: int
+    open: bool
+    registration: str
+    queued: int
+
+
+class TransactionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A running transaction in short."""
+
+    transaction_id: str
+    authorized: bool
+    charging_state: str
+
+
+class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One EVSE: the charging side's own status and the station's view of it. `meter_age_s` None: no sample."""
+
+    evse_id: int
+    connector_status: str
+    transaction: TransactionReport | None
+    charging: EvseStatus | None
+    meter_age_s: float | None
+
+
+class StationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole station at one instant. `control_run_id` None: the control process is silent."""
+
+    at_utc: datetime
+    clock_synced: bool
+    vendor: str
+    model: str
+    serial: str
+    firmware_version: str
+    simulated: bool
+    control_run_id: str | None
+    loop: LoopHealth | None
+    link: LinkReport
+    evses: tuple[EvseReport, ...]
+
+
+def station_report(station: Station, now: Now, *, link_open: bool) -> StationReport:
+    """Everything there is to know right now, without secrets and without whole token ids."""
+    config, status = station.ctx.config, station.ctx.status
+    return StationReport(
+        at_utc=now.utc,
+        clock_synced=now.synced,
+        vendor=config.board.vendor,
+        model=config.board.model,
+        serial=config.board.serial,
+        firmware_version=config.firmware_version,
+        simulated=config.board.simulated,
+        control_run_id=None if status is None else status.run_id,
+        loop=None if status is None else status.loop,
+        link=LinkReport(
+            url=config.network.url,
+            identity=config.identity,
+            security_profile=config.network.security_profile,
+            open=link_open,
+            registration=station.ctx.registration,
+            queued=station.ctx.outbox.pending(),
+        ),
+        evses=tuple(_evse_report(station, evse_id, now) for evse_id in station.ctx.evse_ids),
+    )
+
+
+def _evse_report(station: Station, evse_id: int, now: Now) -> EvseReport:
+    charging = station.ctx.evse(evse_id)
+    running = station.transactions.running(evse_id)
+    meter = None if charging is None else charging.meter
+    return EvseReport(
+        evse_id=evse_id,
+        connector_status=station.availability.connector_status(evse_id),
+        transaction=None
+        if running is None
+        else TransactionReport(
+            transaction_id=running.transaction_id,
+            authorized=running.authorized,
+            charging_state=running.charging_state,
+        ),
+        charging=None if charging is None else _without_token(charging),
+        meter_age_s=None if meter is None else round(now.mono - meter.at_mono, 3),
+    )
+
+
+def _without_token(charging: EvseStatus) -> EvseStatus:
+    """A token id is personal data: the report says that one was seen, not which."""
+    return msgspec.structs.replace(charging, token=None)
