@@ -1,1 +1,1 @@
-"""Hardware: what a device must be able to do, the drivers that do it, and the simulated plant. Knows nothing of chargerd."""
+"""Hardware: what a device must do, the drivers that do it, and the simulated plant. Knows nothing of chargerd."""

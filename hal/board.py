@@ -1,13 +1,14 @@
 """A board as one object: its facts, the open devices of each EVSE, and the way to a safe state.
 
-`load_board` reads the file, `open_board` opens the devices in the order pilot, relays, others, and gives them all back when
-one of them is not there. Only the control process opens a board.
+`load_board` reads the file, `open_board` opens the devices in the order pilot, relays, others, and gives them all
+back when one of them is not there. Only the control process opens a board.
 """
 
 import contextlib
+import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hal.interfaces import (
     Thermometer,
     TokenReader,
 )
-from hal.sim.plant import Plant
+from hal.sim.plant import Plant, PlantEvse
 from hal.slot import DeviceSlot
 from hal.types import BoardError, BoardFacts, HalError, PilotMode
 
@@ -102,9 +103,10 @@ def open_board(
 ) -> Board:
     """Open every device of the board.
 
-    `monotonic`: the clock of all devices. Simulated boards only: `desk`, the path of the socket that takes the plant's verbs;
-    `run_dir`, the directory of its pseudo-terminals (None: a temporary one of its own). HalError (DeviceMissing with path and
-    remedy) when a device is not there, BoardError when the file asks for what this machine does not have.
+    `monotonic`: the clock of all devices. Simulated boards only: `desk`, the path of the socket that takes the
+    plant's verbs; `run_dir`, the directory of its pseudo-terminals (None: a temporary one of its own). HalError
+    (DeviceMissing with path and remedy) when a device is not there, BoardError when the file asks for what this
+    machine does not have.
     """
     facts = BoardFacts(
         vendor=config.vendor,
@@ -113,36 +115,44 @@ def open_board(
         evses=tuple(evse.facts for evse in config.evses),
         simulated=config.simulated,
     )
-    with contextlib.ExitStack() as resources:
+    resources = contextlib.ExitStack()
+    try:
         plant = Plant(config.plant, facts.evses, monotonic) if config.plant is not None else None
         run = _run_dir(config, run_dir, resources)
         if plant is not None:
             _open_meter_servers(config, plant, run, resources)
         shared: dict[str, object] = {}
         evses = tuple(
-            _open_evse(evse, index, DeviceSlot("", evse.facts, monotonic, shared), plant, run, resources)
-            for index, evse in enumerate(config.evses)
+            _open_evse(evse, DeviceSlot(f"evse[{index}]", evse.facts, monotonic, shared), world, run, resources)
+            for index, evse, world in _with_worlds(config, plant)
         )
         if desk is not None:
             _open_desk(config, plant, desk, resources)
-        return Board(facts, evses, plant, resources.pop_all())
-    raise AssertionError("can't happen because an ExitStack without callbacks swallows nothing")
+    except BaseException:
+        resources.close()
+        raise
+    return Board(facts, evses, plant, resources)
 
 
 def _open_evse(
-    evse: EvseConfig, index: int, slot: DeviceSlot, plant: Plant | None, run: Path, resources: contextlib.ExitStack
+    evse: EvseConfig, slot: DeviceSlot, world: PlantEvse | None, run: Path, resources: contextlib.ExitStack
 ) -> EvseDevices:
     devices: dict[str, Any] = {}
     for device in evse.devices:
-        place = DeviceSlot(f"evse[{index}].{device.role}", slot.evse, slot.monotonic, slot.shared)
+        place = dataclasses.replace(slot, device=f"{slot.device}.{device.role}")
         if device.driver == "sim":
-            assert plant is not None, "can't happen because a board with a simulated device has a plant"
-            opened = device.backend(plant.evses[index], place)
+            assert world is not None, "can't happen because a board with a simulated device has a plant"
+            opened = device.backend(world, place)
         else:
             opened = device.backend(_with_run_dir(device, run).settings, place)
         resources.callback(opened.close)
         devices[device.role] = opened
     return EvseDevices(**devices)
+
+
+def _with_worlds(config: BoardConfig, plant: Plant | None) -> Iterator[tuple[int, EvseConfig, PlantEvse | None]]:
+    for index, evse in enumerate(config.evses):
+        yield index, evse, plant.evses[index] if plant is not None else None
 
 
 def _with_run_dir(device: DeviceConfig, run: Path) -> DeviceConfig:

@@ -1,7 +1,7 @@
-"""A board file (board-configs/*.toml) into a BoardConfig, or a BoardError that names file, key, what was found and the remedy.
+"""A board file (board-configs/*.toml) into a BoardConfig, or a BoardError that names file, key and remedy.
 
-Everything that can be known without touching a device is checked here: keys, values, drivers, ratings, and what contradicts
-what. Whether the devices are there is found out when the board is opened.
+Everything that can be known without touching a device is checked here: keys, values, drivers, ratings, and what
+contradicts what. Whether the devices are there is found out when the board is opened.
 """
 
 import importlib
@@ -73,7 +73,7 @@ class EvseConfig(msgspec.Struct, frozen=True):
 
 
 class BoardConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A board file that makes sense. `serial` None: it is in `serial_file`. `plant` is given exactly when it is simulated."""
+    """A board file that makes sense. `serial` None: it is in `serial_file`. `plant`: None on real hardware."""
 
     path: Path
     vendor: str
@@ -158,13 +158,11 @@ def _decode_evse(table: Any, file: str, key: str) -> EvseConfig:
     check_keys(table, [*plain, *BACKENDS], place)
     evse = decode_table(_EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
     devices = []
-    for role in BACKENDS:
+    for role, drivers in BACKENDS.items():
         if role in table:
             devices.append(_decode_device(role, table[role], file, f"{key}.{role}"))
         elif role in REQUIRED_ROLES:
-            raise BoardError(
-                place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(BACKENDS[role])}"
-            )
+            raise BoardError(place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(drivers)}")
     facts = _facts(evse, {device.role for device in devices})
     _check_connector(facts, place)
     for device in devices:
@@ -243,8 +241,9 @@ def _check_connector(facts: EvseFacts, place: str) -> None:
 def _check_simulation(evses: tuple[EvseConfig, ...], deadman: RelayDeadman, has_plant: bool, path: Path) -> bool:
     """Whether no real power is anywhere: all pilots and contactors are simulated. BoardError for a mixture.
 
-    A simulated board may have real devices that energise nothing (a token reader on the developer's desk). The reverse is
-    refused: beside a real contactor a simulated meter or residual current monitor would lie about real current.
+    A simulated board may have real devices that energise nothing (a token reader on the developer's desk). The
+    reverse is refused: beside a real contactor a simulated meter or residual current monitor would lie about real
+    current.
     """
     devices = [(f"{path}: evse[{i}].{device.role}", device) for i, evse in enumerate(evses) for device in evse.devices]
     simulated = all(device.driver == "sim" for _, device in devices if device.role in REQUIRED_ROLES)

@@ -1,7 +1,7 @@
-"""The two tables of IEC 61851-1 that hardware itself must know: what a duty offers, and what a proximity resistor allows.
+"""The two tables of IEC 61851-1 that hardware must know: what a duty offers, what a proximity resistor allows.
 
-Written apart from the charging core on purpose: a pilot driver checks each duty against the board's rating by this table, so
-that a limit is enforced in two places that share no code.
+Written apart from the charging core on purpose: a pilot driver checks each duty against the board's rating by this
+table, so that a limit is enforced in two places that share no code.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ RATING_TOLERANCE_AMPS = 0.05
 
 
 class CableClass(msgspec.Struct, frozen=True):
-    """One resistor class of a cable's plug (IEC 61851-1 table B.2): nominal ohms, the band that counts as it, and the amps."""
+    """One resistor class of a cable's plug (IEC 61851-1 table B.2): nominal ohms, the band it has, and the amps."""
 
     nominal_ohms: float
     from_ohms: float

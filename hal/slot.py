@@ -1,7 +1,7 @@
 """What a driver is told about its place on the board, and what the board asks of a driver's settings.
 
-Every driver file has a class `Settings(DriverSettings)` with the keys of its table in the board file, and a class that is made
-with `(settings, slot)`. Both are named in the table BACKENDS of hal/board.py.
+Every driver file has a class `Settings(DriverSettings)` with the keys of its table in the board file, and a class
+that is made with `(settings, slot)`. Both are named in the table BACKENDS of hal/board.py.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every driver's settings. Override what applies; the board loader calls all three before any device is opened."""
+    """Base of every driver's settings. Override what applies; all three are asked before any device is opened."""
 
     def check(self, evse: EvseFacts) -> None:
         """Raise BoardError with the key alone as its place when the settings cannot serve this EVSE."""
 
     def claims(self) -> tuple[str, ...]:
-        """What this device alone may use (a GPIO line, a port with its unit id); claimed twice on a board is an error."""
+        """What this device alone may use (a GPIO line, a unit id on a port); claimed twice is an error."""
         return ()
 
     def bus(self) -> tuple[str, str] | None:
@@ -32,7 +32,7 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True, slots=True)
 class DeviceSlot:
-    """Where a device sits. `device`: its name in messages (`evse[0].meter`); `evse`: facts of its EVSE; `monotonic`: seconds.
+    """Where a device sits. `device`: its name in messages (`evse[0].meter`); `evse`: facts of its EVSE.
 
     `shared`: what devices of one board have in common, such as an open RS-485 line; use `share`.
     """

@@ -1,7 +1,7 @@
 """TOML files into frozen structs; every error names the file, the key, what was found and what was expected.
 
-msgspec tells where a value is wrong; people who wire boards also need the keys they may use, the nearest one to what they
-typed, and the allowed values in plain words. That is all this file adds.
+msgspec tells where a value is wrong; people who wire boards also need the keys they may use, the nearest one to what
+they typed, and the allowed values in plain words. That is all this file adds.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""Energy meter on Modbus RTU or TCP, described by a register map: read in blocks, judged, handed over whole or not at all.
+"""Energy meter on Modbus RTU or TCP, described by a register map: read in blocks, judged, given whole or not at all.
 
 A sample that cannot be true (NaN, impossible volts, amps or frequency, a register that runs backwards or leaps) is
 DeviceGarbled: the caller's reading goes stale and no energy flows on doubtful numbers.
@@ -25,8 +25,9 @@ FLOAT_STEP = 2.0**-22  # two steps of a 32-bit float register
 class Settings(DriverSettings, frozen=True, kw_only=True):
     """[evse.meter] with driver = "meter_modbus": a serial `port` (Modbus RTU) or a `host` (Modbus TCP), never both.
 
-    `map`: register map; `unit`: the meter's Modbus address; `invert`: wired backwards, so energy towards the vehicle counts
-    on its export register. One reading takes at most (retries + 1) x (timeout_ms + gap of the map) for each block.
+    `map`: register map; `unit`: the meter's Modbus address; `invert`: wired backwards, so energy towards the vehicle
+    counts on its export register. One reading takes at most (retries + 1) x (timeout_ms + gap of the map) for each
+    block.
     """
 
     map: str

@@ -1,7 +1,7 @@
-"""One Modbus line (an RS-485 port or a TCP connection) with one user at a time: requests, silences, retries, reconnection.
+"""One Modbus line (RS-485 port or TCP connection), one user at a time: requests, silences, retries, reconnection.
 
-What goes wrong is told apart for people: the port is gone (DeviceMissing), nothing came back (DeviceSilent), something came
-back that is no answer (DeviceGarbled). After any failure the next request starts on a flushed line.
+What goes wrong is told apart for people: the port is gone (DeviceMissing), nothing came back (DeviceSilent),
+something came back that is no answer (DeviceGarbled). After any failure the next request starts on a flushed line.
 """
 
 import logging
@@ -27,9 +27,9 @@ EXCEPTION_NAMES = {
 
 
 class SerialClient(ModbusSerialClient):
-    """pymodbus' serial client, waiting on the port itself: the original polls, and counts its timeout on the wall clock."""
+    """pymodbus' serial client, waiting on the port: the original polls, and times out by the wall clock."""
 
-    def recv(self, size: int | None) -> bytes:  # noqa: ARG002  whatever has come is what the framer wants
+    def recv(self, size: int | None) -> bytes:
         """The bytes that have come, waiting for the first one; empty after the timeout."""
         if self.socket is None:
             raise ConnectionException(str(self))
@@ -37,7 +37,7 @@ class SerialClient(ModbusSerialClient):
             first: bytes = self.socket.read(1)
             return first + self.socket.read(self.socket.in_waiting) if first else b""
         except OSError as error:
-            self.close()
+            self.close()  # type: ignore[no-untyped-call]
             raise ConnectionException(str(self)) from error
 
 
@@ -49,7 +49,7 @@ class ModbusLine:
     """A line shared by the devices of a board. `name`: the port or address, for messages."""
 
     def __init__(self, name: str, timeout_s: float, make_client: Callable[[Trace], Client]) -> None:
-        # A refused port or a silent meter is an answer to whoever asked, told once by the shell; pymodbus logs each try.
+        # A silent meter is an answer to whoever asked, and told once by the shell; pymodbus would log each try.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._name = name
         self._timeout_s = timeout_s
@@ -88,12 +88,12 @@ class ModbusLine:
         self._users -= 1
         if self._users <= 0:
             with self._lock:
-                self._client.close()
+                self._client.close()  # type: ignore[no-untyped-call]
 
     def read(
         self, device: str, unit: int, function: Literal[3, 4], address: int, count: int, *, retries: int, gap_s: float
     ) -> list[int]:
-        """`count` registers from `address` on. Takes at most (retries + 1) x (timeout + gap); raises HalError of `device`."""
+        """`count` registers from `address` on, or HalError; takes at most (retries + 1) x (timeout + gap)."""
         failure: HalError
         with self._lock:
             for _ in range(retries + 1):
@@ -142,7 +142,7 @@ class ModbusLine:
     def _after_failure(self) -> None:
         """A TCP connection that fell silent may be half open; a new one also cannot deliver the old answer."""
         if isinstance(self._client, ModbusTcpClient):
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]
 
     def _count(self, sending: bool, packet: bytes) -> bytes:
         if not sending:

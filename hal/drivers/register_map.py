@@ -1,7 +1,8 @@
 """What a Modbus meter answers at which address: one TOML file per meter in hal/drivers/registers, data only.
 
-Addresses are zero-based, as they travel on the wire; most manuals count from 1 or from 30001. `value = raw x scale` is in V, A,
-W, Wh or Hz. Points that a meter may have: voltage_l1..3, current_l1..3, power_l1..3, power, frequency, import, export.
+Addresses are zero-based, as they travel on the wire; most manuals count from 1 or from 30001. `value = raw x scale`
+is in V, A, W, Wh or Hz. Points that a meter may have: voltage_l1..3, current_l1..3, power_l1..3, power, frequency,
+import, export.
 """
 
 from pathlib import Path
@@ -58,8 +59,8 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
 class RegisterMap(msgspec.Struct, frozen=True, kw_only=True):
     """One meter. `function`: 3 or 4; `max_regs`: largest single read; `gap_ms`: silence between requests.
 
-    `max_amps`: what it can measure per phase. `word_order`: which register of a long value comes first, its most significant
-    (`big`) or least significant (`little`) one. `serial`: factory setting of the port, for people.
+    `max_amps`: what it can measure per phase. `word_order`: which register of a long value comes first, its most
+    significant (`big`) or least significant (`little`) one. `serial`: factory setting of the port, for people.
     """
 
     vendor: str

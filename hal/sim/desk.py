@@ -1,7 +1,8 @@
 """The desk: a socket on which people and tests play the customer, the vehicle and the bad luck of a simulated board.
 
-Newline-delimited JSON on an AF_UNIX stream socket, one reply per request: `{"verb": "plug_in", "evse": 1, "amps": 32}` gives
-`{"ok": true}`, anything wrong gives `{"ok": false, "error": "..."}` naming the choices. Opened only when the caller asks.
+Newline-delimited JSON on an AF_UNIX stream socket, one reply per request: `{"verb": "plug_in", "evse": 1, "amps":
+32}` gives `{"ok": true}`, anything wrong gives `{"ok": false, "error": "..."}` naming the choices. Opened only when
+the caller asks.
 """
 
 import os
@@ -217,7 +218,7 @@ class Desk:
 _REQUEST: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 
 
-def _perform(plant: Plant, request: AnyRequest) -> Reply:  # noqa: C901  one line for each verb
+def _perform(plant: Plant, request: AnyRequest) -> Reply:
     if isinstance(request, ShowPlant):
         return Reply(ok=True, plant=plant.state())
     if isinstance(request, ShowFaults):

@@ -33,7 +33,7 @@ class Fault(StrEnum):
 
 
 class FaultVerb(msgspec.Struct, frozen=True):
-    """One line for people, and the value the fault takes: its meaning, default and bounds (`value` None: it takes none)."""
+    """One line for people; what its value means (`value` None: it takes none), its default and bounds."""
 
     text: str
     value: str | None = None

@@ -1,7 +1,7 @@
-"""The plant's meter as a Modbus RTU device on a pseudo-terminal, so that on the bench the real driver reads real frames.
+"""The plant's meter as a Modbus RTU device on a pseudo-terminal: on the bench the real driver reads real frames.
 
-Function codes 3 and 4, exception answers, CRC and silence as on the wire; the meter faults act here, on the bytes. One thread
-per meter, asleep until a request comes. Why not pymodbus' own server: docs/adr/0010-plant-meter-server.md.
+Function codes 3 and 4, exception answers, CRC and silence as on the wire; the meter faults act here, on the bytes.
+One thread per meter, asleep until a request comes. Why not pymodbus' own server: docs/adr/0010-plant-meter-server.md.
 """
 
 import math
@@ -48,7 +48,7 @@ class MeterServer:
     # ---- the port ----
 
     def _plug_in(self) -> None:
-        """A pseudo-terminal appears at the path. The slave side stays open here, or the master would fail between clients."""
+        """A pseudo-terminal appears; its slave side stays open here, or the master would fail between clients."""
         master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(master, False)

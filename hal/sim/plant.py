@@ -1,7 +1,8 @@
 """The one simulated world: grid, contactor, lock, cable, vehicle and meter of each EVSE as a small physical model.
 
-`Plant.advance` moves from event to event (a lease that lapses, contacts that arrive, a ramp that ends), so the outcome does
-not depend on how often it is looked at: the same seed, verbs and times give the same world. Every device read advances it.
+`Plant.advance` moves from event to event (a lease that lapses, contacts that arrive, a ramp that ends), so the
+outcome does not depend on how often it is looked at: the same seed, verbs and times give the same world. Every device
+read advances it.
 """
 
 import math
@@ -43,7 +44,7 @@ class MeterPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PlantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table [plant] of a board file. `start_wh`: register of each meter at the start; `noise`: 0 for none, 1 for usual."""
+    """The table [plant] of a board file. `start_wh`: first register of each meter; `noise`: 0 none, 1 usual."""
 
     seed: int = 1
     grid_volts: tuple[Volts, Volts, Volts] = (230.0, 230.0, 230.0)
@@ -66,7 +67,7 @@ class MeterValues(msgspec.Struct, frozen=True):
 
 
 class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
-    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value (0: takes none)."""
+    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value."""
 
     evse: int
     plugged: bool
@@ -112,7 +113,7 @@ class Plant:
             self._now_mono = max(to_mono, self._now_mono)
 
     def catch_up(self) -> float:
-        """Advance to the present; returns it. Call it with the lock held when something is read or changed right after."""
+        """Advance to the present and return it; hold the lock when something is read or changed right after."""
         now_mono = self.monotonic()
         self.advance(now_mono)
         return now_mono
@@ -130,7 +131,7 @@ class Plant:
             return PlantState(at_mono=now_mono, evses=tuple(evse.state() for evse in self.evses))
 
     def noise(self, channel: int, slot: int) -> float:
-        """A number from -1 to 1 (times the setting) that depends on seed, channel and slot alone: no order of reads can matter."""
+        """From -1 to 1 (times the setting), by seed, channel and slot alone: the order of reads cannot matter."""
         x = (self.settings.seed * 0x9E3779B1 ^ channel * 0x85EBCA6B ^ slot * 0xC2B2AE35) & 0xFFFFFFFF
         for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
             x = ((x ^ x >> shift) * factor) & 0xFFFFFFFF
@@ -165,7 +166,7 @@ class PlantEvse:
     # ---- verbs: what people do ----
 
     def plug_in(self, cable_amps: float = 32.0, phases: int = 3, quirks: Iterable[str] = ()) -> None:
-        """A vehicle with a charger of `phases` phases is plugged in with a cable of that rating (13, 20, 32 or 63 A)."""
+        """A vehicle that charges on `phases` phases is plugged in by a cable rated 13, 20, 32 or 63 A."""
         ohms = _resistor_of(cable_amps)
         if phases not in {1, 2, 3}:
             raise PlantRefusal(f"a vehicle charges with 1, 2 or 3 phases, {phases} was given")
@@ -201,7 +202,7 @@ class PlantEvse:
         self._with_vehicle().ready = True
 
     def ev_draw(self, amps: float, phases: int | None = None) -> None:
-        """Its appetite: up to so many amps on so many phases (None: as before), as far as it is offered."""
+        """Its appetite: up to so many amps on so many phases (None: as before), as far as offered."""
         if not 0 <= amps <= 80:
             raise PlantRefusal(f"a vehicle draws 0 to 80 A, {amps:g} was given")
         if phases not in {None, 1, 2, 3}:
@@ -383,7 +384,7 @@ class PlantEvse:
         return min(lapse, self._contacts_due_mono, lock, glitch, vehicle)
 
     def _flow(self, seconds: float) -> None:
-        """Energy of a piece in which the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+        """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
         vehicle = self.vehicle
         if vehicle is None:
             return

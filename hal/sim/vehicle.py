@@ -1,4 +1,4 @@
-"""A scripted vehicle: when it closes S2, how much current it takes and how fast it follows, with the habits of real cars.
+"""A scripted vehicle: when it closes S2, how much current it takes, how fast it follows; with habits of real cars.
 
 It sees only what a vehicle sees: the current the pilot offers and whether there is power on its inlet.
 """
@@ -31,7 +31,7 @@ class Quirk(StrEnum):
 
 
 class Vehicle:
-    """One vehicle on one cable. `amps`: present current per used phase; `s2_closed`: it asks for energy (state C or D)."""
+    """One vehicle on one cable. `amps`: current per used phase; `s2_closed`: it asks for energy (C or D)."""
 
     def __init__(self, appetite_amps: float, phases: int, quirks: frozenset[Quirk] = frozenset()) -> None:
         self.appetite_amps = appetite_amps
