@@ -142,7 +142,7 @@ class ModbusLine:
     def _after_failure(self) -> None:
         """A TCP connection that fell silent may be half open; a new one also cannot deliver the old answer."""
         if isinstance(self._client, ModbusTcpClient):
-            self._client.close()  # type: ignore[no-untyped-call]
+            self._client.close()
 
     def _count(self, sending: bool, packet: bytes) -> bytes:
         if not sending:
