@@ -160,6 +160,11 @@ class Store:
         """Move a row that cannot be used to the queue "<queue>.unreadable": nothing is lost, the next one follows."""
         self._write("UPDATE row SET queue = ? WHERE queue = ? AND id = ?", f"{queue}.unreadable", queue, row_id)
 
+    def trim(self, queue: str, keep: int) -> None:
+        """Remove the oldest rows until `keep` (at least 1) are left."""
+        oldest_kept = "SELECT id FROM row WHERE queue = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+        self._write(f"DELETE FROM row WHERE queue = ? AND id < ({oldest_kept})", queue, queue, keep - 1)
+
     def count(self, queue: str, subject: str | None = None) -> int:
         """How many rows there are, all or those of one subject."""
         if subject is None:

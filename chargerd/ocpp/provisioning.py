@@ -1,0 +1,193 @@
+"""Block B: boots (B01 to B03), reads and writes the device model (B05, B06), reports it (B07, B08), resets (B11).
+
+Until the CSMS has accepted the station nothing leaves but BootNotification and what the CSMS asks for while Pending.
+"""
+
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any
+
+from chargerd import codec
+from chargerd.clock import Now
+from chargerd.codec import ErrorCode
+from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
+from chargerd.ocpp.boot import BootGate
+from chargerd.ocpp.device_model import DeviceModel
+from chargerd.ocpp.effects import Reboot, Severity
+from chargerd.ocpp.messages.enums import BootReason, GenericDeviceModelStatus, MessageTrigger, ResetStatus
+from chargerd.ocpp.messages.provisioning import (
+    GetBaseReport,
+    GetBaseReportResponse,
+    GetReport,
+    GetReportResponse,
+    GetVariables,
+    GetVariablesResponse,
+    ReportData,
+    Reset,
+    ResetResponse,
+    SetVariables,
+    SetVariablesResponse,
+)
+from chargerd.ocpp.messages.types import StatusInfo
+from chargerd.ocpp.messages.wire import Call
+from chargerd.ocpp.network import Network
+from chargerd.ocpp.news import News, TransactionEnded, TransactionStarted, VariableChanged
+from chargerd.ocpp.reports import ReportSender
+from chargerd.ocpp.rpc import CallRefused
+from chargerd.ocpp.station_variables import (
+    ALL,
+    BYTES_PER_MESSAGE,
+    EVSE_POWER,
+    ITEMS_PER_MESSAGE,
+    board_readers,
+    set_power_limits,
+)
+from chargerd.ocpp.time_source import DATE_TIME, HEARTBEAT_INTERVAL, TIME_ADJUSTMENT_REPORTING_THRESHOLD, TIME_SOURCE
+from chargerd.ocpp.variables import AnyVariable, Reader, integer
+
+RESET_RETRIES = integer(
+    "OCPPCommCtrlr", "ResetRetries", 1, writable=True, minimum=0, doc="How often a reset that failed is tried again."
+)
+
+
+class Provisioning(Block):
+    """The station's first word to the CSMS, and everything about its variables."""
+
+    def __init__(self, ctx: StationContext, network: Network) -> None:
+        super().__init__(ctx)
+        self._boot = BootGate(ctx, network)
+        self._model = DeviceModel(ctx.variables)
+        self._reports = ReportSender(ctx)
+        self._busy_evses: set[int] = set()
+        self._asked_at: Now | None = None
+
+    def variables(self) -> Iterable[AnyVariable]:
+        """Hardware tiers, limits of messages, time."""
+        time = (DATE_TIME, TIME_SOURCE, TIME_ADJUSTMENT_REPORTING_THRESHOLD, HEARTBEAT_INTERVAL)
+        return (*ALL, *time, RESET_RETRIES)
+
+    def readers(self) -> Mapping[AnyVariable, Reader]:
+        """What the board decides, and the time."""
+        return {**board_readers(self.ctx.config), DATE_TIME: self._date_time, EVSE_POWER: self._power_w}
+
+    def handlers(self) -> Handlers:
+        """The device model and reset."""
+        return {
+            GetVariables: self._get_variables,
+            SetVariables: self._set_variables,
+            GetBaseReport: self._get_base_report,
+            GetReport: self._get_report,
+            Reset: self._reset,
+        }
+
+    def triggers(self) -> Triggers:
+        """BootNotification, until accepted (F06.FR.17)."""
+        return {MessageTrigger.BOOT_NOTIFICATION: lambda _evse_id, now: self._boot.trigger(now)}
+
+    def on_start(self, now: Now) -> None:
+        """Say what could not be taken over from the last run."""
+        self._asked_at = now
+        self._boot.on_start()
+        set_power_limits(self.ctx.config, self.ctx.variables)
+        for problem in self.ctx.variables.problems:
+            self.ctx.note(Severity.WARNING, problem)
+
+    def on_link_up(self, now: Now) -> None:
+        """Boot, unless this CSMS has accepted us already."""
+        self._boot.on_link_up(now)
+
+    def on_news(self, news: News, now: Now) -> None:
+        """Keep count of the transactions, for Reset."""
+        if isinstance(news, TransactionStarted):
+            self._busy_evses.add(news.evse_id)
+        elif isinstance(news, TransactionEnded):
+            self._busy_evses.discard(news.evse_id)
+
+    def next_deadline(self) -> float | None:
+        """When BootNotification is due."""
+        return self._boot.next_deadline()
+
+    def on_time(self, now: Now) -> None:
+        """Send BootNotification if it is time."""
+        self._boot.on_time(now)
+
+    # ------------------------------------------------------------------ variables
+
+    def _get_variables(self, request: GetVariables, now: Now) -> GetVariablesResponse:
+        self._asked_at = now
+        self._check_size(request, request.get_variable_data)
+        results = tuple(self._model.read(wanted) for wanted in request.get_variable_data)
+        return GetVariablesResponse(get_variable_result=results)
+
+    def _set_variables(self, request: SetVariables, now: Now) -> SetVariablesResponse:
+        """Each element by itself: good ones are applied although others are refused (B05)."""
+        self._asked_at = now
+        self._check_size(request, request.set_variable_data)
+        results = []
+        for wanted in request.set_variable_data:
+            result, changed = self._model.write(wanted)
+            results.append(result)
+            if changed is not None:
+                self.ctx.publish(VariableChanged(changed.variable, changed.place.evse_id))
+        return SetVariablesResponse(set_variable_result=tuple(results))
+
+    def _check_size(self, request: Call[Any], elements: Sized) -> None:
+        """B05.FR.11, B06.FR.16/17, B08.FR.17/18: the limits that DeviceDataCtrlr tells."""
+        items = self.ctx.variables[ITEMS_PER_MESSAGE[request.action]]
+        if len(elements) > items:
+            raise CallRefused(ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION, f"{len(elements)} elements, {items} at most")
+        size, limit = len(codec.encode(request)), self.ctx.variables[BYTES_PER_MESSAGE[request.action]]
+        if size > limit:
+            raise CallRefused(ErrorCode.FORMAT_VIOLATION, f"{size} bytes, {limit} at most")
+
+    def _date_time(self, _evse_id: int | None, _connector_id: int | None) -> object:
+        assert self._asked_at is not None, "can't be None: on_start comes first"
+        return self._asked_at.utc
+
+    def _power_w(self, evse_id: int | None, _connector_id: int | None) -> float:
+        assert evse_id is not None, "can't be None: an EVSE is asked for"
+        evse = self.ctx.evse(evse_id)
+        return evse.meter.power_w if evse is not None and evse.meter is not None else 0.0
+
+    # ------------------------------------------------------------------ reports
+
+    def _get_base_report(self, request: GetBaseReport, now: Now) -> GetBaseReportResponse:
+        self._asked_at = now
+        if self._reports.busy:
+            return GetBaseReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=_BUSY)  # B07.FR.13
+        rows = self._model.base_report(request.report_base)
+        return GetBaseReportResponse(status=self._started(request.request_id, rows, now))
+
+    def _get_report(self, request: GetReport, now: Now) -> GetReportResponse:
+        self._asked_at = now
+        self._check_size(request, request.component_variable or ())
+        if self._reports.busy:
+            return GetReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=_BUSY)  # B08.FR.16
+        rows = self._model.custom_report(request.component_criteria, request.component_variable)
+        return GetReportResponse(status=self._started(request.request_id, rows, now))
+
+    def _started(self, request_id: int, rows: list[ReportData], now: Now) -> GenericDeviceModelStatus:
+        if not rows:
+            return GenericDeviceModelStatus.EMPTY_RESULT_SET  # B08.FR.15
+        self._reports.start(request_id, rows, now)
+        return GenericDeviceModelStatus.ACCEPTED
+
+    # ------------------------------------------------------------------ reset
+
+    def _reset(self, request: Reset, _now: Now) -> ResetResponse:
+        """B11: the whole station, while no transaction runs."""
+        if request.evse_id is not None:
+            return _reset_rejected("UnsupportedRequest", "a single EVSE cannot be reset")  # B11.FR.09
+        if self._busy_evses:
+            return _reset_rejected("TxInProgress", f"transaction on EVSE {min(self._busy_evses)}")
+        self._boot.keep_reason(BootReason.REMOTE_RESET)
+        self.ctx.do(Reboot(f"Reset ({request.type}) by the CSMS"))
+        return ResetResponse(status=ResetStatus.ACCEPTED)
+
+
+_BUSY = StatusInfo(reason_code="Unspecified", additional_info="another report is on its way")
+
+
+def _reset_rejected(reason_code: str, info: str) -> ResetResponse:
+    return ResetResponse(
+        status=ResetStatus.REJECTED, status_info=StatusInfo(reason_code=reason_code, additional_info=info)
+    )
