@@ -19,8 +19,8 @@ from hal.types import HalError
 
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
-READER_PERIOD_S = 0.0
-"""A reader's `read` waits for a token by itself (up to 0.5 s, hal/interfaces.py)."""
+READER_PERIOD_S = 0.1
+"""A reader's `read` may wait for a token by itself or answer at once (hal/interfaces.py); people notice 0.2 s."""
 
 MISSES_TO_STALE = 3
 """So many failures in a row and the last good value is no longer shown; its own age may condemn it earlier."""

@@ -1,0 +1,215 @@
+"""What the tests of the control process share: a simulated board on virtual time, and the real process."""
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chargerd.channel import MemoryStationEnd, StationEnd, memory_pair
+from chargerd.clock import ManualClock
+from chargerd.control import PERIOD_S, ControlLoop
+from chargerd.devices import EvseUnit
+from chargerd.evse.types import ORDERS_LEASE_S, EvseOrders, EvseStatus, Orders, Status
+from chargerd.limits import Limit
+from hal.board import Board, load_board, open_board
+from hal.sim.plant import PlantEvse
+from hal.types import DeviceSilent
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = ROOT / "board-configs" / "bench.toml"
+BENCH_DUAL = ROOT / "board-configs" / "bench-dual.toml"
+
+ALL_SIMULATED = """
+[board]
+vendor = "Example"
+model = "Memory"
+serial = "MEM-1"
+relay_deadman = "simulated"
+[plant]
+[[evse]]
+max_amps = 32
+phases = 3
+connector = "sType2"
+""" + "\n".join(
+    f'{role} = {{ driver = "sim" }}'
+    for role in (
+        "pilot", "relays", "meter", "proximity", "lock", "residual", "thermometer", "indicator", "reader"
+    )
+)  # fmt: skip
+
+
+def permit(now_mono: float, seq: int = 1, amps: float = 16.0, evses: int = 1) -> Orders:
+    """Orders that let every EVSE charge with `amps` for a whole lease."""
+    each = EvseOrders(permit=True, limits=(Limit("csms", amps),))
+    return Orders(seq=seq, valid_until_mono=now_mono + ORDERS_LEASE_S, evses=(each,) * evses)
+
+
+class Wire:
+    """The wire to a simulated device: cut, every call fails; `used` lists the calls that came through."""
+
+    def __init__(self, device: Any, used: list[str] | None = None) -> None:
+        self.cut = False
+        self._device = device
+        self._used = [] if used is None else used
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*values: Any) -> Any:
+            if self.cut:
+                raise DeviceSilent("evse[0].wire", "no answer")
+            self._used.append(f"{type(self._device).__name__}.{name}")
+            return getattr(self._device, name)(*values)
+
+        return call
+
+
+class World:
+    """Loop, board and the station's end of the channel on one virtual clock; pollers are read each second by hand."""
+
+    def __init__(self, tmp_path: Path, **replaced: Callable[[Any], Any]) -> None:
+        """`replaced`: role -> what to put in the place of that device, made from the simulated one."""
+        path = tmp_path / "board.toml"
+        path.write_text(ALL_SIMULATED)
+        self.clock = ManualClock()
+        self.board: Board = open_board(load_board(path), monotonic=self.clock.monotonic)
+        assert self.board.plant is not None
+        self.evse: PlantEvse = self.board.plant.evse(1)
+        control, station = memory_pair()
+        self.station: MemoryStationEnd = station
+        changed = {role: make(getattr(self.board.evses[0], role)) for role, make in replaced.items()}
+        devices = dataclasses.replace(self.board.evses[0], **changed)
+        self.unit = EvseUnit(1, devices)
+        self.loop = ControlLoop(self.board.facts, (self.unit,), control)
+        self.statuses: list[Status] = []
+        self.amps: float | None = None
+        self._due_mono = self.clock.monotonic()
+        self._seq = 0
+
+    @property
+    def now_mono(self) -> float:
+        return self.clock.monotonic()
+
+    @property
+    def status(self) -> EvseStatus:
+        """The last one published."""
+        return self.statuses[-1].evses[0]
+
+    def tick(self, stopping: bool = False) -> None:
+        """20 ms pass; Orders come each second while `amps` is set."""
+        now = self.clock.advance(PERIOD_S)
+        if now.mono >= self._due_mono:
+            self._due_mono += 1.0
+            for poller in self.unit.pollers:
+                poller.poll_once()
+            if self.amps is not None:
+                self._seq += 1
+                self.station.send(permit(now.mono, self._seq, self.amps))
+        self.loop.tick(now, stopping)
+        status = self.station.latest_status()
+        if status is not None:
+            self.statuses.append(status)
+
+    def run(self, seconds: float, stopping: bool = False) -> None:
+        for _ in range(round(seconds / PERIOD_S)):
+            self.tick(stopping)
+
+    def charge(self, amps: float = 16.0) -> None:
+        """Until energy flows."""
+        self.amps = amps
+        self.evse.plug_in()
+        self.evse.ev_ready()
+        self.run(15.0)
+        assert self.evse.contacts_closed, self.status.why_not
+
+
+class Process:
+    """A running `chargerd control`, seen as the station sees it, with the desk of its plant."""
+
+    def __init__(self, run_dir: Path, board: Path = BENCH, env: dict[str, str] | None = None) -> None:
+        self.run_dir = run_dir
+        self.desk_path = run_dir / "desk.sock"
+        self.log_path = run_dir / "control.log"
+        self.station = StationEnd(run_dir)
+        self.statuses: list[Status] = []
+        self._seq = 0
+        with self.log_path.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "chargerd",
+                    "control",
+                    "--board",
+                    board,
+                    "--run",
+                    run_dir,
+                    "--desk",
+                    self.desk_path,
+                ],
+                stderr=log,
+                cwd=ROOT,
+                env=os.environ | (env or {}),
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    @property
+    def status(self) -> Status:
+        return self.statuses[-1]
+
+    def desk(self, verb: str, **values: object) -> Any:
+        """One request to the plant; its reply, which must be ok."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as desk:
+            desk.settimeout(10)
+            desk.connect(str(self.desk_path))
+            desk.sendall(msgspec.json.encode({"verb": verb, **values}) + b"\n")
+            reply = msgspec.json.decode(desk.makefile("rb").readline())
+        assert reply["ok"], reply
+        return reply
+
+    def contacts_closed(self) -> bool:
+        return bool(self.desk("plant")["plant"]["evses"][0]["contacts_closed"])
+
+    def wait_for(self, wanted: Callable[[Status], bool], amps: float | None = None, bound_s: float = 30.0) -> float:
+        """Until a Status is as `wanted`, giving Orders for `amps` (None: none) meanwhile; the seconds it took."""
+        began = time.monotonic()
+        due = began
+        while time.monotonic() < began + bound_s:
+            assert self.popen.poll() is None, self.log
+            if amps is not None and time.monotonic() >= due:
+                due += 1.0
+                self._seq += 1
+                self.station.send(permit(time.monotonic(), self._seq, amps))
+            status = self.station.latest_status()
+            if status is not None:
+                self.statuses.append(status)
+                if wanted(status):
+                    return time.monotonic() - began
+            time.sleep(0.005)
+        raise AssertionError(f"not within {bound_s} s; last status: {self.statuses[-1:]}; log:\n{self.log}")
+
+    def charge(self, amps: float = 16.0) -> None:
+        """Until energy flows."""
+        self.wait_for(lambda status: not status.evses[0].ev_connected)
+        self.desk("plug_in", evse=1)
+        self.desk("ev_ready", evse=1)
+        self.wait_for(lambda status: status.evses[0].relay_closed is True, amps)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, bound_s: float = 30.0) -> int:
+        self.popen.send_signal(number)
+        return self.popen.wait(bound_s)
+
+    def close(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        self.station.close()
