@@ -106,6 +106,8 @@ class Link:
             if not self._closing:
                 raise
             failure, why = LinkFailure.CLOSED, self._closing
+        except OSError as error:
+            failure, why = why_failed(error, order)
         finally:
             self._socket = None
         self._feed(LinkDown(order.slot, failure, why))
@@ -226,7 +228,7 @@ def why_failed(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
         case InvalidURI() | InvalidHandshake() | ProtocolError():
             return LinkFailure.UNREACHABLE, f"{order.url}: {error}"
         case OSError():
-            return LinkFailure.UNREACHABLE, f"{order.url}: {error.strerror or error}"
+            return LinkFailure.UNREACHABLE, f"{order.url}: {error.strerror or str(error) or type(error).__name__}"
         case _:
             return LinkFailure.UNREACHABLE, f"{order.url}: {type(error).__name__}: {error}"
 
@@ -245,4 +247,5 @@ def _watch_acknowledgements(connection: ClientConnection) -> None:
     """Let the kernel find a dead peer by unacknowledged data."""
     raw = connection.transport.get_extra_info("socket")
     if raw is not None and raw.family in {socket.AF_INET, socket.AF_INET6}:
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        with contextlib.suppress(OSError):  # the other side may have closed already; the reader will tell
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)

@@ -1,0 +1,74 @@
+"""Site settings: what is right loads, what is wrong is named with its place and its remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from chargerd.config import ConfigError, load_site
+
+RIGHT = """
+[csms]
+url = "wss://csms.example/ocpp"
+
+[station]
+identity = "CS-1"
+fuse_amps = 32.0
+
+[variables]
+"OCPPCommCtrlr.HeartbeatInterval" = 60
+"AuthCtrlr.Enabled" = true
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "chargerd.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writes_them(tmp_path: Path) -> None:
+    site = load_site(written(tmp_path, RIGHT))
+    assert site.csms.security_profile == 2
+    assert site.station.state_dir == "/var/lib/chargerd"
+    assert site.overrides() == {"OCPPCommCtrlr.HeartbeatInterval": "60", "AuthCtrlr.Enabled": "true"}
+
+
+@pytest.mark.parametrize(
+    "text,place,remedy",
+    [
+        ('[csms]\nurll = "wss://c/o"', "csms.urll", "did you mean 'url'?"),
+        ('[csms]\nurl = "wss://c/o"\n[csm]\nx = 1', "csm", "did you mean 'csms'?"),
+        ("[csms]\nurl = 5", "csms.url", "str"),
+        ("[station]", "csms", "required"),
+        ('[csms]\nurl = "https://c/o"', "csms.url", "ws://… or wss://…"),
+        ('[csms]\nurl = "wss://u:p@c/o"', "csms.url", "credential"),
+        ('[csms]\nurl = "ws://c/o"', "csms.url", "needs wss://"),
+        ('[csms]\nurl = "ws://c/o"\nsecurity_profile = 1', "csms.security_profile", "trusted_network = true"),
+        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 1\ntrusted_network = true', "csms.url", "needs ws://"),
+        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 7', "csms.security_profile", "1 or 2"),
+        ('[csms]\nurl = "wss://c/o"\nmessage_timeout_s = 0', "csms.message_timeout_s", "1 to 600"),
+        ('[csms]\nurl = "wss://c/o"\n[station]\nidentity = "a:b"', "station.identity", "without a colon"),
+        ('[csms]\nurl = "wss://c/o"\n[station]\nfuse_amps = 0.0', "station.fuse_amps", "above 0"),
+        ('[csms]\nurl = "wss://c/o"\n[station]\nfuse_amps = nan', "station.fuse_amps", ""),
+        ("[csms\nx", "line 1", "TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_place_and_remedy(tmp_path: Path, text: str, place: str, remedy: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        load_site(path)
+    assert str(path) in str(refused.value)
+    assert place in str(refused.value)
+    assert remedy in str(refused.value)
+
+
+def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--config"):
+        load_site(tmp_path / "nowhere.toml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chargerd.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_site(path)
