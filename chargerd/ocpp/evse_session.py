@@ -1,0 +1,486 @@
+"""The life of transactions on one EVSE: what each happening does to authorization, permit and transaction.
+
+Energy is permitted exactly while a vehicle is connected, somebody is authorized, and neither the CSMS nor an ending
+withholds it. A transaction that ends while energy flows ends when energy is off, so that its last register is the
+true one.
+"""
+
+import msgspec
+
+from chargerd.clock import Now
+from chargerd.ocpp.block import StationContext
+from chargerd.ocpp.edges import is_energy_on
+from chargerd.ocpp.effects import Severity
+from chargerd.ocpp.messages.enums import ChargingState, Reason, TriggerReason
+from chargerd.ocpp.messages.types import IdToken, MeterValue
+from chargerd.ocpp.news import TransactionAuthorized, TransactionEnded, TransactionStarted
+from chargerd.ocpp.transaction_log import TransactionLog
+from chargerd.ocpp.transaction_machine import (
+    Ending,
+    Grant,
+    OpenTransaction,
+    PlugIn,
+    TxPoint,
+    has_ceased,
+    may_start,
+    reason_of_fault,
+    without_energy,
+)
+from chargerd.ocpp.variables import boolean, integer, member_list
+
+TX_START_POINT = member_list(
+    "TxCtrlr",
+    "TxStartPoint",
+    (TxPoint.POWER_PATH_CLOSED.value,),
+    values=tuple(TxPoint),
+    writable=True,
+    doc="What starts a transaction, whichever comes first.",
+)
+TX_STOP_POINT = member_list(
+    "TxCtrlr",
+    "TxStopPoint",
+    (TxPoint.EV_CONNECTED.value, TxPoint.AUTHORIZED.value),
+    values=tuple(TxPoint),
+    writable=True,
+    doc="What ends a transaction when it ceases, whichever comes first.",
+)
+EV_CONNECTION_TIME_OUT = integer(
+    "TxCtrlr",
+    "EVConnectionTimeOut",
+    60,
+    writable=True,
+    unit="s",
+    minimum=1,
+    doc="How long an authorization waits for the vehicle to be plugged in.",
+)
+STOP_TX_ON_EV_SIDE_DISCONNECT = boolean(
+    "TxCtrlr",
+    "StopTxOnEVSideDisconnect",
+    True,
+    writable=True,
+    doc="Whether unplugging at the vehicle ends the authorization.",
+)
+STOP_TX_ON_INVALID_ID = boolean(
+    "TxCtrlr",
+    "StopTxOnInvalidId",
+    True,
+    writable=True,
+    doc="Whether a token the CSMS refuses later ends the authorization.",
+)
+MAX_ENERGY_ON_INVALID_ID = integer(
+    "TxCtrlr",
+    "MaxEnergyOnInvalidId",
+    0,
+    writable=True,
+    required=False,
+    unit="Wh",
+    minimum=0,
+    doc="Energy a transaction may still have in total after its token was refused. 0: none.",
+)
+
+ENDED_PLUGS = "ended_plugs"
+"""Namespace of the store: EVSE id -> the plugging-in whose transaction has ended, so that a restart begins no second
+one."""
+
+SETTLE_S = 10.0
+"""Time for the vehicle to follow an offer (5 s, IEC 61851-1 table A.6) and for the contactor's pause of 5 s, before a
+charge that does not begin is told as suspended."""
+
+ENDING_LIMIT_S = 10.0
+"""The soft stop takes 6 s at most (table A.6); a transaction does not wait longer for energy to be off."""
+
+REGISTER_EVERY_S = 60.0
+"""How often the register is written for the case of a power loss: a minute of energy at most is not billed."""
+
+
+class EvseSession:
+    """One EVSE from the station's side. `tx`: the open transaction, None when there is none."""
+
+    def __init__(self, ctx: StationContext, log: TransactionLog, evse_id: int) -> None:
+        self.evse_id = evse_id
+        self.tx: OpenTransaction | None = None
+        self.connected = False
+        self._ctx = ctx
+        self._log = log
+        self._waiting: Grant | None = None
+        self._energy = False
+        self._plug: PlugIn | None = None
+        self._cut_off_reason: Reason | None = None
+        self._doubtful = False
+        self._connect_by_mono: float | None = None
+        self._settled_at_mono: float | None = None
+        self._end_by_mono: float | None = None
+        self._kept_mono = 0.0
+
+    @property
+    def grant(self) -> Grant | None:
+        """The authorization that stands, with or without a transaction."""
+        return self._waiting if self.tx is None else self.tx.grant
+
+    @property
+    def is_ending(self) -> bool:
+        """The transaction waits for energy to be off and takes no more orders."""
+        return self.tx is not None and self.tx.ending is not None
+
+    # ------------------------------------------------------------------ authorization
+
+    def authorize(self, grant: Grant, now: Now) -> None:
+        """`grant` stands from now on; with it a transaction may start."""
+        assert not self.is_ending, "can't happen because an ending transaction takes no token"
+        self._take(grant, now)
+        if not self.connected:
+            self._connect_by_mono = now.mono + self._ctx.variables[EV_CONNECTION_TIME_OUT]
+        self._advance(TriggerReason.AUTHORIZED, now)
+
+    def end_authorization(self, ending: Ending, now: Now) -> None:
+        """Nobody is authorized any more: the transaction ends, or goes on without energy where no stop point says
+        so."""
+        self._connect_by_mono = None
+        self._waiting = None
+        if self.tx is not None:
+            self.tx = _without_grant(self.tx, ending.reason)
+            points = self._ctx.variables[TX_STOP_POINT]
+            if has_ceased(points, connected=self.connected, authorized=False):
+                self._begin_end(ending, now)
+            else:
+                self.tx = self._log.update(self._as_of(now), ending.trigger, now, token=ending.token)
+        self._set_permit()
+
+    def learn_group(self, group_id_token: IdToken | None, now: Now) -> None:
+        """The CSMS says which group the authorized token belongs to; None: it says nothing."""
+        assert self.tx is not None, "can't happen because only an open transaction has an answer that counts"
+        grant = self.tx.grant
+        if grant is not None and group_id_token is not None and grant.group_id_token != group_id_token:
+            told = msgspec.structs.replace(grant, group_id_token=group_id_token)
+            self.tx = self._log.keep(msgspec.structs.replace(self.tx, grant=told), now)
+
+    def refused_by_csms(self, now: Now) -> None:
+        """The CSMS does not accept the token of this transaction after all (E05)."""
+        variables, tx = self._ctx.variables, self.tx
+        assert tx is not None, "can't happen because only an open transaction has an answer that counts"
+        if variables[STOP_TX_ON_INVALID_ID]:  # E05.FR.09, E05.FR.10
+            self.end_authorization(Ending(TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED), now)
+            return
+        allowed_wh = variables[MAX_ENERGY_ON_INVALID_ID]
+        if tx.begin_wh is not None and tx.register_wh is not None and tx.register_wh - tx.begin_wh < allowed_wh:
+            self.tx = self._log.keep(msgspec.structs.replace(tx, cap_wh=tx.begin_wh + allowed_wh), now)  # E05.FR.03
+        else:
+            self._withhold(now)
+
+    # ------------------------------------------------------------------ the vehicle
+
+    def plug_in(self, now: Now, grant: Grant | None = None) -> None:
+        """A vehicle is there. `grant`: what it needs no token for (authorization switched off), else None."""
+        plug = self._present_plug()
+        is_news, self.connected, self._doubtful = not self.connected, True, False
+        self._plug = plug
+        if self.tx is not None:
+            self.tx = msgspec.structs.replace(self.tx, plug=plug)
+        if not is_news:
+            self._follow(now)
+            return
+        self._connect_by_mono = None
+        if self.tx is None and self._ctx.store.get(ENDED_PLUGS, str(self.evse_id), PlugIn) == plug:
+            return
+        if grant is not None and self.grant is None and (self.tx is None or self.tx.past_token is None):
+            self._take(grant, now)
+        self._settled_at_mono = now.mono + SETTLE_S
+        self._advance(TriggerReason.CABLE_PLUGGED_IN, now)
+
+    def unplug(self, now: Now) -> None:
+        """The vehicle is gone."""
+        self.connected, self._energy, self._doubtful = False, False, False
+        self._settled_at_mono = None
+        ends_authorization = self._ctx.variables[STOP_TX_ON_EV_SIDE_DISCONNECT]
+        if ends_authorization:
+            self._waiting = None
+        if self.tx is not None and self.tx.ending is not None:
+            self._end(self.tx.ending, now)
+        elif self.tx is not None:
+            if ends_authorization and self.tx.grant is not None:  # E09.FR.01
+                self.tx = _without_grant(self.tx, Reason.EV_DISCONNECTED)
+            authorized = self.tx.grant is not None
+            if has_ceased(self._ctx.variables[TX_STOP_POINT], connected=False, authorized=authorized):
+                self._end(Ending(TriggerReason.EV_COMMUNICATION_LOST, Reason.EV_DISCONNECTED), now)
+            else:
+                self.tx = self._log.update(self._as_of(now), TriggerReason.EV_COMMUNICATION_LOST, now)
+        if self.grant is not None:
+            # Whoever plugs in next must not charge on this account: the authorization waits no longer than any other.
+            self._connect_by_mono = now.mono + self._ctx.variables[EV_CONNECTION_TIME_OUT]  # E10.FR.02
+        self._set_permit()
+
+    def energy_on(self, now: Now) -> None:
+        """Energy flows."""
+        self._energy = True
+        self._settled_at_mono = None
+        if self.tx is None:
+            self._advance(TriggerReason.CHARGING_STATE_CHANGED, now)
+        else:
+            self._follow(now)
+
+    def energy_off(self, by_ev: bool, now: Now) -> None:
+        """Energy stopped. `by_ev`: the vehicle does not want any for now."""
+        self._energy = False
+        evse = self._ctx.evse(self.evse_id)
+        if self.tx is None or (evse is not None and not evse.ev_connected):
+            return  # the vehicle's leaving is told next, and says more
+        if self.tx.ending is not None:
+            self._end(self.tx.ending, now)
+        elif TxPoint.ENERGY_TRANSFER in self._ctx.variables[TX_STOP_POINT]:  # E06.FR.07
+            own = Reason.DE_AUTHORIZED if self.tx.withheld else Reason.OTHER
+            reason = Reason.STOPPED_BY_EV if by_ev else own
+            self._end(Ending(TriggerReason.CHARGING_STATE_CHANGED, reason), now)
+        else:
+            self._follow(now)
+
+    def suspension_changed(self, by_evse: bool, now: Now) -> None:
+        """With no energy flowing, another side holds it back now."""
+        if not by_evse:
+            self._settled_at_mono = now.mono + SETTLE_S
+        self._follow(now)
+
+    def fault(self, code: str, now: Now) -> None:
+        """A fault began to stand; some end the transaction."""
+        reason = reason_of_fault(code)
+        if reason is None:
+            return
+        self._waiting = None
+        if self.tx is not None:
+            self._end(self.tx.ending or Ending(TriggerReason.ABNORMAL_CONDITION, reason), now)  # E06.FR.16
+        self._set_permit()
+
+    def metered(self, energy_wh: float, now: Now) -> None:
+        """The meter shows `energy_wh`."""
+        if self.tx is None:
+            return
+        if self.tx.cap_wh is not None and energy_wh >= self.tx.cap_wh:
+            self._withhold(now)
+        elif now.mono - self._kept_mono >= REGISTER_EVERY_S and self.tx.register_wh != energy_wh:
+            self._kept_mono = now.mono
+            self.tx = self._log.keep(self.tx, now)
+
+    # ------------------------------------------------------------------ restarts
+
+    def reload(self, tx: OpenTransaction, cut_off: Reason, now: Now) -> None:
+        """`tx` was open when the station process last ran; the first Status tells what has become of its vehicle.
+
+        `cut_off`: the stoppedReason in case the control process is a new one too.
+        """
+        self.tx = tx
+        self._plug = tx.plug
+        self._cut_off_reason = cut_off
+        self.connected = tx.charging_state is not ChargingState.IDLE
+        if tx.grant is not None and not self.connected:
+            self._connect_by_mono = now.mono + self._ctx.variables[EV_CONNECTION_TIME_OUT]
+
+    def control_speaks(self, now: Now) -> None:
+        """The control process speaks for the first time, or again: find out whether it, we, or both were restarted."""
+        before, plug = self._plug, self._present_plug()
+        cut_off, self._cut_off_reason = self._cut_off_reason, None
+        self._plug = plug
+        if before is None:
+            return
+        if before.run_id == plug.run_id:
+            self._control_lived(before, plug, now)
+        elif cut_off is not None:
+            self._cut_off(cut_off, now)
+        else:
+            self._control_restarted(plug, now)
+        self._set_permit()
+
+    def pilot_changed(self, now: Now) -> None:
+        """After a restart of the control process the first valid pilot tells whether the vehicle is still there."""
+        evse = self._ctx.evse(self.evse_id)
+        if self._doubtful and evse is not None and not evse.ev_connected:
+            self.unplug(now)
+
+    def control_silent(self, now: Now) -> None:
+        """Nothing is known of the charging side; its leases run out, so no energy is assumed."""
+        self._energy = False
+        self._settled_at_mono = None
+        if self.tx is not None and self.tx.ending is not None:
+            self._end(self.tx.ending, now)
+        else:
+            self._follow(now)
+
+    def _control_lived(self, before: PlugIn, plug: PlugIn, now: Now) -> None:
+        evse = self._ctx.evse(self.evse_id)
+        assert evse is not None, "can't be silent: it has just spoken"
+        if not self.connected:
+            return
+        if plug != before or not evse.ev_connected:
+            self.unplug(now)
+            return
+        self._energy = is_energy_on(evse)
+        if self.tx is not None and self.tx.ending is not None:
+            self._begin_end(self.tx.ending, now)
+        else:
+            self._follow(now)
+
+    def _cut_off(self, reason: Reason, now: Now) -> None:
+        """Both processes are new: power was lost, or the machine restarted. Nobody watched, so nothing goes on."""
+        self.connected = False
+        self._connect_by_mono = None
+        if self.tx is not None:
+            self._log.end_cut_off(self._as_of(now), reason, now)
+            self._forget()
+
+    def _control_restarted(self, plug: PlugIn, now: Now) -> None:
+        """The contactor was open meanwhile; the transaction waits for the vehicle to be seen again and then goes on."""
+        self._energy = False
+        self._settled_at_mono = None
+        self._doubtful = self.connected
+        if self.tx is None:
+            return
+        self.tx = self._log.keep(msgspec.structs.replace(self.tx, plug=plug), now)
+        if self.tx.ending is not None:
+            self._end(self.tx.ending, now)
+        else:
+            self._follow(now)
+
+    # ------------------------------------------------------------------ time
+
+    def next_deadline(self) -> float | None:
+        """The next of the timers below."""
+        timers = (self._connect_by_mono, self._settled_at_mono, self._end_by_mono)
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def on_time(self, now: Now) -> None:
+        """Act on what is due."""
+        if self._settled_at_mono is not None and now.mono >= self._settled_at_mono:
+            self._settled_at_mono = None
+            self._follow(now)
+        if self._end_by_mono is not None and now.mono >= self._end_by_mono:
+            assert self.tx is not None, "can't happen because the timer ends with the transaction"
+            assert self.tx.ending is not None, "can't happen because only an ending transaction has the timer"
+            self._ctx.note(
+                Severity.WARNING, f"transactions: EVSE {self.evse_id} had energy {ENDING_LIMIT_S:g} s after the stop"
+            )
+            self._end(self.tx.ending, now)
+        if self._connect_by_mono is not None and now.mono >= self._connect_by_mono:
+            self._no_vehicle_came(now)
+
+    def _no_vehicle_came(self, now: Now) -> None:
+        self._connect_by_mono = None
+        self._waiting = None  # C01.FR.26
+        if self.tx is not None and self.tx.evse_told:
+            self._end(Ending(TriggerReason.EV_COMMUNICATION_LOST, Reason.EV_DISCONNECTED), now)  # E10.FR.02
+        elif self.tx is not None:
+            self._end(Ending(TriggerReason.EV_CONNECT_TIMEOUT, Reason.TIMEOUT), now)  # E03.FR.05, F02.FR.07
+        self._set_permit()
+
+    # ------------------------------------------------------------------ what they all use
+
+    def report(self, trigger: TriggerReason, values: tuple[MeterValue, ...], now: Now) -> None:
+        """An Updated event with `values`, for a reason that lies outside the transaction."""
+        self.tx = self._log.update(self._as_of(now), trigger, now, values=values)
+
+    def _take(self, grant: Grant, now: Now) -> None:
+        self._settled_at_mono = now.mono + SETTLE_S
+        if self.tx is None:
+            self._waiting = grant
+        else:
+            self.tx = msgspec.structs.replace(
+                self.tx, grant=grant, grant_told=False, withheld=False, cap_wh=None, stopped_reason=None
+            )
+
+    def _advance(self, trigger: TriggerReason, now: Now) -> None:
+        """Something was reached: start the transaction if that starts one, else tell of it."""
+        if self.tx is not None:
+            self.tx = self._log.update(self._as_of(now), trigger, now)
+            if trigger is TriggerReason.AUTHORIZED:
+                self._ctx.publish(TransactionAuthorized(self.evse_id, self.tx.transaction_id))
+        elif may_start(
+            self._ctx.variables[TX_START_POINT],
+            connected=self.connected,
+            authorized=self._waiting is not None,
+            energy=self._energy,
+        ):
+            self._start(trigger, now)
+        self._set_permit()
+
+    def _start(self, trigger: TriggerReason, now: Now) -> None:
+        grant, self._waiting = self._waiting, None
+        self.tx = OpenTransaction(
+            transaction_id=self._ctx.new_id(),
+            evse_id=self.evse_id,
+            started_utc=now.utc,
+            plug=self._plug or PlugIn("", 0),
+            grant=grant,
+        )
+        self.tx = self._log.start(self._as_of(now), trigger, now)
+        self._kept_mono = now.mono
+        self._ctx.publish(TransactionStarted(self.evse_id, self.tx.transaction_id))
+        if grant is not None:
+            self._ctx.publish(TransactionAuthorized(self.evse_id, self.tx.transaction_id))
+
+    def _withhold(self, now: Now) -> None:
+        assert self.tx is not None, "can't happen because only a transaction has energy to withhold"
+        self._settled_at_mono = None
+        self.tx = self._log.keep(msgspec.structs.replace(self.tx, withheld=True, cap_wh=None), now)
+        self._set_permit()
+        self._follow(now)  # E05.FR.02
+
+    def _follow(self, now: Now) -> None:
+        """Tell of the charging state if it is another one now."""
+        if self.tx is None or self.tx.ending is not None:
+            return
+        tx = self._as_of(now)
+        if tx.charging_state is not self.tx.charging_state:
+            self.tx = self._log.update(tx, TriggerReason.CHARGING_STATE_CHANGED, now)
+
+    def _begin_end(self, ending: Ending, now: Now) -> None:
+        assert self.tx is not None, "can't happen because only an open transaction ends"
+        if self._energy:
+            self.tx = self._log.keep(msgspec.structs.replace(self.tx, ending=ending), now)
+            self._end_by_mono = now.mono + ENDING_LIMIT_S
+        else:
+            self._end(ending, now)
+
+    def _end(self, ending: Ending, now: Now) -> None:
+        assert self.tx is not None, "can't happen because only an open transaction ends"
+        state = ChargingState.EV_CONNECTED if self.connected else ChargingState.IDLE
+        self._log.end(msgspec.structs.replace(self.tx, charging_state=state), ending, now)
+        self._forget()
+        self._set_permit()
+
+    def _forget(self) -> None:
+        assert self.tx is not None, "can't happen because only an open transaction ends"
+        if self.connected and self._plug is not None:
+            self._ctx.store.put(ENDED_PLUGS, str(self.evse_id), self._plug)
+        self._ctx.publish(TransactionEnded(self.evse_id, self.tx.transaction_id))
+        self.tx = None
+        self._connect_by_mono = self._settled_at_mono = self._end_by_mono = None
+
+    def _as_of(self, now: Now) -> OpenTransaction:
+        assert self.tx is not None, "can't happen because only an open transaction has a state"
+        return msgspec.structs.replace(self.tx, charging_state=self._charging_state(self.tx, now))
+
+    def _charging_state(self, tx: OpenTransaction, now: Now) -> ChargingState:
+        if not self.connected:
+            return ChargingState.IDLE
+        if self._energy:
+            return ChargingState.CHARGING
+        state = without_energy(tx, self._ctx.evse(self.evse_id))
+        if state is ChargingState.EV_CONNECTED or self._settled_at_mono is None or now.mono >= self._settled_at_mono:
+            return state
+        # The vehicle may yet follow what was offered only now: until then things stand as they stood.
+        was_connected = tx.charging_state is not ChargingState.IDLE
+        return tx.charging_state if was_connected else ChargingState.EV_CONNECTED
+
+    def _present_plug(self) -> PlugIn:
+        status = self._ctx.status
+        assert status is not None, "can't be silent: its change is being told"
+        return PlugIn(status.run_id, status.evses[self.evse_id - 1].plug_count)
+
+    def _set_permit(self) -> None:
+        withheld = self.tx is not None and (self.tx.withheld or self.tx.ending is not None)
+        self._ctx.orders.set_permit(self.evse_id, self.connected and self.grant is not None and not withheld)
+
+
+def _without_grant(tx: OpenTransaction, reason: Reason) -> OpenTransaction:
+    """`tx` with nobody authorized; `reason` is remembered as what began its end, unless something did before."""
+    past: IdToken | None = tx.past_token if tx.grant is None else tx.grant.id_token
+    return msgspec.structs.replace(
+        tx, grant=None, past_token=past, withheld=False, cap_wh=None, stopped_reason=tx.stopped_reason or reason
+    )
