@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -73,8 +73,8 @@ class Wire:
 class World:
     """Loop, board and the station's end of the channel on one virtual clock; pollers are read each second by hand."""
 
-    def __init__(self, tmp_path: Path, **replaced: Callable[[Any], Any]) -> None:
-        """`replaced`: role -> what to put in the place of that device, made from the simulated one."""
+    def __init__(self, tmp_path: Path, wired: str = "") -> None:
+        """`wired`: the role of the device that is reached through `wire`, which can be cut."""
         path = tmp_path / "board.toml"
         path.write_text(ALL_SIMULATED)
         self.clock = ManualClock()
@@ -83,8 +83,9 @@ class World:
         self.evse: PlantEvse = self.board.plant.evse(1)
         control, station = memory_pair()
         self.station: MemoryStationEnd = station
-        changed = {role: make(getattr(self.board.evses[0], role)) for role, make in replaced.items()}
-        devices = dataclasses.replace(self.board.evses[0], **changed)
+        devices = self.board.evses[0]
+        self.wire = Wire(getattr(devices, wired)) if wired else Wire(None)
+        devices = dataclasses.replace(devices, **({wired: self.wire} if wired else {}))
         self.unit = EvseUnit(1, devices)
         self.loop = ControlLoop(self.board.facts, (self.unit,), control)
         self.statuses: list[Status] = []
@@ -157,6 +158,12 @@ class Process:
                 cwd=ROOT,
                 env=os.environ | (env or {}),
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     @property
     def log(self) -> str:
