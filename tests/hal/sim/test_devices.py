@@ -1,0 +1,149 @@
+import pytest
+
+from hal.sim.devices import (
+    LONGEST_HOLD_S,
+    SimIndicator,
+    SimLock,
+    SimProximity,
+    SimReader,
+    SimResidual,
+    SimThermometer,
+)
+from hal.sim.plant import LOCK_S
+from hal.types import (
+    DeviceGarbled,
+    DeviceMissing,
+    DeviceSilent,
+    EvseFacts,
+    HalError,
+    Indication,
+    PilotMode,
+    TokenKind,
+)
+from tests.hal.plants import World, charging
+
+
+def test_a_duty_above_the_rating_is_refused_and_the_pilot_stays_as_it_was() -> None:
+    world = World(EvseFacts(max_amps=16, phases=1))
+    world.pilot.set(PilotMode.PWM, 26.66)
+    with pytest.raises(HalError, match=r"evse\[0\].pilot: refused a duty"):
+        world.pilot.set(PilotMode.PWM, 27.0)
+    assert world.plant.state().evses[0].duty_percent == 26.66
+
+
+def test_a_duty_counts_only_in_pwm_mode() -> None:
+    world = World()
+    world.pilot.set(PilotMode.STEADY_HIGH, 1e9)
+    assert world.peaks() == (12, 12)
+
+
+@pytest.mark.parametrize("for_s", [-0.1, LONGEST_HOLD_S + 0.1, float("nan"), float("inf")])
+def test_a_lease_without_end_is_refused(for_s: float) -> None:
+    world = World()
+    with pytest.raises(HalError, match="refused to hold"):
+        world.relays.hold(True, for_s)
+    world.wait(0.1)
+    assert world.closed() is False
+
+
+def test_a_board_without_feedback_contact_says_so() -> None:
+    world = World(EvseFacts(max_amps=32, phases=3, has_feedback=False))
+    assert world.closed() is None
+
+
+@pytest.mark.parametrize(
+    "fault, kind", [("stall_meter", DeviceSilent), ("garble_meter", DeviceGarbled), ("unplug_meter", DeviceMissing)]
+)
+def test_a_broken_meter_fails_in_its_own_way_and_recovers(fault: str, kind: type[HalError]) -> None:
+    world = charging()
+    world.evse.fault(fault)
+    with pytest.raises(kind, match=r"evse\[0\].meter"):
+        world.meter.read()
+    world.evse.clear_fault(fault)
+    assert world.amps()[0] > 31
+
+
+def test_a_frozen_meter_answers_fresh_with_old_values() -> None:
+    world = charging()
+    before = world.meter.read()
+    world.evse.fault("freeze_meter")
+    world.charge(60, 20)
+    frozen = world.meter.read()
+    assert (frozen.energy_wh, frozen.amps, frozen.volts) == (before.energy_wh, before.amps, before.volts)
+    assert frozen.at_mono == world.mono
+    world.evse.clear_fault("freeze_meter")
+    assert world.meter.read().energy_wh > before.energy_wh + 100
+
+
+@pytest.mark.parametrize("amps", [None, 13, 20, 32, 63])
+def test_the_proximity_contact_shows_the_class_of_the_cable(amps: float | None) -> None:
+    world = World()
+    proximity = SimProximity(world.evse, world.slot("proximity"))
+    if amps is not None:
+        world.evse.plug_in(amps)
+    assert proximity.read().amps == amps
+
+
+def test_the_lock_reports_where_it_is() -> None:
+    world = World()
+    lock = SimLock(world.evse, world.slot("lock"))
+    lock.set(True)
+    assert lock.read().locked is False
+    world.wait(LOCK_S)
+    assert lock.read().locked is True
+    lock.set(True)
+    world.wait(LOCK_S)
+    assert lock.read().locked is True
+
+
+@pytest.mark.parametrize("fault, tripped", [("trip_rcd", (True, False)), ("trip_rcd_dc", (False, True))])
+def test_the_residual_monitor_tells_ac_from_dc(fault: str, tripped: tuple[bool, bool]) -> None:
+    world = World()
+    residual = SimResidual(world.evse, world.slot("residual"))
+    assert (residual.read().tripped_ac, residual.read().tripped_dc) == (False, False)
+    world.evse.fault(fault)
+    assert (residual.read().tripped_ac, residual.read().tripped_dc) == tripped
+
+
+def test_the_residual_monitor_passes_its_test_unless_it_is_broken() -> None:
+    world = World()
+    residual = SimResidual(world.evse, world.slot("residual"))
+    assert residual.self_test() is True
+    world.evse.fault("rcd_test_fails")
+    assert residual.self_test() is False
+
+
+def test_the_thermometer_reads_the_enclosure() -> None:
+    world = World()
+    thermometer = SimThermometer(world.evse, world.slot("thermometer"))
+    assert thermometer.read().celsius == 22
+    world.evse.fault("over_temperature", 71)
+    assert (thermometer.read().celsius, thermometer.read().at_mono) == (71, world.mono)
+
+
+def test_the_indicator_shows_on_the_plant() -> None:
+    world = World()
+    SimIndicator(world.evse, world.slot("indicator")).show(Indication.CHARGING)
+    assert world.plant.state().evses[0].indication is Indication.CHARGING
+
+
+def test_a_token_is_read_once() -> None:
+    world = World()
+    reader = SimReader(world.evse, world.slot("reader"))
+    assert reader.read() is None
+    world.evse.present_token("04a1b2c3")
+    token = reader.read()
+    assert token is not None
+    assert (token.uid, token.kind, token.at_mono) == ("04A1B2C3", TokenKind.ISO14443, world.mono)
+    assert reader.read() is None
+
+
+def test_a_frozen_reader_fails_and_keeps_what_was_presented() -> None:
+    world = World()
+    reader = SimReader(world.evse, world.slot("reader"))
+    world.evse.fault("freeze_reader")
+    world.evse.present_token("04A1B2C3")
+    with pytest.raises(DeviceSilent, match="reader"):
+        reader.read()
+    world.evse.clear_fault("freeze_reader")
+    assert reader.read() is not None
