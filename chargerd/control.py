@@ -23,6 +23,7 @@ from chargerd import service
 from chargerd.channel import ChannelError, ControlChannel, ControlEnd
 from chargerd.clock import Now, SystemClock
 from chargerd.devices import EvseUnit, OutputFailed
+from chargerd.dropin import board_dropin
 from chargerd.evse.controller import Controller
 from chargerd.evse.types import EvseStatus, LoopHealth, Orders, Status
 from chargerd.pace import Histogram, Pacer, Wake
@@ -284,6 +285,16 @@ def main_safe_state(options: argparse.Namespace) -> int:
     if not problems:
         sys.stdout.write("chargerd safe-state: contactors open, pilots steady\n")
     return EXIT_FAILED if problems else 0
+
+
+def main_board_dropin(options: argparse.Namespace) -> int:
+    """`chargerd board-dropin`: print the drop-in that opens the unit to exactly this board. 78: wrong board file."""
+    try:
+        sys.stdout.write(board_dropin(load_board(options.board)))
+    except BoardError as error:
+        sys.stderr.write(f"chargerd board-dropin: {error}\n")
+        return EXIT_CONFIG
+    return 0
 
 
 def exec_mono() -> float:

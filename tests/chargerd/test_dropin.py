@@ -1,0 +1,76 @@
+"""The drop-in opens what the board file names, and nothing else."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from chargerd.control import main_board_dropin
+from chargerd.dropin import board_dropin
+from hal.board import load_board
+from hal.types import BoardError
+from tests.chargerd.charger import BENCH
+
+REAL_METERS = """
+[board]
+vendor = "Example"
+model = "Two meters"
+serial = "X-1"
+relay_deadman = "simulated"
+[plant]
+"""
+EVSE = """
+[[evse]]
+max_amps = 16
+phases = 3
+connector = "cType2"
+tethered = true
+pilot = {{ driver = "sim" }}
+relays = {{ driver = "sim" }}
+meter = {{ driver = "meter_modbus", map = "eastron_sdm630", {meter} }}
+"""
+
+
+def settings_of(dropin: str) -> list[str]:
+    return [line for line in dropin.splitlines() if not line.startswith("#")]
+
+
+def dropin_for(tmp_path: Path, *meters: str) -> str:
+    path = tmp_path / "board.toml"
+    path.write_text(REAL_METERS + "".join(EVSE.format(meter=meter) for meter in meters))
+    return board_dropin(load_board(path))
+
+
+def test_a_simulated_board_needs_nothing() -> None:
+    assert settings_of(board_dropin(load_board(BENCH))) == ["[Service]"]
+
+
+def test_a_serial_port_is_allowed_by_its_node_once(tmp_path: Path) -> None:
+    dropin = dropin_for(tmp_path, 'port = "/dev/ttyUSB0", unit = 1', 'port = "/dev/ttyUSB0", unit = 2')
+    assert settings_of(dropin) == ["[Service]", "DeviceAllow=/dev/ttyUSB0 rw"]
+
+
+def test_tcp_meters_open_the_network_to_exactly_their_addresses(tmp_path: Path) -> None:
+    dropin = dropin_for(tmp_path, 'host = "192.168.7.20"', 'host = "fd00::20"')
+    assert settings_of(dropin) == [
+        "[Service]",
+        "PrivateNetwork=no",
+        "RestrictAddressFamilies=AF_INET AF_INET6",
+        "IPAddressDeny=any",
+        "IPAddressAllow=192.168.7.20",
+        "IPAddressAllow=fd00::20",
+    ]
+
+
+def test_a_host_name_is_refused_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match=r"evse\[0\]\.meter\.host: 'meter\.local' is not an IP address; give the addr"):
+        dropin_for(tmp_path, 'host = "meter.local"')
+
+
+def test_the_command_prints_the_dropin_and_refuses_a_wrong_board(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_board_dropin(argparse.Namespace(board=BENCH)) == 0
+    assert capsys.readouterr().out == board_dropin(load_board(BENCH))
+    assert main_board_dropin(argparse.Namespace(board=tmp_path / "none.toml")) == 78
+    assert "none.toml" in capsys.readouterr().err
