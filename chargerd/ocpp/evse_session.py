@@ -390,7 +390,7 @@ class EvseSession:
             self.tx = self._log.update(self._as_of(now), trigger, now)
             if trigger is TriggerReason.AUTHORIZED:
                 self._ctx.publish(TransactionAuthorized(self.evse_id, self.tx.transaction_id))
-        elif may_start(
+        elif self._ctx.orders.is_available(self.evse_id) and may_start(
             self._ctx.variables[TX_START_POINT],
             connected=self.connected,
             authorized=self._waiting is not None,
@@ -454,7 +454,12 @@ class EvseSession:
 
     def _as_of(self, now: Now) -> OpenTransaction:
         assert self.tx is not None, "can't happen because only an open transaction has a state"
-        return msgspec.structs.replace(self.tx, charging_state=self._charging_state(self.tx, now))
+        is_closed = self.connected and self.tx.grant is not None
+        return msgspec.structs.replace(
+            self.tx,
+            charging_state=self._charging_state(self.tx, now),
+            power_path_utc=self.tx.power_path_utc or (now.utc if is_closed else None),
+        )
 
     def _charging_state(self, tx: OpenTransaction, now: Now) -> ChargingState:
         if not self.connected:

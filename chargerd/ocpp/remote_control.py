@@ -14,6 +14,7 @@ from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.messages.enums import (
     ChargingProfilePurpose,
+    ConnectorStatus,
     MessageTrigger,
     RequestStartStopStatus,
     TriggerMessageStatus,
@@ -127,15 +128,14 @@ class RemoteControl(Block):
     def _why_not_evse(self, evse_id: int) -> StatusInfo | None:
         if not self._transactions.may_start_remotely(evse_id):
             return StatusInfo(reason_code="TxInProgress")  # F01.FR.24, F02.FR.26
-        evse = self.ctx.evse(evse_id)
+        status = self._availability.status(evse_id)
         why = self._transactions.why_not_usable(evse_id)
-        if why is None and evse is not None and evse.faults:
-            why = f"fault {evse.faults[0].code}"
-        if why is None and evse is None:
+        if why is None and self.ctx.status is None:
             why = "the charging side is silent"
-        return (
-            None if why is None else StatusInfo(reason_code="NotEnabled", additional_info=why)
-        )  # F01.FR.23, F02.FR.25
+        if why is None and status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):
+            why = f"the connector is {status}"
+        # F01.FR.23, F02.FR.25
+        return None if why is None else StatusInfo(reason_code="NotEnabled", additional_info=why)
 
     def _why_not_profile(self, profile: ChargingProfile, evse_id: int, now: Now) -> StatusInfo | None:
         if (

@@ -70,20 +70,26 @@ class TransactionLog:
 
     def end(self, tx: OpenTransaction, ending: Ending, now: Now) -> None:
         """Ended, with all values that belong there; nothing is kept of the transaction but this message."""
+        tx = self._with_register(tx, now)
         values = self._meter_values.transaction_ended(tx.evse_id, now)
+        if not any(_is_end(value) for value in values):
+            values += self._last_register(tx)
         self._last_event(tx, ending, now, values)
 
     def end_cut_off(self, tx: OpenTransaction, reason: Reason, now: Now) -> None:
-        """Ended for a transaction that a restart of the whole station cut off, with the last register on disk (3.5,
-        6)."""
+        """Ended for a transaction that a restart of the whole station cut off, with the last register on disk."""
         kept = self._meter_values.transaction_ended(tx.evse_id, now)
         # What the meter shows now may belong to somebody else already.
-        values = tuple(value for value in kept if not _is_end(value))
-        wanted = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER in self._ctx.variables[TX_ENDED_MEASURANDS]
-        if tx.register_wh is not None and tx.register_utc is not None and wanted:
-            sampled = SampledValue(value=tx.register_wh, context=ReadingContext.TRANSACTION_END)
-            values += (MeterValue(sampled_value=(sampled,), timestamp=tx.register_utc),)
+        values = tuple(value for value in kept if not _is_end(value)) + self._last_register(tx)
         self._last_event(tx, Ending(TriggerReason.ABNORMAL_CONDITION, reason), now, values)
+
+    def _last_register(self, tx: OpenTransaction) -> tuple[MeterValue, ...]:
+        """The newest register that is known, with the time of its reading; for an end at which the meter is not fresh."""
+        wanted = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER in self._ctx.variables[TX_ENDED_MEASURANDS]
+        if not wanted or tx.register_wh is None or tx.register_utc is None:
+            return ()
+        sampled = SampledValue(value=tx.register_wh, context=ReadingContext.TRANSACTION_END)
+        return (MeterValue(sampled_value=(sampled,), timestamp=tx.register_utc),)
 
     def _last_event(self, tx: OpenTransaction, ending: Ending, now: Now, values: tuple[MeterValue, ...]) -> None:
         reason = tx.stopped_reason or ending.reason

@@ -56,7 +56,8 @@ class OpenTransaction(msgspec.Struct, frozen=True, kw_only=True):
     `grant` None: not authorized (yet, or any more); `past_token` then says who was. `withheld`: authorized, but to
     have no energy (E05). `*_told`: already part of an event. `stopped_reason`: what ended the authorization of a
     transaction that goes on. `cap_wh`: register at which energy ends (MaxEnergyOnInvalidId), None: no such cap.
-    `register_wh`: the meter at `register_utc`, None without a meter.
+    `register_wh`: the meter at `register_utc`, None without a meter. `power_path_utc`: when it was first both
+    connected and authorized.
     """
 
     transaction_id: str
@@ -77,11 +78,15 @@ class OpenTransaction(msgspec.Struct, frozen=True, kw_only=True):
     cap_wh: float | None = None
     register_wh: float | None = None
     register_utc: datetime | None = None
+    power_path_utc: datetime | None = None
     phases_used: int | None = None
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What other blocks may know of a transaction. `remote_start_id`: of the authorization that stands now."""
+    """What other blocks may know of a transaction. `remote_start_id`: of the authorization that stands now.
+
+    `power_path_utc`: when it was first both connected and authorized (K01.FR.42), None: never so far.
+    """
 
     transaction_id: str
     evse_id: int
@@ -90,6 +95,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     remote_start_id: int | None
     charging_state: ChargingState
     started_utc: datetime
+    power_path_utc: datetime | None
 
 
 _ENDED_BY_FAULT = {

@@ -110,6 +110,7 @@ class Transactions(Block):
             remote_start_id=None if tx.grant is None else tx.grant.remote_start_id,
             charging_state=tx.charging_state,
             started_utc=tx.started_utc,
+            power_path_utc=tx.power_path_utc,
         )
 
     def is_busy(self, evse_id: int) -> bool:
