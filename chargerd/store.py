@@ -5,6 +5,7 @@ belongs to one process at a time. Values are JSON, decoded strictly into the typ
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,8 +163,13 @@ class Store:
 
     def trim(self, queue: str, keep: int) -> None:
         """Remove the oldest rows until `keep` (at least 1) are left."""
-        oldest_kept = "SELECT id FROM row WHERE queue = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
-        self._write(f"DELETE FROM row WHERE queue = ? AND id < ({oldest_kept})", queue, queue, keep - 1)
+        self._write(
+            """DELETE FROM row WHERE queue = ? AND id <
+               (SELECT id FROM row WHERE queue = ? ORDER BY id DESC LIMIT 1 OFFSET ?)""",
+            queue,
+            queue,
+            keep - 1,
+        )
 
     def count(self, queue: str, subject: str | None = None) -> int:
         """How many rows there are, all or those of one subject."""
@@ -187,6 +193,9 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         if self._path == ":memory:":
             return _connected(self._path)
+        # SQLite calls this an I/O error, or notices with the first write only.
+        if not _is_writable(Path(self._path)):
+            raise StoreError(self._path, "is not writable", _PERMIT)
         try:
             return _checked(self._path)
         except sqlite3.DatabaseError as error:
@@ -270,6 +279,12 @@ class Store:
 def _primary(error: sqlite3.Error) -> int:
     """The primary result code; the upper bits only refine it (sqlite.org/rescode.html)."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) or 0) & 0xFF
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether the file, and those SQLite keeps beside it, may be written; a missing directory is found by opening."""
+    folder_is_fine = not path.parent.exists() or os.access(path.parent, os.W_OK | os.X_OK)
+    return folder_is_fine and (not path.exists() or os.access(path, os.W_OK))
 
 
 def _connected(path: str) -> sqlite3.Connection:
