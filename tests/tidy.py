@@ -83,7 +83,7 @@ class Row:
 LEAVES = ("chargerd", "chargerd.clock", "chargerd.codec", "chargerd.limits")
 # Both processes load these, so they keep to what both may have.
 SHARED = ("chargerd.channel", "chargerd.config", "chargerd.service", "chargerd.version")
-CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.pace", "chargerd.poll")
+CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.dropin", "chargerd.pace", "chargerd.poll")
 COMMANDS = ("chargerd.__main__", "chargerd.ctl")
 FLAT = tuple(f"chargerd.{path.stem}" for path in sorted((ROOT / "chargerd").glob("[!_]*.py")))
 STATION = tuple(name for name in FLAT if name not in (*CONTROL, *COMMANDS))
@@ -321,6 +321,8 @@ def open_listeners(file: Source) -> Iterator[str]:
             given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "host")]
             hosts = [value.value for value in given if isinstance(value, ast.Constant)]
             names = [dotted(value).rpartition(".")[2] for value in given]
+            if not given and name.endswith("serve"):
+                continue  # an address was given where the server was made
             if "LOOPBACK" not in names and not any(host in LOOPBACK for host in hosts):
                 yield f"{file.path}:{call.lineno}: {name}() listens on every address; give it 127.0.0.1 or LOOPBACK"
 
