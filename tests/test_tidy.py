@@ -193,6 +193,7 @@ def test_a_cycle_of_imports_is_found() -> None:
         (inet_listeners, "chargerd/link.py", "websockets.serve(f, '127.0.0.1', 1)", "websockets.connect(url)"),
         (inet_listeners, "chargerd/bench/page.py", "ui.run(port=1)", "ui.run(host='127.0.0.1', port=1)"),
         (inet_listeners, "chargerd/bench/page.py", "uvicorn.Config(app, port=1)", "server.serve()"),
+        (inet_listeners, "chargerd/bench/page.py", "ui.run()", "super().serve(sockets)"),
         (inet_listeners, "chargerd/bench/csms.py", "serve(f, '0.0.0.0', 1)", "serve(f, LOOPBACK, 1)"),
         (postponed_work, "chargerd/link.py", "x = 1  # TODO: later", "x = 'TODO'  # said once"),
         (long_files, "chargerd/link.py", "x = 1\n" * (FILE_LINES + 1), "x = 1\n" * FILE_LINES),

@@ -321,8 +321,9 @@ def open_listeners(file: Source) -> Iterator[str]:
             given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "host")]
             hosts = [value.value for value in given if isinstance(value, ast.Constant)]
             names = [dotted(value).rpartition(".")[2] for value in given]
-            if not given and name.endswith("serve"):
-                continue  # an address was given where the server was made
+            inner = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
+            if inner or (not given and name.endswith("serve")):
+                continue  # `server.serve()`, `super().serve(...)`: the address was given where the server was made
             if "LOOPBACK" not in names and not any(host in LOOPBACK for host in hosts):
                 yield f"{file.path}:{call.lineno}: {name}() listens on every address; give it 127.0.0.1 or LOOPBACK"
 
