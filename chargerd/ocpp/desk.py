@@ -22,9 +22,17 @@ class OrdersDesk:
         """Whether somebody is authorised to take energy."""
         self._permit[evse_id - 1] = permit
 
+    def is_permitted(self, evse_id: int) -> bool:
+        """Whether somebody is authorised to take energy."""
+        return self._permit[evse_id - 1]
+
     def set_available(self, evse_id: int, available: bool) -> None:
         """Whether the EVSE is in service."""
         self._available[evse_id - 1] = available
+
+    def is_available(self, evse_id: int) -> bool:
+        """Whether the EVSE is in service, as last set."""
+        return self._available[evse_id - 1]
 
     def set_limit(self, evse_id: int, source: str, limit: Limit | None) -> None:
         """The row of `source`; None removes it."""

@@ -104,6 +104,8 @@ class Rpc:
         self.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S
         self.on_idle: Callable[[Now], None] = _nobody_waits
         """Called when the last call of ours has been dealt with and none waits (the outbox takes its turn)."""
+        self.last_sent_mono: float | None = None
+        """When a call of ours last left (G02.FR.05)."""
         self._send = send
         self._dispatch = dispatch
         self._mark = mark
@@ -265,6 +267,7 @@ class Rpc:
                 call.failed(CallFailure(FailureKind.ERROR, error.code, str(error)), now)
                 continue
             self._in_flight = _InFlight(message_id, call, now.mono + self.message_timeout_s)
+            self.last_sent_mono = now.mono
             self._send(f"[{_CALL},{_quoted(message_id)},{_quoted(call.request.action)},{payload}]")
 
 
