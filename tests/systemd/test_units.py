@@ -1,0 +1,109 @@
+"""The unit files as systemd itself reads them: no unknown key, no wrong value, and exposed no more than this."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ROOT / "systemd"
+SERVICES = ("chargerd-control.service", "chargerd.service")
+
+LEAST_EXPOSED = {"chargerd-control.service": 0.6, "chargerd.service": 1.3}
+"""The scores reached on systemd 252 (0 is best; a service without any sandbox has 9.2). Newer versions ask for more."""
+
+ALLOWED_FROM_NOW = 0.4
+
+
+def systemd_version() -> int:
+    told = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(told.split()[1])
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units with their command put where this machine has one: verify looks whether it can be executed."""
+    for path in UNITS.glob("*.service"):
+        (tmp_path / path.name).write_text(
+            path.read_text().replace("/opt/chargerd/bin/chargerd", shutil.which("true") or "")
+        )
+    return tmp_path
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_systemd_finds_nothing_to_say_about_a_unit(units: Path, service: str) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_check_itself_notices_a_mistyped_key(units: Path) -> None:
+    """verify exits 0 for unknown keys: only its stderr tells."""
+    path = units / SERVICES[0]
+    path.write_text(path.read_text().replace("WatchdogSec=", "WatchdgSec="))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False
+    )
+    assert "Unknown key 'WatchdgSec'" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_unit_is_exposed_no_more_than_it_has_to_be(service: str) -> None:
+    allowed = LEAST_EXPOSED[service] + (ALLOWED_FROM_NOW if systemd_version() > 252 else 0.0)
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={round(allowed * 10)}", str(UNITS / service)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def findings(service: str) -> dict[str, bool]:
+    """systemd's own list: what -> whether it is set as it should be."""
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=100", str(UNITS / service)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {row["json_field"]: bool(row["set"]) for row in json.loads(done.stdout)}
+
+
+def test_the_control_process_has_no_network_and_no_capability() -> None:
+    found = findings("chargerd-control.service")
+    assert found["PrivateNetwork"]
+    assert found["RestrictAddressFamilies_AF_INET_INET6"]
+    assert found["IPAddressDeny"]
+    assert all(isset for name, isset in found.items() if name.startswith("CapabilityBoundingSet"))
+
+
+def test_the_station_process_has_no_devices_and_no_capability() -> None:
+    found = findings("chargerd.service")
+    assert found["PrivateDevices"]
+    assert all(isset for name, isset in found.items() if name.startswith("CapabilityBoundingSet"))
+
+
+def test_restart_steps_are_a_dropin_that_new_versions_accept(units: Path) -> None:
+    """Debian 12 has 252, which would complain about them in the unit itself."""
+    for service in SERVICES:
+        assert "RestartSteps" not in (UNITS / service).read_text()
+        dropins = units / f"{service}.d"
+        dropins.mkdir()
+        shutil.copy(UNITS / "restart-steps.conf", dropins)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+        )
+        assert (done.stderr == "") is (systemd_version() >= 254)
+
+
+def test_the_accounts_are_made_as_the_units_want_them(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", str(UNITS / "chargerd.sysusers")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = [line.split(":")[0] for line in (tmp_path / "etc/passwd").read_text().splitlines()]
+    assert {"chargerd", "chargerd-control"} <= set(names)
+    groups = (tmp_path / "etc/group").read_text().splitlines()
+    assert next(line for line in groups if line.startswith("chargerd:")).endswith(":chargerd-control")
