@@ -101,7 +101,7 @@ def encode(value: object) -> bytes:
     except UnicodeError as failure:
         raise _explained(failure) from None
     if b"null" in text:  # msgspec writes a number that is not finite as null
-        _check_finite(msgspec.to_builtins(value, enc_hook=_to_json), "$")
+        _check_finite(msgspec.to_builtins(value, enc_hook=_to_builtin), "$")
     return text
 
 
@@ -153,6 +153,10 @@ def _from_json(kind: type[Any], value: object) -> object:
 
 def _to_json(value: Any) -> object:
     return value.to_json()
+
+
+def _to_builtin(value: Any) -> object:
+    return None if isinstance(value, msgspec.Raw) else value.to_json()
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
@@ -217,7 +221,9 @@ def _says_as_much(source: bytes, value: object) -> bool:
     Written back, the value can hold no more colons than the text, unless the text hid some as \u003a.
     False proves nothing.
     """
-    return b"\\u" not in source and source.count(b":") == _COLONS.encode(value).count(b":")
+    if b"\\" in source and b"\\u" in source:  # the first alone is ten times faster, and mostly enough
+        return False
+    return source.count(b":") == _COLONS.encode(value).count(b":")
 
 
 def _colons_of(value: Any) -> object:
@@ -243,14 +249,15 @@ def _check_members(source: bytes, value: object) -> None:
 
 def _check_node(node: object, written: object, path: str) -> None:
     if isinstance(node, _Members):
-        kept = written if isinstance(written, dict) else {}
         seen = set()
-        for name, member in node:
+        for name, _ in node:
             if name in seen:
                 raise CodecError(ErrorCode.FORMAT_VIOLATION, _joined(path, name), "property given twice")
+            seen.add(name)
+        kept = written if isinstance(written, dict) else {}
+        for name, member in node:
             if member is None and name not in kept:
                 raise CodecError(ErrorCode.TYPE_CONSTRAINT_VIOLATION, _joined(path, name), "null; leave it out instead")
-            seen.add(name)
             _check_node(member, kept.get(name), _joined(path, name))
     elif isinstance(node, list):
         kept_items = written if isinstance(written, list) else []

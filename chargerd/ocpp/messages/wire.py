@@ -160,7 +160,7 @@ def _time_keeper(names: tuple[str, ...]) -> Callable[[Wire], None]:
 def _wire_time(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("it has no time zone")
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     milliseconds = utc.microsecond // 1000
     kind = _Milliseconds if milliseconds else datetime
     return kind(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, milliseconds * 1000, UTC)
