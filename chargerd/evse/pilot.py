@@ -6,7 +6,7 @@ lasted, and whatever fits no band of the standard is no state at all.
 
 import math
 
-from chargerd.evse.types import PilotState
+from chargerd.evse.types import RELAY_LEASE_S, PilotState
 from chargerd.limits import MIN_AMPS
 from hal.types import PilotReading
 
@@ -157,13 +157,20 @@ class PilotWatch:
         is off."""
         is_new = reading is not None and reading.at_mono > self._read_at_mono
         if reading is not None and is_new and -AHEAD_S <= now_mono - reading.at_mono <= STALE_S:
+            if reading.at_mono - self._read_at_mono > RELAY_LEASE_S:
+                self._lose_sight(now_mono)  # the loop stood still: the board has opened by itself meanwhile
             self.missing = False
             self._read_at_mono = reading.at_mono
             self._take(reading, pwm_since_mono, now_mono)
         elif not now_mono - self._read_at_mono <= STALE_S:
-            self.missing = True
-            self.settled = False
-            self._settle(PilotState.UNKNOWN, now_mono)
+            self._lose_sight(now_mono)
+
+    def _lose_sight(self, now_mono: float) -> None:
+        self.missing = True
+        self.settled = False
+        self.diode_proven = False  # unseen, another vehicle may have come
+        self._diode_good = 0
+        self._settle(PilotState.UNKNOWN, now_mono)
 
     def _take(self, reading: PilotReading, pwm_since_mono: float | None, now_mono: float) -> None:
         self.volts = (reading.high_volts, reading.low_volts)

@@ -43,6 +43,7 @@ class Rig:
         self.amps: tuple[float, ...] = (0.0, 0.0, 0.0)
         self.energy_wh = 1000.0
         self.meter_speaks = True
+        self._sample: MeterSample | None = None
         self.cable_amps: float | None = 32.0
         self.cable_speaks = True
         self.lock: bool | None = None  # None: the lock follows its command
@@ -73,9 +74,17 @@ class Rig:
     def now_mono(self) -> float:
         return self.clock.monotonic()
 
-    @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         return self.outputs.relay_closed
+
+    def is_locked(self) -> bool:
+        return self.outputs.locked
+
+    def mode(self) -> PilotMode:
+        return self.outputs.pilot_mode
+
+    def indication(self) -> Indication:
+        return self.outputs.indication
 
     @property
     def fault_codes(self) -> list[str]:
@@ -105,11 +114,11 @@ class Rig:
         self.high_volts = B
         self.run(0.5)
         self.high_volts = C
-        self.run_until(lambda: self.closed, 3.0)
+        self.run_until(self.is_closed, 3.0)
         self.run(0.1)
         self.amps = (amps, amps, amps)
         self.run(1.0)
-        assert self.closed, self.status.why_not
+        assert self.is_closed(), self.status.why_not
 
     def readings(self) -> Readings:
         mono, facts = self.now_mono, self.facts
@@ -117,10 +126,12 @@ class Rig:
         low = self.low_volts if self.low_volts is not None else (-12.0 if oscillates else self.high_volts)
         closed = self.outputs.relay_closed if self.feedback is None else self.feedback
         locked = self.outputs.locked if self.lock is None else self.lock
+        if facts.has_meter and self.meter_speaks:
+            self._sample = self.sample()  # else the last one grows old, as with a poller
         return Readings(
             pilot=PilotReading(self.high_volts, low, mono) if self.pilot_speaks else None,
             relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
-            meter=self.sample() if facts.has_meter and self.meter_speaks else None,
+            meter=self._sample,
             cable=CableRating(680.0, self.cable_amps, mono) if facts.has_proximity and self.cable_speaks else None,
             lock=LockReading(locked if self.lock_has_contact else None, mono)
             if facts.has_lock and self.lock_speaks

@@ -301,6 +301,16 @@ def test_the_verdict_on_a_diode_ends_with_the_oscillator_and_the_proof_with_unpl
     assert not line.diode_proven()
 
 
+def test_a_vehicle_that_was_out_of_sight_has_to_prove_its_diode_again() -> None:
+    line = Line().hold(B)
+    line.pwm_since_mono = line.mono - 1.0
+    line.hold(C)
+    assert line.diode_proven()
+    line.mono += 0.2
+    line.watch.update(None, None, line.mono)
+    assert not line.diode_proven()
+
+
 def test_without_a_vehicle_the_low_peak_says_nothing_about_a_diode() -> None:
     line = Line().hold(A)
     line.pwm_since_mono = line.mono - 1.0

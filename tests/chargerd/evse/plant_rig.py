@@ -1,0 +1,72 @@
+"""The controller on the simulated plant: the same devices as on the bench, on virtual time, without processes."""
+
+import contextlib
+
+from chargerd.clock import ManualClock
+from chargerd.evse.controller import Controller
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Readings
+from chargerd.limits import Limit
+from hal.sim.devices import SimLock, SimMeter, SimPilot, SimProximity, SimRelays, SimResidual, SimThermometer
+from hal.sim.plant import Plant, PlantSettings
+from hal.slot import DeviceSlot
+from hal.types import EvseFacts, HalError, MeterSample
+from tests.chargerd.evse.rig import SOCKET, TICK_S
+
+METER_PERIOD_S = 1.0
+
+
+class PlantRig:
+    """Turn `evse` (the plant's verbs), `permit` and `limit_amps`; `run` lets time pass; `status` tells what came of
+    it."""
+
+    def __init__(self, facts: EvseFacts = SOCKET, seed: int = 1) -> None:
+        self.clock = ManualClock()
+        self.plant = Plant(PlantSettings(seed=seed), [facts], self.clock.monotonic)
+        self.evse = self.plant.evse(1)
+        self.controller = Controller(1, facts)
+        self.permit = True
+        self.limit_amps = 16.0
+        self.status = EvseStatus(evse_id=1)
+        slot = DeviceSlot("evse[0]", facts, self.clock.monotonic)
+        self._pilot = SimPilot(self.evse, slot)
+        self._relays = SimRelays(self.evse, slot)
+        self._meter = SimMeter(self.evse, slot)
+        self._lock = SimLock(self.evse, slot)
+        self._proximity = SimProximity(self.evse, slot)
+        self._residual = SimResidual(self.evse, slot)
+        self._thermometer = SimThermometer(self.evse, slot)
+        self._sample: MeterSample | None = None
+        self._sample_due_mono = 0.0
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / TICK_S)):
+            self.tick()
+
+    def is_closed(self) -> bool:
+        """What the contact says, not what was commanded."""
+        return self._relays.read().closed is True
+
+    def measured_amps(self) -> tuple[float, ...]:
+        return self._meter.read().amps
+
+    def tick(self) -> None:
+        now = self.clock.advance(TICK_S)
+        if now.mono >= self._sample_due_mono:
+            self._sample_due_mono = now.mono + METER_PERIOD_S
+            with contextlib.suppress(HalError):  # the last sample grows old, as with a poller
+                self._sample = self._meter.read()
+        readings = Readings(
+            pilot=self._pilot.read(),
+            relay=self._relays.read(),
+            meter=self._sample,
+            cable=self._proximity.read(),
+            lock=self._lock.read(),
+            residual=self._residual.read(),
+            temperature=self._thermometer.read(),
+        )
+        mine = EvseOrders(permit=self.permit, limits=(Limit("csms", self.limit_amps),))
+        outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now)
+        self._pilot.set(outputs.pilot_mode, outputs.duty_percent)
+        self._relays.hold(outputs.relay_closed, outputs.relay_hold_s)
+        self._lock.set(outputs.locked)
+        self.status = self.controller.status(now)
