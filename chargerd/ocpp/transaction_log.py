@@ -84,7 +84,8 @@ class TransactionLog:
         self._last_event(tx, Ending(TriggerReason.ABNORMAL_CONDITION, reason), now, values)
 
     def _last_register(self, tx: OpenTransaction) -> tuple[MeterValue, ...]:
-        """The newest register that is known, with the time of its reading; for an end at which the meter is not fresh."""
+        """The newest register that is known, with the time of its reading; for an end at which the meter is not
+        fresh."""
         wanted = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER in self._ctx.variables[TX_ENDED_MEASURANDS]
         if not wanted or tx.register_wh is None or tx.register_utc is None:
             return ()

@@ -1,4 +1,5 @@
-"""A station with an in-memory CSMS on the one side and hand-made Status snapshots on the other, on a clock that a test moves.
+"""A station with an in-memory CSMS on the one side and hand-made Status snapshots on the other, on a clock that a
+test moves.
 
 Nothing here decides: the CSMS answers from a table, the Status says what the test put there.
 """
@@ -33,7 +34,8 @@ def board(evses: int = 1, **facts: Any) -> BoardFacts:
 
 
 class Csms:
-    """Answers every call of the station at once: `answers[action]`, a payload, a function of the request, or None for never."""
+    """Answers every call of the station at once: `answers[action]`, a payload, a function of the request, or None for
+    never."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, Payload]] = []
