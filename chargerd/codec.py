@@ -170,20 +170,25 @@ class _Reader(NamedTuple):
     """All structs leave defaults out when written, so that writing never adds a property."""
 
 
-_HOLDS_MEMBERS = (
-    msgspec.inspect.AnyType | msgspec.inspect.CustomType | msgspec.inspect.DictType | msgspec.inspect.DataclassType
-)
-
-
 @cache
 def _reader(kind: type[Any]) -> _Reader:
     nodes = tuple(_nodes(msgspec.inspect.type_info(kind), set()))
     structs = [node for node in nodes if isinstance(node, msgspec.inspect.StructType) and not node.array_like]
     return _Reader(
         msgspec.json.Decoder(kind, dec_hook=_from_json).decode,
-        has_members=bool(structs) or any(isinstance(node, _HOLDS_MEMBERS) for node in nodes),
-        is_sparse=all(struct.cls.__struct_config__.omit_defaults for struct in structs),
+        has_members=bool(structs) or any(isinstance(node, _OTHER_OBJECTS) for node in nodes),
+        is_sparse=all(node.tag is None and node.cls.__struct_config__.omit_defaults for node in structs)
+        and not any(isinstance(node, msgspec.inspect.DataclassType) for node in nodes),
     )
+
+
+_OTHER_OBJECTS = (
+    msgspec.inspect.AnyType
+    | msgspec.inspect.CustomType
+    | msgspec.inspect.DataclassType
+    | msgspec.inspect.DictType
+    | msgspec.inspect.TypedDictType
+)
 
 
 def _nodes(node: object, seen: set[int]) -> Iterator[object]:

@@ -1,6 +1,7 @@
 import json
 import math
 import tomllib
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -44,6 +45,20 @@ class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     limit_amps: float | None = 6.0
     parts: tuple[int, ...] = ()
+
+
+class Tagged(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
+    """A struct that writes a tag the text may leave out."""
+
+    name: str
+
+
+@dataclass
+class Plain:
+    """Not a struct at all."""
+
+    name: str
+    other: str = ""
 
 
 def refusal(kind: type[Any], text: str | bytes) -> tuple[ErrorCode, str]:
@@ -208,8 +223,10 @@ def test_a_property_given_twice_is_refused_with_its_place(text: str, path: str) 
     assert refusal(DataTransfer, text) == (FORMAT, path)
 
 
-def test_a_property_given_twice_is_refused_for_structs_that_write_their_defaults_too() -> None:
+def test_a_property_given_twice_is_refused_for_types_that_write_more_than_was_read_too() -> None:
     assert refusal(Stored, '{"name":"x","name":"y"}') == (FORMAT, "$.name")
+    assert refusal(Tagged, '{"name":"x","name":"y"}') == (FORMAT, "$.name")
+    assert refusal(Plain, '{"name":"x","name":"y"}') == (FORMAT, "$.name")
     assert refusal(dict[str, Any], '{"a":{"b":1,"b":1}}') == (FORMAT, "$.a.b")
 
 

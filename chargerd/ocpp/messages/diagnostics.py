@@ -30,7 +30,7 @@ class GetLog(Call[GetLogResponse]):
     retries: Integer | None = None
     """Absent: the station decides."""
     retry_interval: Seconds | None = None
-    """Seconds; absent: the station decides."""
+    """Absent: the station decides."""
 
 
 class LogStatusNotificationResponse(Wire):

@@ -50,7 +50,7 @@ class UpdateFirmware(Call[UpdateFirmwareResponse]):
     retries: Integer | None = None
     """Absent: the station decides."""
     retry_interval: Seconds | None = None
-    """Seconds; absent: the station decides."""
+    """Absent: the station decides."""
 
 
 class FirmwareStatusNotificationResponse(Wire):
@@ -81,7 +81,7 @@ class PublishFirmware(Call[PublishFirmwareResponse]):
     retries: Integer | None = None
     """Absent: the station decides."""
     retry_interval: Seconds | None = None
-    """Seconds; absent: the station decides."""
+    """Absent: the station decides."""
 
 
 class PublishFirmwareStatusNotificationResponse(Wire):

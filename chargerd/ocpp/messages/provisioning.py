@@ -62,7 +62,7 @@ class BootNotificationResponse(Wire):
     current_time: Timestamp
     """The CSMS's clock."""
     interval: Seconds
-    """Seconds: Accepted: between heartbeats; else: until the next attempt. 0: choose yourself."""
+    """Accepted: between heartbeats. Otherwise: until the next attempt. 0: the station chooses."""
     status: RegistrationStatus
     status_info: StatusInfo | None = None
 

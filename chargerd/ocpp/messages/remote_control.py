@@ -19,7 +19,7 @@ class RequestStartTransaction(Call[RequestStartTransactionResponse]):
     remote_start_id: Integer
     """Comes back in TransactionEvent."""
     evse_id: Integer | None = None
-    """Absent: the station chooses (F01.FR.07)."""
+    """Absent: the station may choose, or refuse (F01)."""
     group_id_token: IdToken | None = None
     charging_profile: ChargingProfile | None = None
     """A TxProfile without transactionId."""

@@ -117,7 +117,6 @@ class GetCompositeSchedule(Call[GetCompositeScheduleResponse]):
     """CSMS: what limit results from all profiles together? (K08)"""
 
     duration: Seconds
-    """Seconds."""
     evse_id: Integer
     """0: at the grid connection."""
     charging_rate_unit: ChargingRateUnit | None = None

@@ -11,7 +11,7 @@ class Transaction(Wire):
     transaction_id: String36
     charging_state: ChargingState | None = None
     time_spent_charging: Seconds | None = None
-    """Seconds during which energy flowed."""
+    """While energy flowed."""
     stopped_reason: Reason | None = None
     """In the last event only; absent means Local."""
     remote_start_id: Integer | None = None

@@ -218,7 +218,6 @@ class RelativeTimeInterval(Wire):
     start: Seconds
     """Seconds from now."""
     duration: Seconds | None = None
-    """Seconds."""
 
 
 class SalesTariffEntry(Wire):
@@ -268,4 +267,4 @@ class ChargingProfile(Wire):
     valid_from: Timestamp | None = None
     valid_to: Timestamp | None = None
     transaction_id: String36 | None = None
-    """Required with purpose TxProfile set by SetChargingProfile (K01.FR.03)."""
+    """Required in SetChargingProfile with purpose TxProfile (K01), absent in RequestStartTransaction (F01)."""

@@ -139,8 +139,9 @@ class _Milliseconds(datetime):
     """A UTC time with a fraction of a second, which JSON gets as three digits; msgspec would write six."""
 
     def to_json(self) -> str:
-        """RFC 3339."""
-        return self.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        """RFC 3339, whatever zone it has been moved to since."""
+        text = self.isoformat(timespec="milliseconds")
+        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 def _time_keeper(names: tuple[str, ...]) -> Callable[[Wire], None]:

@@ -85,6 +85,16 @@ def test_the_struct_itself_already_holds_the_time_of_the_wire() -> None:
     assert response.current_time.utcoffset() == timedelta(0)
 
 
+def test_a_time_taken_from_a_message_is_a_time_like_any_other() -> None:
+    half_past = read("2026-03-01T10:00:00.500Z")
+    elsewhere = half_past.astimezone(timezone(timedelta(hours=2)))
+
+    assert half_past + timedelta(milliseconds=500) == TEN + timedelta(seconds=1)
+    assert codec.encode(half_past + timedelta(milliseconds=250)) == b'"2026-03-01T10:00:00.750Z"'
+    assert codec.encode(elsewhere) == b'"2026-03-01T12:00:00.500+02:00"'
+    assert written(elsewhere) == "2026-03-01T10:00:00.500Z"
+
+
 @pytest.mark.parametrize(
     "text, moment",
     [
