@@ -4,6 +4,7 @@ Function codes 3 and 4, exception answers, CRC and silence as on the wire; the m
 One thread per meter, asleep until a request comes. Why not pymodbus' own server: docs/adr/0010-plant-meter-server.md.
 """
 
+import contextlib
 import math
 import os
 import select
@@ -33,8 +34,8 @@ class MeterServer:
         self._unit = unit
         self._path = path
         self._pty: tuple[int, int] | None = None
-        self._wake_read, self._wake_write = os.pipe()
         self._plug_in()
+        self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name=f"meter-{evse.evse_id}", daemon=True)
         self._thread.start()
 
@@ -97,7 +98,8 @@ class MeterServer:
         if unplugged and self._pty is not None:
             self._pull_out()
         elif not unplugged and self._pty is None:
-            self._plug_in()
+            with contextlib.suppress(DeviceMissing):  # the run directory is gone: the port stays away, tried again soon
+                self._plug_in()
 
     def _answer(self, request: bytes) -> bytes | None:
         """The frame to send, after the faults had their way; None for no answer."""

@@ -14,7 +14,7 @@ def test_every_value_has_a_default_within_its_bounds() -> None:
 
 
 def test_an_unknown_fault_is_refused_with_the_choices() -> None:
-    with pytest.raises(PlantRefusal, match="unknown fault 'weld'; known faults: weld_relay, .*, lock_jam"):
+    with pytest.raises(PlantRefusal, match=r"unknown fault 'weld'; known faults: weld_relay, .*, lock_jam"):
         fault_named("weld")
 
 

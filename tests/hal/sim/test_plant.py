@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_a_glitch_reads_at_random_and_ends_by_itself() -> None:
 
 
 def test_noise_stays_small_and_the_seed_decides_it() -> None:
-    readings = []
+    readings: list[list[float]] = []
     for seed in (1, 1, 2):
         world = World(noise=1.0, seed=seed)
         readings.append([])
@@ -333,7 +334,7 @@ def test_a_locked_plug_stays_unless_it_is_torn_out() -> None:
 def test_what_makes_no_sense_is_refused_and_named() -> None:
     world = World()
     evse = world.evse
-    for attempt, text in (
+    attempts: list[tuple[Callable[[], object], str]] = [
         (lambda: evse.plug_in(30), "13, 20, 32 or 63 A"),
         (lambda: evse.plug_in(32, 4), "1, 2 or 3 phases"),
         (lambda: evse.plug_in(quirks=["sings"]), "unknown quirk 'sings'; known quirks: slow_to_follow"),
@@ -345,7 +346,8 @@ def test_what_makes_no_sense_is_refused_and_named() -> None:
         (lambda: evse.present_token("A" * 37), "37 were given"),
         (lambda: world.plant.evse(0), "unknown EVSE 0; this board has EVSE 1"),
         (lambda: World(ONE_PHASE, ONE_PHASE).plant.evse(3), "EVSEs 1 to 2"),
-    ):
+    ]
+    for attempt, text in attempts:
         with pytest.raises(PlantRefusal, match=text):
             attempt()
     evse.plug_in()

@@ -1,0 +1,383 @@
+import asyncio
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from hal.drivers.meter_modbus import Judge, ModbusMeter, Settings
+from hal.drivers.register_map import load_map
+from hal.sim.meter_server import MeterServer, encode_registers
+from hal.slot import DeviceSlot
+from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, EvseFacts, HalError, MeterSample
+from tests.hal.plants import World, charging
+
+SDM630 = load_map("eastron_sdm630")
+THREE_PHASES = EvseFacts(max_amps=32, phases=3)
+ONE_PHASE = EvseFacts(max_amps=32, phases=1)
+SETTINGS: dict[str, Any] = {"map": "eastron_sdm630", "port": "/dev/ttyUSB0"}
+
+
+# ---- Modbus RTU: the plant's own meter on its pseudo-terminal ----
+
+
+@dataclass(frozen=True)
+class Bus:
+    world: World
+    port: Path
+
+    def meter(self, facts: EvseFacts = THREE_PHASES, **settings: Any) -> ModbusMeter:
+        given = {"map": "eastron_sdm630", "timeout_ms": 100, "retries": 0, **settings}
+        slot = DeviceSlot("evse[0].meter", facts, self.world.monotonic)
+        return ModbusMeter(Settings(port=str(self.port), **given), slot)
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Bus]:
+    world = charging()
+    server = MeterServer(world.evse, "eastron_sdm630", 1, tmp_path / "meter")
+    yield Bus(world, tmp_path / "meter")
+    server.close()
+
+
+def test_a_sample_is_what_the_plant_has(bus: Bus) -> None:
+    meter = bus.meter()
+    sample, values = meter.read(), bus.world.evse.meter_values(bus.world.mono)
+    assert sample.energy_wh == pytest.approx(values.energy_wh, abs=0.1)
+    assert sample.power_w == pytest.approx(values.power_w)
+    assert sample.amps == pytest.approx(values.amps)
+    assert sample.volts == pytest.approx(values.volts)
+    assert (sample.frequency_hz, sample.signed, sample.at_mono) == (50, None, bus.world.mono)
+    meter.close()
+
+
+def test_a_single_phase_evse_reads_l1_of_a_three_phase_meter(bus: Bus) -> None:
+    meter = bus.meter(ONE_PHASE)
+    sample = meter.read()
+    assert (len(sample.amps), len(sample.volts)) == (1, 1)
+    meter.close()
+
+
+def test_energy_grows_from_sample_to_sample(bus: Bus) -> None:
+    meter = bus.meter()
+    before = meter.read()
+    bus.world.charge(60)
+    assert meter.read().energy_wh - before.energy_wh == pytest.approx(before.power_w / 60, rel=1e-2)
+    meter.close()
+
+
+@pytest.mark.parametrize(
+    "fault, kind", [("stall_meter", DeviceSilent), ("garble_meter", DeviceGarbled), ("unplug_meter", DeviceMissing)]
+)
+def test_a_fault_on_the_wire_is_told_and_the_meter_comes_back(bus: Bus, fault: str, kind: type[HalError]) -> None:
+    meter = bus.meter()
+    bus.world.evse.fault(fault)
+    until(lambda: kind is not DeviceMissing or not bus.port.exists())
+    for _ in range(3):
+        with pytest.raises(kind, match=r"evse\[0\].meter"):
+            meter.read()
+    bus.world.evse.clear_fault(fault)
+    until(bus.port.exists)
+    assert meter.read().amps[0] > 31
+    meter.close()
+
+
+def until(condition: Any) -> None:
+    """The server looks at its plug a few times a second; pytest's own timeout bounds the wait."""
+    while not condition():
+        threading.Event().wait(0.01)
+
+
+def test_the_wrong_unit_hears_silence(bus: Bus) -> None:
+    meter = bus.meter(unit=2)
+    with pytest.raises(DeviceSilent, match="unit 2"):
+        meter.read()
+    meter.close()
+
+
+def test_two_meters_on_one_line_take_turns(bus: Bus) -> None:
+    """The second unit is not there, so its silence must not disturb the first one's answers."""
+    shared: dict[str, object] = {}
+    given = Settings(map="eastron_sdm630", port=str(bus.port), timeout_ms=100, retries=0)
+    first = ModbusMeter(given, DeviceSlot("evse[0].meter", THREE_PHASES, bus.world.monotonic, shared))
+    other = msgspec.structs.replace(given, unit=9)
+    second = ModbusMeter(other, DeviceSlot("evse[1].meter", THREE_PHASES, bus.world.monotonic, shared))
+    for _ in range(2):
+        assert first.read().amps[0] > 31
+        with pytest.raises(DeviceSilent, match=r"evse\[1\].meter: unit 9"):
+            second.read()
+    second.close()
+    assert first.read().amps[0] > 31
+    first.close()
+
+
+def test_a_port_that_is_not_there_is_missing_with_path_and_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DeviceMissing, match=r"evse\[0\].meter: .*/ttyUSB9 is not there; plug the adapter in, or mend"):
+        Bus(World(), tmp_path / "ttyUSB9").meter()
+
+
+def test_a_line_setting_that_the_port_refuses_is_told(bus: Bus) -> None:
+    meter = bus.meter(parity="E")  # a pseudo-terminal has no parity
+    with pytest.raises(DeviceMissing, match="cannot be used"):
+        meter.read()
+    meter.close()
+
+
+# ---- Modbus TCP: pymodbus' own server, and what meters of all kinds may answer ----
+
+
+class TcpMeter:
+    """A meter behind TCP, whose registers a test sets; an SDM630 unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        values = charging().evse.meter_values(0.0)
+        self.words = encode_registers(SDM630, values)
+        self.port = 0
+        self.tid_shift = 0
+        self.silent = False
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def set(self, name: str, value: float) -> None:
+        """Put a value into the registers, as the map scales it."""
+        point = SDM630.points.named()[name]
+        words = struct.unpack(">HH", struct.pack(">f", value / point.scale))
+        self.words |= dict(enumerate(words, start=point.address))
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(self._serve())
+        self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(server.shutdown())
+        pending = asyncio.all_tasks(self._loop)
+        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+
+    async def _serve(self) -> ModbusTcpServer:
+        async def look(function: int, start: int, address: int, count: int, now: list[int], new: Any) -> None:
+            now[:] = [self.words.get(start + index, 0) for index in range(len(now))]
+
+        registers = SimData(0, values=[0] * 80, datatype=DataType.REGISTERS)
+        device = SimDevice(5, simdata=[registers], action=look)
+        server = ModbusTcpServer(device, address=("127.0.0.1", 0), trace_packet=self._on_packet)
+        await server.listen()
+        assert server.transport is not None
+        self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        return server
+
+    def _on_packet(self, sending: bool, packet: bytes) -> bytes:
+        if sending and self.silent:
+            return b""
+        if sending and self.tid_shift:
+            return struct.pack(">H", struct.unpack(">H", packet[:2])[0] + self.tid_shift) + packet[2:]
+        return packet
+
+
+@pytest.fixture
+def tcp() -> Iterator[TcpMeter]:
+    meter = TcpMeter()
+    yield meter
+    meter.close()
+
+
+@pytest.fixture
+def meter(tcp: TcpMeter) -> Iterator[ModbusMeter]:
+    driver = tcp_driver(tcp)
+    yield driver
+    driver.close()
+
+
+def tcp_driver(tcp: TcpMeter, mono: Any = lambda: 500.0, **settings: Any) -> ModbusMeter:
+    given = {
+        "map": "eastron_sdm630",
+        "unit": 5,
+        "host": "127.0.0.1",
+        "tcp_port": tcp.port,
+        "timeout_ms": 200,
+        **settings,
+    }
+    return ModbusMeter(Settings(**{"retries": 0, **given}), DeviceSlot("evse[0].meter", THREE_PHASES, mono))
+
+
+def test_a_meter_on_tcp_is_read(meter: ModbusMeter) -> None:
+    sample = meter.read()
+    assert sample.amps == pytest.approx((32, 32, 32), abs=0.01)
+    assert (sample.at_mono, sample.frequency_hz) == (500, 50)
+
+
+def test_a_tcp_meter_that_falls_silent_is_read_again_when_it_speaks(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    meter.read()
+    tcp.silent = True
+    for _ in range(8):
+        with pytest.raises(DeviceSilent):
+            meter.read()
+    tcp.silent = False
+    assert meter.read().amps[0] > 31
+
+
+def test_an_answer_to_another_request_is_not_taken(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.tid_shift = 1
+    with pytest.raises(DeviceGarbled):
+        meter.read()
+    tcp.tid_shift = 0
+    assert meter.read().amps[0] > 31
+
+
+def test_a_refused_connection_is_missing(tcp: TcpMeter) -> None:
+    port = tcp.port
+    tcp.close()
+    driver = tcp_driver(tcp)
+    with pytest.raises(DeviceMissing, match=f"127.0.0.1:{port} cannot be used"):
+        driver.read()
+    driver.close()
+    tcp.__init__()  # type: ignore[misc]  # the fixture closes it
+
+
+@pytest.mark.parametrize(
+    "name, value, text",
+    [
+        ("voltage_l1", float("nan"), "voltage of L1 reads nan V, possible are 0 to 300 V"),
+        ("voltage_l2", 300.5, "voltage of L2 reads 300.5 V"),
+        ("voltage_l3", -1.0, "voltage of L3"),
+        ("current_l1", 121.0, "current of L1 reads 121 A, possible are -120 to 120 A"),
+        ("current_l2", float("inf"), "current of L2"),
+        ("power", float("nan"), "power reads nan W"),
+        ("power", 1e9, "power reads 1e"),
+        ("frequency", 44.0, "frequency reads 44 Hz, possible are 45 to 65 Hz"),
+        ("frequency", 0.0, "frequency"),
+        ("import", -1.0, "energy reads -1 Wh"),
+        ("import", float("nan"), "energy reads nan Wh"),
+        ("import", float("inf"), "energy reads inf Wh"),
+    ],
+)
+def test_a_value_that_cannot_be_is_garbled(
+    tcp: TcpMeter, meter: ModbusMeter, name: str, value: float, text: str
+) -> None:
+    tcp.set(name, value)
+    with pytest.raises(DeviceGarbled) as caught:
+        meter.read()
+    assert text in str(caught.value)
+
+
+def test_a_frame_of_zeros_is_garbled(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.words = {}
+    with pytest.raises(DeviceGarbled):
+        meter.read()
+    tcp.set("frequency", 50.0)
+    with pytest.raises(DeviceGarbled, match="no phase has voltage"):
+        meter.read()
+
+
+def test_a_lost_phase_is_a_true_reading(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.set("voltage_l2", 0.0)
+    assert meter.read().volts[1] == 0
+
+
+def test_words_in_the_wrong_order_are_garbled(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.words = {address ^ 1: word for address, word in tcp.words.items()}
+    with pytest.raises(DeviceGarbled):
+        meter.read()
+
+
+def test_tenths_of_a_hertz_are_understood(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.set("frequency", 499.8)
+    assert meter.read().frequency_hz == pytest.approx(49.98)
+
+
+def test_current_has_the_direction_of_its_power(tcp: TcpMeter, meter: ModbusMeter) -> None:
+    tcp.set("power_l2", -7000.0)
+    assert meter.read().amps == pytest.approx((32, -32, 32), abs=0.01)
+
+
+def test_an_inverted_meter_counts_on_its_export_register(tcp: TcpMeter) -> None:
+    for phase in (1, 2, 3):
+        tcp.set(f"power_l{phase}", -7000.0)
+    tcp.set("power", -21000.0)
+    tcp.set("export", 777_000.0)
+    driver = tcp_driver(tcp, invert=True)
+    sample = driver.read()
+    assert sample.energy_wh == pytest.approx(777_000)
+    assert sample.power_w == 21000
+    assert sample.amps == pytest.approx((32, 32, 32), abs=0.01)
+    driver.close()
+
+
+# ---- plausibility from sample to sample ----
+
+
+def sample(energy_wh: float, at_mono: float) -> MeterSample:
+    return MeterSample(at_mono, energy_wh, 0.0, (0.0,) * 3, (230.0,) * 3, 50.0)
+
+
+@pytest.mark.parametrize("rise_wh, seconds", [(0.0, 0.0), (0.0, 1.0), (20.0, 1.0), (-0.4, 1.0), (22_000.0, 3600.0)])
+def test_energy_may_stand_or_rise_as_fast_as_the_meter_can_measure(rise_wh: float, seconds: float) -> None:
+    judge = Judge("m", THREE_PHASES, SDM630)
+    judge.check(sample(2_000_000.0, 100.0))
+    judge.check(sample(2_000_000.0 + rise_wh, 100.0 + seconds))
+
+
+@pytest.mark.parametrize(
+    "rise_wh, seconds, text",
+    [
+        (-1.0, 1.0, "ran back"),
+        (-2e6, 1.0, "ran back"),
+        (60.0, 1.0, "leapt from 2000000.0 to 2000060.0"),
+        (2e5, 3600, "leapt"),
+    ],
+)
+def test_a_register_that_runs_back_or_leaps_is_garbled(rise_wh: float, seconds: float, text: str) -> None:
+    judge = Judge("m", THREE_PHASES, SDM630)
+    judge.check(sample(2_000_000.0, 100.0))
+    with pytest.raises(DeviceGarbled, match=text):
+        judge.check(sample(2_000_000.0 + rise_wh, 100.0 + seconds))
+    judge.check(sample(2_000_001.0, 102.0))  # what was refused is not the new measure of things
+
+
+# ---- settings ----
+
+
+@pytest.mark.parametrize(
+    "changes, facts, text",
+    [
+        (
+            {"map": "eastron_sdm72d_m"},
+            THREE_PHASES,
+            "map: eastron_sdm72d_m (Eastron SDM72D-M) has totals only, no current",
+        ),
+        ({"map": "nothing"}, THREE_PHASES, "map: there is no register map 'nothing'; maps: eastron_sdm630"),
+        ({"host": "10.0.0.1"}, THREE_PHASES, "port: found both or neither of 'port' and 'host'"),
+        ({"port": None}, THREE_PHASES, "port: found both or neither"),
+    ],
+)
+def test_settings_that_cannot_serve_the_evse_are_refused(changes: dict[str, Any], facts: EvseFacts, text: str) -> None:
+    with pytest.raises(BoardError) as caught:
+        Settings(**{**SETTINGS, **changes}).check(facts)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("facts", [ONE_PHASE, THREE_PHASES])
+def test_settings_that_serve_the_evse_pass(facts: EvseFacts) -> None:
+    Settings(**SETTINGS).check(facts)
+    Settings(map="eastron_sdm72d_m_v2", host="10.0.0.1", invert=True).check(facts)
+
+
+def test_a_unit_on_a_line_is_claimed_and_the_line_has_one_setting() -> None:
+    rtu, tcp = Settings(**SETTINGS, unit=4), Settings(map="eastron_sdm630", host="10.0.0.1")
+    assert rtu.claims() == ("unit 4 on /dev/ttyUSB0",)
+    assert tcp.claims() == ("unit 1 on 10.0.0.1:502",)
+    assert rtu.bus() == ("/dev/ttyUSB0", "9600 baud, parity N, 1 stop bits, 500 ms")
+    assert tcp.bus() == ("10.0.0.1:502", "500 ms")

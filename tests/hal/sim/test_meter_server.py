@@ -1,0 +1,207 @@
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import serial
+from pymodbus.client import ModbusSerialClient
+from pymodbus.pdu import ExceptionResponse
+
+from hal.drivers.register_map import RegisterMap, load_map
+from hal.sim.meter_server import MeterServer, crc, encode_registers, respond
+from hal.sim.plant import MeterValues
+from hal.types import DeviceMissing
+from tests.hal.drivers.ports import descriptors
+from tests.hal.plants import World, charging
+
+SDM630 = load_map("eastron_sdm630")
+VALUES = MeterValues(
+    energy_wh=1_234_567.0,
+    power_w=6_900.0,
+    amps=(10.0, 9.5, 9.0),
+    volts=(230.0, 231.0, 229.0),
+    phase_watts=(2_300.0, 2_194.5, 2_061.0),
+    frequency_hz=50.0,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return charging()
+
+
+@pytest.fixture
+def port(world: World, tmp_path: Path) -> Iterator[Path]:
+    """The plant's meter as unit 3."""
+    path = tmp_path / "run" / "meter-1"
+    server = MeterServer(world.evse, "eastron_sdm630", 3, path)
+    yield path
+    server.close()
+
+
+def client_of(port: Path) -> ModbusSerialClient:
+    return ModbusSerialClient(str(port), baudrate=9600, timeout=0.2, retries=0)
+
+
+def asked(port: Path, request: bytes, wait_s: float = 0.1) -> bytes:
+    """What comes back for raw bytes."""
+    with serial.Serial(str(port), 9600, timeout=wait_s) as raw:
+        raw.write(request)
+        return bytes(raw.read(256))
+
+
+def request(unit: int = 3, function: int = 4, address: int = 0, count: int = 2) -> bytes:
+    body = struct.pack(">BBHH", unit, function, address, count)
+    return body + crc(body)
+
+
+# ---- on the wire, read by pymodbus as an independent peer ----
+
+
+def test_an_independent_client_reads_the_plant(world: World, port: Path) -> None:
+    client = client_of(port)
+    answer = client.read_input_registers(0, count=76, device_id=3)
+    floats = client.convert_from_registers(answer.registers, client.DATATYPE.FLOAT32)
+    values = world.evse.meter_values(world.mono)
+    assert isinstance(floats, list)
+    assert floats[0:6] == pytest.approx([*values.volts, *values.amps])
+    assert floats[26] == pytest.approx(values.power_w)
+    assert floats[35] == 50
+    assert floats[36] * 1000 == pytest.approx(values.energy_wh, abs=0.1)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "function, address, count, code",
+    [(3, 0, 2, 1), (4, 0x4C, 1, 2), (4, 0x4A, 3, 2), (4, 0xFFFF, 2, 2), (4, 0, 0, 3), (4, 0, 81, 3), (4, 0, 65535, 3)],
+)
+def test_what_the_meter_does_not_serve_is_an_exception(function: int, address: int, count: int, code: int) -> None:
+    answer = respond(SDM630, VALUES, struct.pack(">BHH", function, address, count))
+    assert answer == bytes((function | 0x80, code))
+
+
+def test_an_exception_arrives_as_one(port: Path) -> None:
+    client = client_of(port)
+    answer = client.read_holding_registers(0, count=2, device_id=3)
+    assert isinstance(answer, ExceptionResponse)
+    assert answer.exception_code == 1
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [request(unit=4), request(unit=0), request()[:-1], request()[:-1] + b"\x00", b"\xff" * 40, b"\x03"],
+    ids=["other unit", "broadcast", "short", "crc", "noise", "one byte"],
+)
+def test_what_is_no_request_to_this_meter_gets_no_answer_and_does_no_harm(port: Path, frame: bytes) -> None:
+    assert asked(port, frame) == b""
+    assert len(asked(port, request())) == 9
+
+
+def test_a_meter_that_nobody_reads_stays_alive(port: Path) -> None:
+    side = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    for _ in range(200):
+        os.write(side, request(count=76))
+        os.set_blocking(side, False)
+    os.close(side)
+    asked(port, b"", 0.1)
+    assert len(asked(port, request())) == 9
+
+
+# ---- faults ----
+
+
+def test_a_stalled_meter_is_silent_and_wakes_again(world: World, port: Path) -> None:
+    world.evse.fault("stall_meter")
+    assert asked(port, request()) == b""
+    world.evse.clear_fault("stall_meter")
+    assert len(asked(port, request())) == 9
+
+
+def test_a_garbled_answer_has_its_length_and_not_its_crc(world: World, port: Path) -> None:
+    world.evse.fault("garble_meter")
+    answer = asked(port, request())
+    assert len(answer) == 9
+    assert crc(answer[:-2]) != answer[-2:]
+
+
+def test_a_frozen_meter_repeats_itself(world: World, port: Path) -> None:
+    world.evse.fault("freeze_meter")
+    before = asked(port, request(address=0x48))
+    world.charge(600)
+    assert asked(port, request(address=0x48)) == before
+    world.evse.clear_fault("freeze_meter")
+    assert asked(port, request(address=0x48)) != before
+
+
+def test_an_unplugged_meter_takes_its_port_with_it(world: World, port: Path) -> None:
+    world.evse.fault("unplug_meter")
+    eventually(lambda: not port.exists())
+    world.evse.clear_fault("unplug_meter")
+    eventually(port.exists)
+    assert len(asked(port, request())) == 9
+
+
+def eventually(condition: object) -> None:
+    """The server looks at its plug a few times a second; pytest's own timeout bounds the wait."""
+    assert callable(condition)
+    while not condition():
+        os.sched_yield()
+
+
+# ---- the port ----
+
+
+def test_closing_takes_the_port_away_and_leaves_no_descriptor(tmp_path: Path) -> None:
+    before = descriptors()
+    for _ in range(3):
+        server = MeterServer(World().evse, "eastron_sdm630", 1, tmp_path / "meter")
+        assert (tmp_path / "meter").exists()
+        server.close()
+    assert not (tmp_path / "meter").is_symlink()
+    assert descriptors() == before
+
+
+def test_a_stale_link_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "meter").symlink_to("/dev/pts/nothing")
+    server = MeterServer(World().evse, "eastron_sdm630", 1, tmp_path / "meter")
+    assert (tmp_path / "meter").exists()
+    server.close()
+
+
+def test_a_path_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    before = descriptors()
+    with pytest.raises(DeviceMissing, match=r"plant meter 1: cannot make .*/file/meter \(File exists\)"):
+        MeterServer(World().evse, "eastron_sdm630", 1, tmp_path / "file" / "meter")
+    assert descriptors() == before
+
+
+# ---- encoding ----
+
+
+def test_the_crc_is_the_one_of_the_standard() -> None:
+    assert crc(bytes.fromhex("010400000002")) == bytes.fromhex("71cb")  # a frame printed in many meter manuals
+    assert crc(b"123456789") == bytes.fromhex("374b")  # catalogue of CRCs, CRC-16/MODBUS: 0x4B37
+
+
+def test_registers_hold_the_values_in_the_units_of_the_map() -> None:
+    words = encode_registers(SDM630, VALUES)
+    assert (words[0], words[1]) == (0x4366, 0x0000)
+    assert struct.unpack(">f", struct.pack(">HH", words[0x48], words[0x49]))[0] == pytest.approx(1234.567)
+    assert (words[0x4A], words[0x4B]) == (0, 0)
+
+
+def test_integers_and_low_word_first_are_served_too() -> None:
+    points = {"import": [0, "u64", 10.0], "power": [4, "i32", 0.1], "voltage_l1": [6, "u16", 0.1]}
+    registers = msgspec.convert(
+        {
+            "vendor": "x", "models": ["x"], "phases": 1, "function": 3, "serial": "", "word_order": "little",
+            "max_regs": 20, "gap_ms": 0, "max_amps": 80, "points": points,
+        },
+        RegisterMap,
+    )  # fmt: skip
+    words = encode_registers(registers, VALUES)
+    assert [words[address] for address in range(7)] == [123456 & 0xFFFF, 123456 >> 16, 0, 0, 69000 & 0xFFFF, 1, 2300]
