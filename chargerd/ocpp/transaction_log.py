@@ -156,7 +156,9 @@ class TransactionLog:
         if evse is None or evse.meter is None:
             return tx
         sample = evse.meter
-        return msgspec.structs.replace(tx, register_wh=sample.energy_wh, register_utc=now.utc_at(sample.at_mono))
+        return msgspec.structs.replace(
+            tx, register_wh=round(sample.energy_wh, 3), register_utc=now.utc_at(sample.at_mono)
+        )
 
 
 def _is_end(value: MeterValue) -> bool:
