@@ -92,10 +92,8 @@ def _status(options: argparse.Namespace) -> None:
 
 def _why(options: argparse.Namespace) -> None:
     for evse in ask(_find_socket(options.socket), "status")["evses"]:
-        charging = evse["charging"]
-        reasons = ["the control process is silent"] if charging is None else charging["why_not"]
-        print(f"EVSE {evse['evse_id']}: " + ("energy may flow" if not reasons else ""))
-        for reason in reasons:
+        print(f"EVSE {evse['evse_id']}: {'no energy, because' if evse['why_not'] else 'energy may flow'}")
+        for reason in evse["why_not"]:
             print(f"  - {reason}")
 
 
@@ -201,7 +199,7 @@ def evse_lines(evse: Mapping[str, Any]) -> list[str]:
         f"  pilot {charging['pilot_state']}   offered {charging['offered_amps']:.1f} A   contactor {relay}",
         "  " + meter_line(charging["meter"], evse["meter_age_s"]),
     ]
-    lines += [f"  no energy: {reason}" for reason in charging["why_not"]]
+    lines += [f"  no energy: {reason}" for reason in evse["why_not"]]
     lines += [f"  FAULT {fault['code']} {fault['detail']}".rstrip() for fault in charging["faults"]]
     lines += ["  limits:"] + ["    " + line for line in limit_lines(charging)]
     return lines

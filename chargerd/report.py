@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from chargerd.clock import Now
+from chargerd.evse.guard import reason_text
 from chargerd.evse.types import EvseStatus, LoopHealth
 from chargerd.ocpp.station import Station
 
@@ -38,12 +39,16 @@ class TransactionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One EVSE: the charging side's own status and the station's view of it. `meter_age_s` None: no sample."""
+    """One EVSE: the charging side's own status and the station's view of it.
+
+    `why_not`: the reasons for no energy in words for people. `meter_age_s` None: no sample.
+    """
 
     evse_id: int
     connector_status: str
     transaction: TransactionReport | None
     charging: EvseStatus | None
+    why_not: tuple[str, ...]
     meter_age_s: float | None
 
 
@@ -94,7 +99,7 @@ def _evse_report(station: Station, evse_id: int, now: Now) -> EvseReport:
     meter = None if charging is None else charging.meter
     return EvseReport(
         evse_id=evse_id,
-        connector_status=station.availability.connector_status(evse_id),
+        connector_status=station.availability.status(evse_id),
         transaction=None
         if running is None
         else TransactionReport(
@@ -103,6 +108,9 @@ def _evse_report(station: Station, evse_id: int, now: Now) -> EvseReport:
             charging_state=running.charging_state,
         ),
         charging=None if charging is None else _without_token(charging),
+        why_not=("the control process is silent",)
+        if charging is None
+        else tuple(reason_text(reason) for reason in charging.why_not),
         meter_age_s=None if meter is None else round(now.mono - meter.at_mono, 3),
     )
 

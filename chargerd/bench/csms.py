@@ -32,7 +32,8 @@ SUBPROTOCOL = "ocpp2.0.1"
 MESSAGES_KEPT = 5000
 CALL_WITHIN_S = 30
 
-logging.getLogger("ocpp").setLevel(logging.WARNING)
+for _library in ("ocpp", "websockets"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 class CsmsError(Exception):
@@ -286,7 +287,12 @@ def _only_noted(action: str) -> Callable[..., Any]:
     def answer(_station: Any, **_fields: Any) -> Any:
         return getattr(call_result, action)()
 
+    answer.__name__ = _noted_name(action)  # the package finds its handlers by that name
     return _answers(action)(answer)
+
+
+def _noted_name(action: str) -> str:
+    return f"_noted_{action}"
 
 
 for _action in (
@@ -305,7 +311,7 @@ for _action in (
     "NotifyDisplayMessages",
     "ReservationStatusUpdate",
 ):
-    setattr(_Station, f"_{_action}", _only_noted(_action))
+    setattr(_Station, _noted_name(_action), _only_noted(_action))
 
 
 def _plain(response: object) -> dict[str, Any]:

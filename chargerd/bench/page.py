@@ -35,7 +35,7 @@ STATE_COLOURS = {
 async def serve_page(rig: Rig, port: int, stop: asyncio.Event) -> None:
     """Serve the page on 127.0.0.1:`port` until `stop` is set. Raises BenchError when the port is taken."""
     history = History(rig)
-    faults = sorted((await rig.do("plant", {})).get("faults", ()))
+    faults = sorted((await rig.do("faults", {}))["faults"])
     await history.look()
     app = FastAPI()
     # A page of some other site must not reach the bench through a name that points to loopback.
@@ -316,11 +316,11 @@ def facts_line(charging: dict[str, Any]) -> str:
 
 def reason_lines(evse: dict[str, Any] | None) -> list[str]:
     """Every reason for no energy, faults first."""
-    if evse is None or evse["charging"] is None:
-        return ["the control process is silent"]
-    charging = evse["charging"]
-    faults = [f"FAULT {fault['code']} {fault['detail']}".rstrip() for fault in charging["faults"]]
-    return faults + list(charging["why_not"]) or ["energy may flow"]
+    if evse is None:
+        return ["the station process is silent"]
+    faults = (evse["charging"] or {"faults": ()})["faults"]
+    standing = [f"FAULT {fault['code']} {fault['detail']}".rstrip() for fault in faults]
+    return standing + list(evse["why_not"]) or ["energy may flow"]
 
 
 def limit_rows(evse: dict[str, Any] | None) -> list[tuple[str, bool]]:

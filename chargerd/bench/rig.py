@@ -21,6 +21,8 @@ from chargerd.bench.verbs import BenchError, Verb, complete, find
 
 READY_WITHIN_S = 20.0
 RESTART_AFTER_S = 0.25
+LASTING_EXITS = frozenset({78})
+"""EX_CONFIG: starting again changes nothing (RestartPreventExitStatus= of the units)."""
 STOP_WITHIN_S = 8.0
 
 log = logging.getLogger("bench")
@@ -49,6 +51,7 @@ class Rig:
         self._console = _LineClient(self.run_dir / "station.console", "the station process")
         self._keepers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._lasting: dict[str, int] = {}
         self._stopping = False
 
     async def start(self) -> None:
@@ -160,6 +163,9 @@ class Rig:
             async for line in process.stderr:
                 log.info("%s: %s", name, line.decode(errors="replace").rstrip())
             code = await process.wait()
+            if code in LASTING_EXITS:
+                self._lasting[name] = code
+                return
             if not self._stopping:
                 log.warning("%s ended (%d), starting it again", name, code)
                 await asyncio.sleep(RESTART_AFTER_S)
@@ -169,6 +175,8 @@ class Rig:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + READY_WITHIN_S
         while True:
+            for name, code in self._lasting.items():
+                raise BenchError(f"the {name} process refuses its settings (exit {code}); the log above says why")
             try:
                 report = await self._console.ask("status", {})
                 await self._desk.ask("plant", {})

@@ -107,9 +107,9 @@ class Player:
                 await asyncio.sleep(POLL_S)
         for fact in step.until:
             self._say(f"      until {fact}")
-            while (found := fact_holds(fact, await self._status())) is not True:
+            while not (look := look_at(fact, await self._status())).holds:
                 if loop.time() > give_up_at:
-                    raise ScenarioError(f"{fact!r} did not come true within {step.within_s:g} s; it is {found!r}")
+                    raise ScenarioError(f"{fact!r} did not come true within {step.within_s:g} s; it is {look.found!r}")
                 await asyncio.sleep(POLL_S)
 
     async def _status(self) -> dict[str, Any]:
@@ -157,27 +157,29 @@ def brief(seen: Seen) -> str:
 _FACT = re.compile(r"(?:evse (\d+) )?([\w.]+) (==|!=|<=|>=|<|>) (\S.*)")
 
 
-def fact_holds(fact: str, status: Mapping[str, Any]) -> object:
-    """True when `fact` holds in `status`, otherwise the value found there."""
+class Look(msgspec.Struct, frozen=True):
+    """Whether a fact holds, and the value found."""
+
+    holds: bool
+    found: object
+
+
+def look_at(fact: str, status: Mapping[str, Any]) -> Look:
+    """Compare `fact` with `status`; a fact of something unknown never holds."""
     match = _FACT.fullmatch(fact)
     assert match is not None, "can't happen because load_scenario has read every fact"
     evse, name, operator, wanted = match.groups()
     facts = evse_facts(status, int(evse)) if evse else station_facts(status)
     if name not in facts:
-        return f"unknown (known: {', '.join(facts)})" if facts else "no status"
+        return Look(False, f"unknown (known: {', '.join(facts)})" if facts else "no status")
     found = facts[name]
     if operator in {"==", "!="}:
-        equal = _equal(found, wanted)
-        return True if equal == (operator == "==") else found
+        return Look(_equal(found, wanted) == (operator == "=="), found)
     if not isinstance(found, int | float):
-        return found
-    order = {
-        "<": found < float(wanted),
-        "<=": found <= float(wanted),
-        ">": found > float(wanted),
-        ">=": found >= float(wanted),
-    }
-    return True if order[operator] else found
+        return Look(False, found)
+    bound = float(wanted)
+    order = {"<": found < bound, "<=": found <= bound, ">": found > bound, ">=": found >= bound}
+    return Look(order[operator], found)
 
 
 def evse_facts(status: Mapping[str, Any], evse_id: int) -> dict[str, Any]:

@@ -51,6 +51,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb("fault", "plant", "break something", (_EVSE, Argument("name", str))),
         Verb("clear_fault", "plant", "mend it", (_EVSE, Argument("name", str))),
+        Verb("faults", "plant", "what can break, in words"),
         Verb("plant", "plant", "the simulated world as it is"),
         Verb("link_down", "station", "cut the link to the CSMS"),
         Verb("link_up", "station", "mend the link"),

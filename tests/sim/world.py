@@ -1,0 +1,235 @@
+"""The whole charger on virtual time from one seed: plant, control loop, station, store and a CSMS in memory.
+
+The control loop, the device windows, the channel and the station are the real ones; the clock and the wire are not. A seed is a
+story: what people, cars, cards, faults, the network and the CSMS do, and when. The same seed tells the same story.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from chargerd.channel import memory_pair
+from chargerd.clock import ManualClock
+from chargerd.control import ControlLoop
+from chargerd.devices import EvseUnit
+from chargerd.evse.types import EvseStatus, Status
+from chargerd.ocpp.effects import CloseLink, Effect, OpenLink, Reboot, SendText, SetOrders, SetTime
+from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.settings import NetworkSlot, StationConfig
+from chargerd.ocpp.station import Station
+from chargerd.store import Store
+from hal.board import load_board, open_board
+from hal.sim.faults import PlantRefusal
+from tests.sim.csms import Habits, SimCsms
+
+BOARD = Path(__file__).with_name("board.toml")
+SILENT_S = 3.0
+PASSWORD = "sixteen-or-more-characters"
+
+CALM = {
+    "OCPPCommCtrlr.RetryBackOffWaitMinimum": "2",
+    "OCPPCommCtrlr.RetryBackOffRandomRange": "1",
+    "OCPPCommCtrlr.RetryBackOffRepeatTimes": "1",
+    "OCPPCommCtrlr.MessageAttempts[TransactionEvent]": "1000",
+    "OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]": "1",
+    "SampledDataCtrlr.TxUpdatedInterval": "10",
+    "TxCtrlr.EVConnectionTimeOut": "30",
+}
+"""Short waits, so that a story of minutes holds many of them; and no message is ever given up."""
+
+
+class World:
+    """One charger and everything around it."""
+
+    def __init__(self, seed: int, *, overrides: dict[str, str] | None = None, tick_s: float = 0.1) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.tick_s = tick_s
+        self.clock = ManualClock(synced=False)
+        self.csms = SimCsms(random.Random(seed + 1))
+        self.store = Store(":memory:")
+        self.status: Status | None = None
+        self.link = "closed"
+        self.link_allowed = True
+        self.diary: list[str] = []
+        self.messages_out: list[str] = []
+        self._overrides = CALM | (overrides or {})
+        self._ids = 0
+        self._opening: OpenLink | None = None
+        self._status_mono = 0.0
+        self.board = open_board(load_board(BOARD), monotonic=self.clock.monotonic)
+        assert self.board.plant is not None
+        self.plant = self.board.plant
+        self._start_control()
+        self.station_alive = True
+        self._start_station()
+
+    # ------------------------------------------------------------------ the two processes
+
+    def _start_control(self) -> None:
+        """A new control process on the same hardware: safe state first; the channel's other end stays."""
+        self.board.safe_state()
+        self._control_end, self._station_end = memory_pair()
+        self._units = tuple(EvseUnit(evse_id, devices) for evse_id, devices in enumerate(self.board.evses, 1))
+        self.loop = ControlLoop(self.board.facts, self._units, self._control_end)
+        self.control_alive = True
+        self._poll_due = {poller.name: self.clock.monotonic() for unit in self._units for poller in unit.pollers}
+
+    def _start_station(self) -> None:
+        config = StationConfig(
+            identity="WORLD",
+            board=self.board.facts,
+            firmware_version="1",
+            network=NetworkSlot(url="ws://csms.test/ocpp", security_profile=1),
+            password=PASSWORD,
+            boot_reason="PowerUp",
+            overrides=self._overrides,
+        )
+        self.station = Station(config, self.store, self.clock.now(), new_id=self._new_id, random=self.rng.random)
+        self.station_alive = True
+        self._perform()
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"id-{self._ids}"
+
+    def kill_station(self) -> None:
+        """SIGKILL: what was committed stays, everything else is gone; the link dies with it."""
+        self.diary.append(f"{self.clock.monotonic():8.1f} station killed")
+        self.station_alive = False
+        self.link, self._opening = "closed", None
+
+    def kill_control(self) -> None:
+        """SIGKILL: nobody renews the relays' lease any more."""
+        self.diary.append(f"{self.clock.monotonic():8.1f} control killed")
+        self.control_alive = False
+
+    def revive(self) -> None:
+        """What systemd does."""
+        if not self.control_alive:
+            self._start_control()
+        if not self.station_alive:
+            self._start_station()
+
+    # ------------------------------------------------------------------ time
+
+    def step(self) -> None:
+        """One tick of the world."""
+        self.clock.advance(self.tick_s)
+        self.plant.catch_up()
+        if self.control_alive:
+            self._poll()
+            self.loop.tick(self.clock.now())
+        if self.station_alive:
+            self._station_step()
+
+    def run(self, seconds: float, after_each: Callable[[], None] = lambda: None) -> None:
+        """Let `seconds` pass."""
+        end = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end:
+            self.step()
+            after_each()
+
+    def _poll(self) -> None:
+        now_mono = self.clock.monotonic()
+        for unit in self._units:
+            for poller in unit.pollers:
+                if self._poll_due[poller.name] <= now_mono:
+                    self._poll_due[poller.name] = now_mono + poller.poll_once()
+
+    def _station_step(self) -> None:
+        now = self.clock.now()
+        status = self._station_end.latest_status()
+        if status is not None:
+            self.status, self._status_mono = status, now.mono
+            self.feed(StatusArrived(status))
+        elif now.mono - self._status_mono > SILENT_S and self.station.ctx.status is not None:
+            self.feed(StatusLost())
+        self._move_link()
+        for text in self.csms.due(now.mono) if self.link == "open" else ():
+            self.feed(Received(text))
+        deadline = self.station.next_deadline()
+        if deadline is not None and deadline <= now.mono:
+            self.station.on_time(now)
+            self._perform()
+
+    def feed(self, event: Any) -> None:
+        """Give the station an event and perform what it wants."""
+        self.station.feed(event, self.clock.now())
+        self._perform()
+
+    def _perform(self) -> None:
+        for effect in self.station.effects():
+            self._perform_one(effect)
+
+    def _perform_one(self, effect: Effect) -> None:
+        match effect:
+            case SendText(text):
+                self.messages_out.append(text)
+                if self.link == "open":
+                    self.csms.receive(text, self.clock.monotonic(), self.clock.now().utc)
+            case SetOrders(orders):
+                self._station_end.send(orders)
+            case OpenLink():
+                assert self._opening is None and self.link == "closed", "opened twice"
+                self._opening = effect
+            case CloseLink():
+                self.link_lost()
+            case SetTime(utc):
+                step_s = (utc - self.clock.now().utc).total_seconds()
+                self.clock.set_utc(utc)
+                if abs(step_s) > 1:
+                    self.station.feed(TimeStepped(step_s), self.clock.now())
+            case Reboot():
+                self.kill_station()
+            case _:
+                pass
+
+    # ------------------------------------------------------------------ the wire
+
+    def _move_link(self) -> None:
+        if self._opening is None or self.link == "open":
+            return
+        order, self._opening = self._opening, None
+        if self.link_allowed:
+            self.link = "open"
+            self.csms.connected()
+            self._slot = order.slot
+            self.feed(LinkUp(order.slot))
+        else:
+            self.feed(LinkDown(order.slot, LinkFailure.UNREACHABLE, "no route in this story"))
+
+    def link_lost(self) -> None:
+        """The connection ends; frames on their way are lost."""
+        if self.link == "open":
+            self.link = "closed"
+            self.csms.connected()
+            self.feed(LinkDown(self._slot, LinkFailure.UNREACHABLE, "lost"))
+
+    # ------------------------------------------------------------------ looking and doing
+
+    def evse(self, evse_id: int) -> EvseStatus | None:
+        """The control process's last word on an EVSE."""
+        return None if self.status is None else self.status.evses[evse_id - 1]
+
+    def do(self, what: str, action: Callable[[], object]) -> None:
+        """Something happens in the world; what the plant refuses (unplug a locked plug) simply does not happen."""
+        try:
+            action()
+        except PlantRefusal as refusal:
+            what = f"{what} (refused: {refusal})"
+        self.diary.append(f"{self.clock.monotonic():8.1f} {what}")
+
+    def set_wall_clock(self, by_s: float) -> None:
+        """Somebody sets the clock."""
+        self.clock.set_utc(self.clock.now().utc + timedelta(seconds=by_s))
+        if self.station_alive:
+            self.feed(TimeStepped(by_s))
+
+    def calm(self) -> None:
+        """From here on everybody behaves."""
+        self.csms.habits = Habits()
+        self.link_allowed = True
+        self.revive()
