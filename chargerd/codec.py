@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 MAX_BYTES = 65_536
-"""Largest text accepted: four times the longest message the standard's own field lengths suggest."""
+"""Largest text accepted: room for a certificate chain (10 000 characters) or a schedule of 1024 periods."""
 
 MAX_DEPTH = 32
 """Deepest nesting accepted. The deepest message of OCPP 2.0.1 (a profile with sales tariff and costs) has 12 levels."""
@@ -78,8 +78,6 @@ def decode(kind: type[T], text: bytes | str | msgspec.Raw, *, max_bytes: int = M
     """
     reader = _reader(kind)  # type: ignore[arg-type]  # types are hashable
     source = _capped(text, max_bytes)
-    if reader.has_members:
-        _check_depth(source)
     try:
         try:
             value = reader.decode(source)
@@ -87,9 +85,12 @@ def decode(kind: type[T], text: bytes | str | msgspec.Raw, *, max_bytes: int = M
             if "got `float`" not in str(failure):
                 raise
             value = reader.decode(_with_whole_numbers_as_integers(source))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as failure:
+    except (msgspec.DecodeError, UnicodeError) as failure:
         raise _explained(failure) from None
-    if reader.has_members and not (reader.is_sparse and _says_as_much(source, value)):
+    except RecursionError:
+        raise _too_deep() from None
+    if reader.has_members and not (reader.is_plain and _says_as_much(source, value)):
+        _check_depth(source)
         _check_members(source, value)
     return value  # type: ignore[no-any-return]  # the decoder was made for `kind`
 
@@ -114,10 +115,7 @@ def convert(kind: type[T], tree: object) -> T:
         raise _explained(failure) from None
 
 
-# ---- before decoding: size and nesting ----
-
-_ROUND = bytes.maketrans(b"[]", b"{}")
-_NEITHER_BRACKET_NOR_QUOTE = bytes(sorted(set(range(256)) - set(b'{}[]"')))
+# ---- decoding ----
 
 
 def _capped(text: bytes | str | msgspec.Raw, max_bytes: int) -> bytes:
@@ -128,23 +126,6 @@ def _capped(text: bytes | str | msgspec.Raw, max_bytes: int) -> bytes:
     if len(source) > max_bytes:
         raise CodecError(ErrorCode.RPC_FRAMEWORK_ERROR, "$", f"longer than {max_bytes} bytes")
     return source
-
-
-def _check_depth(source: bytes) -> None:
-    """Peel innermost brackets until none should be left; brackets inside strings do not count."""
-    if source.count(b"{") + source.count(b"[") <= MAX_DEPTH:
-        return
-    if b"\\" in source:
-        source = source.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = source.translate(_ROUND, _NEITHER_BRACKET_NOR_QUOTE).replace(b'""', b"")
-    brackets = b"".join(brackets.split(b'"')[::2])
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"{}", b"")
-    if b"{" in brackets:
-        raise CodecError(ErrorCode.FORMAT_VIOLATION, "$", f"nested deeper than {MAX_DEPTH} levels")
-
-
-# ---- decoding ----
 
 
 def _from_json(kind: type[Any], value: object) -> object:
@@ -166,8 +147,8 @@ class _Reader(NamedTuple):
     decode: Callable[[bytes], Any]
     has_members: bool
     """Objects can occur (other than in Raw parts, which are decoded later)."""
-    is_sparse: bool
-    """All structs leave defaults out when written, so that writing never adds a property."""
+    is_plain: bool
+    """Nothing may hold any value whatever, and nothing is written that need not have been read."""
 
 
 @cache
@@ -177,8 +158,8 @@ def _reader(kind: type[Any]) -> _Reader:
     return _Reader(
         msgspec.json.Decoder(kind, dec_hook=_from_json).decode,
         has_members=bool(structs) or any(isinstance(node, _OTHER_OBJECTS) for node in nodes),
-        is_sparse=all(node.tag is None and node.cls.__struct_config__.omit_defaults for node in structs)
-        and not any(isinstance(node, msgspec.inspect.DataclassType) for node in nodes),
+        is_plain=all(node.tag is None and node.cls.__struct_config__.omit_defaults for node in structs)
+        and not any(isinstance(node, msgspec.inspect.AnyType | msgspec.inspect.DataclassType) for node in nodes),
     )
 
 
@@ -221,22 +202,51 @@ def _with_whole_numbers_as_integers(source: bytes) -> bytes:
 
 
 def _says_as_much(source: bytes, value: object) -> bool:
-    r"""Quick proof that no property was given twice or as null: either is lost in the value, and one colon with it.
+    r"""Quick proof that nothing was given twice, as null, or nested deeply. False proves nothing.
 
-    Written back, the value can hold no more colons than the text, unless the text hid some as \u003a.
-    False proves nothing.
+    What is given twice or as null is lost in the value, and one colon with it. Written back, the value can hold no more
+    colons than the text, unless the text hid some as \u003a. Only JsonForm values can nest deeper than their types.
     """
     if b"\\" in source and b"\\u" in source:  # the first alone is ten times faster, and mostly enough
         return False
-    return source.count(b":") == _COLONS.encode(value).count(b":")
+    try:
+        return source.count(b":") == _COLONS.encode(value).count(b":")
+    except _NotPlainError:
+        return False
+
+
+class _NotPlainError(Exception):
+    """A JsonForm value that may hold anything."""
 
 
 def _colons_of(value: Any) -> object:
-    # However a time is written, it has two; writing it properly takes five times as long.
-    return "::" if isinstance(value, datetime) else value.to_json()
+    if isinstance(value, datetime):
+        return "::"  # however it is written, and writing it properly takes five times as long
+    raise _NotPlainError
 
 
 _COLONS = msgspec.json.Encoder(enc_hook=_colons_of)
+
+_ROUND = bytes.maketrans(b"[]", b"{}")
+_NEITHER_BRACKET_NOR_QUOTE = bytes(sorted(set(range(256)) - set(b'{}[]"')))
+
+
+def _check_depth(source: bytes) -> None:
+    """Peel innermost brackets until none should be left; brackets inside strings do not count."""
+    if source.count(b"{") + source.count(b"[") <= MAX_DEPTH:
+        return
+    if b"\\" in source:
+        source = source.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = source.translate(_ROUND, _NEITHER_BRACKET_NOR_QUOTE).replace(b'""', b"")
+    brackets = b"".join(brackets.split(b'"')[::2])
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"{}", b"")
+    if b"{" in brackets:
+        raise _too_deep()
+
+
+def _too_deep() -> CodecError:
+    return CodecError(ErrorCode.FORMAT_VIOLATION, "$", f"nested deeper than {MAX_DEPTH} levels")
 
 
 class _Members(list[tuple[str, Any]]):
