@@ -12,8 +12,9 @@ import math
 
 from chargerd.clock import Now
 from chargerd.evse.cable import CableWatch
+from chargerd.evse.contactor import Contactor
 from chargerd.evse.faults import blocks_energy
-from chargerd.evse.guard import may_offer, must_open_now, valid_orders, why_not
+from chargerd.evse.guard import may_offer, valid_orders, why_not
 from chargerd.evse.lock import LockKeeper
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
 from chargerd.evse.situation import (
@@ -21,19 +22,12 @@ from chargerd.evse.situation import (
     celsius_of,
     feedback_of,
     meter_of,
-    most_amps,
     residual_of,
 )
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
 from chargerd.limits import NO_LIMITS, Limit, effective
 from hal.types import EvseFacts, Indication, PilotMode
-
-SOFT_STOP_S = 6.0
-"""After the offer ends the vehicle has 3 s to stop; after 6 s the EVSE may open under load (IEC 61851-1 table A.6)."""
-
-IDLE_AMPS = 1.0
-"""Below this current a contactor opens without wear."""
 
 DUTY_UP_S = 5.0
 """A vehicle needs up to 5 s to follow a change (table A.6), so raises come no faster; a cut never waits."""
@@ -49,6 +43,7 @@ class Controller:
         self._pilot = PilotWatch()
         self._cable = CableWatch()
         self._lock = LockKeeper(facts.has_lock)
+        self._contactor = Contactor()
         self._supervision = Supervision()
         self._readings = Readings()
         self._limits: tuple[Limit, ...] = ()
@@ -62,15 +57,11 @@ class Controller:
         self._duty_percent = NOT_OFFERED_PERCENT
         self._duty_since_mono = -math.inf
         self._pwm_since_mono: float | None = None
-        self._relay = False
-        self._relay_since_mono = -math.inf
-        self._stopping_since_mono: float | None = None
         # Counters and the meter's register at their last edge.
         self._connected = False
         self._energy_on = False
         self._plug_count = 0
         self._energy_on_count = 0
-        self._contactor_cycles = 0
         self._plugged_wh: float | None = None
         self._energy_on_wh: float | None = None
         self._energy_off_wh: float | None = None
@@ -89,16 +80,16 @@ class Controller:
         self._why_not = why_not(situation, mine, self._limit, faults)
         offer = may_offer(self._why_not)
         self._drive_pilot(offer, now.mono)
-        self._drive_relay(situation, now.mono)
+        self._contactor.drive(self._why_not, situation)
         locked = self._drive_lock(mine, now.mono)
-        self._count(situation, now.mono)
+        self._count(situation)
         faulted = any(blocks_energy(active) for active in faults)
         wanted = Indication.UNAVAILABLE if mine is None else mine.indication
         return Outputs(
             pilot_mode=self._mode,
             duty_percent=self._duty_percent,
-            relay_closed=self._relay,
-            relay_hold_s=RELAY_LEASE_S if self._relay else 0.0,
+            relay_closed=self._contactor.closed,
+            relay_hold_s=RELAY_LEASE_S if self._contactor.closed else 0.0,
             locked=locked,
             indication=Indication.FAULTED if faulted else wanted,
         )
@@ -109,7 +100,7 @@ class Controller:
         return EvseStatus(
             evse_id=self._evse_id,
             pilot_state=pilot.state,
-            pilot_since_mono=pilot.since_mono or now.mono,
+            pilot_since_mono=pilot.since_mono if math.isfinite(pilot.since_mono) else now.mono,
             ev_connected=self._connected,
             pilot_mode=self._mode,
             duty_percent=self._duty_percent,
@@ -118,7 +109,7 @@ class Controller:
             limits=self._limits,
             why_not=self._why_not,
             faults=self._supervision.faults,
-            relay_commanded=self._relay,
+            relay_commanded=self._contactor.closed,
             relay_closed=self._feedback,
             meter=self._readings.meter,
             token=self._readings.token,
@@ -130,7 +121,7 @@ class Controller:
             plugged_wh=self._plugged_wh,
             energy_on_wh=self._energy_on_wh,
             energy_off_wh=self._energy_off_wh,
-            contactor_cycles=self._contactor_cycles,
+            contactor_cycles=self._contactor.cycles,
             unlock_seq=self._lock.unlock_seq,
             unlocked=self._lock.unlocked,
         )
@@ -156,8 +147,8 @@ class Controller:
             connected=pilot.connected,
             diode_proven=pilot.diode_proven,
             diode_wrong=pilot.diode_wrong,
-            relay_commanded=self._relay,
-            relay_since_mono=self._relay_since_mono,
+            relay_commanded=self._contactor.closed,
+            relay_since_mono=self._contactor.since_mono,
             offered_amps=amps_from_duty(self._duty_percent),
             feedback=self._feedback,
             meter=meter,
@@ -193,48 +184,25 @@ class Controller:
             self._duty_percent = wanted_percent
             self._duty_since_mono = now_mono
 
-    def _drive_relay(self, situation: Situation, now_mono: float) -> None:
-        reasons = self._why_not
-        if not self._relay or not reasons:
-            self._stopping_since_mono = None
-            closed = not reasons
-        elif must_open_now(reasons):
-            closed = False
-        else:
-            if self._stopping_since_mono is None:
-                self._stopping_since_mono = now_mono
-            closed = not self._may_open(situation, self._stopping_since_mono)
-        if closed is not self._relay:
-            self._relay = closed
-            self._relay_since_mono = now_mono
-            self._contactor_cycles += closed
-
-    def _may_open(self, situation: Situation, stopping_since_mono: float) -> bool:
-        """Whether the soft stop is over: the vehicle takes nothing any more, or has had its time."""
-        if situation.now_mono - stopping_since_mono >= SOFT_STOP_S:
-            return True
-        sample = situation.meter
-        return sample is not None and sample.at_mono > stopping_since_mono and most_amps(sample) < IDLE_AMPS
-
     def _drive_lock(self, orders: EvseOrders | None, now_mono: float) -> bool:
         """Held while energy is or may be on the plug, which includes a contactor that did not open."""
         permitted = orders is not None and orders.permit
-        live = self._relay or self._feedback is True
+        live = self._contactor.closed or self._feedback is True
         if orders is not None:
             self._lock.request(orders.unlock_seq, permitted or live, now_mono)
         return self._lock.drive(self._pilot.connected and (permitted or live), now_mono)
 
-    def _count(self, situation: Situation, now_mono: float) -> None:
+    def _count(self, situation: Situation) -> None:
         """Move the counters on their edges, with the meter's register at that moment."""
         if situation.connected and not self._connected:
             self._plug_count += 1
             self._plugged_wh = self._meter_wh
         self._connected = situation.connected
         confirmed = situation.feedback is True or not self._facts.has_feedback
-        if self._relay and confirmed and not self._energy_on:
+        if self._contactor.closed and confirmed and not self._energy_on:
             self._energy_on = True
             self._energy_on_count += 1
             self._energy_on_wh = self._meter_wh
-        elif self._energy_on and not self._relay:
+        elif self._energy_on and not self._contactor.closed:
             self._energy_on = False
             self._energy_off_wh = self._meter_wh

@@ -156,7 +156,7 @@ def _pilot(situation: Situation, reasons: list[str]) -> None:
         reasons.append(Reason.NO_VENTILATION)
     elif state not in (PilotState.C, PilotState.D):
         reasons.append(Reason.PILOT_INVALID)
-    if situation.connected and not situation.diode_proven:
+    if situation.connected and state is not PilotState.A and not situation.diode_proven:
         reasons.append(Reason.DIODE_NOT_PROVEN)
     # One odd sample does not open a contactor, but none closes on it.
     if not situation.pilot_settled and not situation.relay_commanded and not situation.pilot_missing:

@@ -28,6 +28,10 @@ bounce."""
 TO_CONNECTED_S = 0.1
 """A plug being pushed in bounces; a vehicle counts as connected once state B has lasted this long."""
 
+TO_UNPLUGGED_S = 0.2
+"""State A ends energy at once; that the vehicle has gone (not interference) is believed once A has lasted. The plug has
+to be free 5 s after that (table A.6)."""
+
 SAMPLES_TO_SAFE = 2
 """One odd sample is noise, two running are the truth: 40 ms at the 20 ms tick, of the 100 ms allowed (table A.6)."""
 
@@ -44,6 +48,7 @@ NOT_OFFERED_PERCENT = 100.0
 
 _STEPS_PER_PERCENT = 100  # duties are multiples of 0.01 %, the finest step the pilot boards' protocols carry
 _CONNECTED = (PilotState.B, PilotState.C, PilotState.D)
+_ENERGY = (PilotState.C, PilotState.D)
 
 # The sure band of each state (+-1 V round nominal; E reaches up to D), and between two neighbours a gap that keeps
 # what was. In a gap entered from elsewhere the neighbour counts that allows less: A before B, B before C, D
@@ -137,7 +142,7 @@ class PilotWatch:
 
     def __init__(self) -> None:
         self.state = PilotState.UNKNOWN
-        self.since_mono = 0.0
+        self.since_mono = -math.inf
         self.settled = False
         self.missing = True
         self.connected = False
@@ -186,21 +191,20 @@ class PilotWatch:
         self.settled = seen is self.state
         if self.settled:
             self._candidate_samples = self._odd_samples = 0
+            if seen is PilotState.A and now_mono - self.since_mono >= TO_UNPLUGGED_S:
+                self.connected = False
             return
-        # Samples that disagree with the state count even when they disagree with each other: a pilot that jumps between
-        # two wrong levels must not keep state C alive.
         self._odd_samples += 1
         if seen is not self._candidate or self._candidate_samples == 0:
             self._candidate, self._candidate_since_mono, self._candidate_samples = seen, at_mono, 0
         self._candidate_samples += 1
-        lasting_s = _lasting_s(self.state, seen)
-        if lasting_s == 0.0:
-            believed = self._odd_samples >= SAMPLES_TO_SAFE
-        else:
-            believed = self._candidate_samples >= SAMPLES_TO_SAFE and at_mono - self._candidate_since_mono >= lasting_s
-        if believed:
+        lasted_s = at_mono - self._candidate_since_mono
+        if self._candidate_samples >= SAMPLES_TO_SAFE and lasted_s >= _lasting_s(self.state, seen):
             self.settled = True
             self._settle(seen, now_mono)
+        elif self._odd_samples >= SAMPLES_TO_SAFE and self.state in _ENERGY and seen not in _ENERGY:
+            # A pilot that jumps between two wrong levels must not keep energy alive; what it means is not known.
+            self._settle(PilotState.UNKNOWN, now_mono)
 
     def _settle(self, state: PilotState, now_mono: float) -> None:
         self._candidate_samples = self._odd_samples = 0
@@ -209,7 +213,7 @@ class PilotWatch:
         self.state = state
         self.since_mono = now_mono
         if state is PilotState.A:
-            self.connected = self.diode_proven = self.diode_wrong = False
+            self.diode_proven = self.diode_wrong = False
             self._diode_good = self._diode_bad = 0
         elif state in _CONNECTED:
             self.connected = True

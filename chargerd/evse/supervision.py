@@ -90,7 +90,7 @@ class Supervision:
         for code, lasting_s in causes.items():
             if now_mono - self._since_mono[code] >= lasting_s:
                 self.faults = raised(self.faults, code, now_mono, _detail(code, situation))
-        unplugged = situation.pilot_state is PilotState.A
+        unplugged = situation.pilot_state is PilotState.A and not situation.connected
         self.faults = cleared(self.faults, self._since_mono, unplugged)
         return self.faults
 

@@ -51,7 +51,8 @@ def walk(seed: int, steps: int, chaotic: bool) -> Tally:
     chance = random.Random(seed)
     facts = _facts(chance)
     world = Chaos(chance, facts) if chaotic else World(chance, facts)
-    controller, twin = Controller(1, facts), Controller(1, facts)
+    controller = Controller(1, facts)
+    twin = Controller(1, facts) if seed % 3 == 0 else None
     clock = ManualClock()
     checker = Checker(facts)
     outputs: Outputs | None = None
@@ -63,8 +64,9 @@ def walk(seed: int, steps: int, chaotic: bool) -> Tally:
         outputs = controller.step(readings, orders, now)
         status = controller.status(now)
         try:
-            assert twin.step(readings, orders, now) == outputs, "same inputs, other outputs"
-            assert step % 50 or repr(twin.status(now)) == repr(status), "same inputs, other status"
+            if twin is not None:
+                assert twin.step(readings, orders, now) == outputs, "same inputs, other outputs"
+                assert step % 50 or repr(twin.status(now)) == repr(status), "same inputs, other status"
             checker.check(readings, orders, outputs, status, now.mono)
         except AssertionError as problem:
             raise AssertionError(f"seed {seed}, step {step}: {problem}\n{readings}\n{orders}\n{status}") from problem

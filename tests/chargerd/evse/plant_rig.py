@@ -42,6 +42,13 @@ class PlantRig:
         for _ in range(round(seconds / TICK_S)):
             self.tick()
 
+    def charge(self, *quirks: str) -> None:
+        """A vehicle comes, asks, and takes what it is offered."""
+        self.evse.plug_in(quirks=quirks)
+        self.evse.ev_ready()
+        self.run(15.0)
+        assert self.is_closed(), (self.status.why_not, self.status.faults)
+
     def is_closed(self) -> bool:
         """What the contact says, not what was commanded."""
         return self._relays.read().closed is True

@@ -144,8 +144,17 @@ def test_one_odd_sample_changes_nothing_but_unsettles() -> None:
 
 def test_two_different_odd_samples_end_C() -> None:
     line = Line().hold(C)
-    line.sample(VOLTS[UNKNOWN])
+    line.sample(VOLTS[A])
+    assert line.sample(VOLTS[E]) is UNKNOWN
+    assert line.connected()
+    line.sample(VOLTS[E])
     assert line.sample(VOLTS[E]) is E
+
+
+def test_two_odd_samples_do_not_end_a_state_without_energy() -> None:
+    line = Line().hold(B)
+    line.sample(VOLTS[A])
+    assert line.sample(VOLTS[E]) is B
 
 
 def test_an_alternating_level_never_becomes_C() -> None:
@@ -229,6 +238,15 @@ def test_only_A_says_that_the_vehicle_has_gone() -> None:
     line.watch.update(None, None, line.mono)
     assert line.connected()
     assert not line.hold(A).connected()
+
+
+def test_a_short_A_ends_energy_but_is_no_unplugging() -> None:
+    line = Line().hold(C)
+    line.hold(A, 0.2)
+    assert line.watch.state is A
+    assert line.connected()
+    assert line.hold(B).connected()
+    assert not line.hold(A, 0.26).connected()
 
 
 def test_a_vehicle_plugged_in_at_boot_is_connected() -> None:
