@@ -26,56 +26,13 @@ from chargerd.ocpp.transaction_machine import (
     reason_of_fault,
     without_energy,
 )
-from chargerd.ocpp.variables import boolean, integer, member_list
-
-TX_START_POINT = member_list(
-    "TxCtrlr",
-    "TxStartPoint",
-    (TxPoint.POWER_PATH_CLOSED.value,),
-    values=tuple(TxPoint),
-    writable=True,
-    doc="What starts a transaction, whichever comes first.",
-)
-TX_STOP_POINT = member_list(
-    "TxCtrlr",
-    "TxStopPoint",
-    (TxPoint.EV_CONNECTED.value, TxPoint.AUTHORIZED.value),
-    values=tuple(TxPoint),
-    writable=True,
-    doc="What ends a transaction when it ceases, whichever comes first.",
-)
-EV_CONNECTION_TIME_OUT = integer(
-    "TxCtrlr",
-    "EVConnectionTimeOut",
-    60,
-    writable=True,
-    unit="s",
-    minimum=1,
-    doc="How long an authorization waits for the vehicle to be plugged in.",
-)
-STOP_TX_ON_EV_SIDE_DISCONNECT = boolean(
-    "TxCtrlr",
-    "StopTxOnEVSideDisconnect",
-    True,
-    writable=True,
-    doc="Whether unplugging at the vehicle ends the authorization.",
-)
-STOP_TX_ON_INVALID_ID = boolean(
-    "TxCtrlr",
-    "StopTxOnInvalidId",
-    True,
-    writable=True,
-    doc="Whether a token the CSMS refuses later ends the authorization.",
-)
-MAX_ENERGY_ON_INVALID_ID = integer(
-    "TxCtrlr",
-    "MaxEnergyOnInvalidId",
-    0,
-    writable=True,
-    required=False,
-    unit="Wh",
-    minimum=0,
-    doc="Energy a transaction may still have in total after its token was refused. 0: none.",
+from chargerd.ocpp.transaction_variables import (
+    EV_CONNECTION_TIME_OUT,
+    MAX_ENERGY_ON_INVALID_ID,
+    STOP_TX_ON_EV_SIDE_DISCONNECT,
+    STOP_TX_ON_INVALID_ID,
+    TX_START_POINT,
+    TX_STOP_POINT,
 )
 
 ENDED_PLUGS = "ended_plugs"
@@ -177,6 +134,8 @@ class EvseSession:
         if self.tx is not None:
             self.tx = msgspec.structs.replace(self.tx, plug=plug)
         if not is_news:
+            if self.tx is None:
+                self._ctx.store.put(ENDED_PLUGS, str(self.evse_id), plug)
             self._follow(now)
             return
         self._connect_by_mono = None
@@ -186,6 +145,8 @@ class EvseSession:
             self._take(grant, now)
         self._settled_at_mono = now.mono + SETTLE_S
         self._advance(TriggerReason.CABLE_PLUGGED_IN, now)
+        if self.tx is None and not self._may_wait_for_energy():
+            self._waiting = None  # out of service: what does not start now must not start by itself later
 
     def unplug(self, now: Now) -> None:
         """The vehicle is gone."""
@@ -479,8 +440,15 @@ class EvseSession:
         return PlugIn(status.run_id, status.evses[self.evse_id - 1].plug_count)
 
     def _set_permit(self) -> None:
-        withheld = self.tx is not None and (self.tx.withheld or self.tx.ending is not None)
-        self._ctx.orders.set_permit(self.evse_id, self.connected and self.grant is not None and not withheld)
+        if self.tx is None:
+            permit = self._waiting is not None and self._may_wait_for_energy()
+        else:
+            permit = self.tx.grant is not None and not self.tx.withheld and self.tx.ending is None
+        self._ctx.orders.set_permit(self.evse_id, permit and self.connected)
+
+    def _may_wait_for_energy(self) -> bool:
+        """Only this start point lets energy begin before the transaction does."""
+        return TxPoint.ENERGY_TRANSFER in self._ctx.variables[TX_START_POINT]
 
 
 def _without_grant(tx: OpenTransaction, reason: Reason) -> OpenTransaction:

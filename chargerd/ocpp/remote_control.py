@@ -30,7 +30,7 @@ from chargerd.ocpp.messages.remote_control import (
     UnlockConnector,
     UnlockConnectorResponse,
 )
-from chargerd.ocpp.messages.types import ChargingProfile, StatusInfo
+from chargerd.ocpp.messages.types import ChargingProfile, IdToken, StatusInfo
 from chargerd.ocpp.news import News, Registration, TransactionAuthorized
 from chargerd.ocpp.smart_charging import SmartCharging
 from chargerd.ocpp.transactions import Transactions
@@ -109,7 +109,8 @@ class RemoteControl(Block):
         """The EVSE that is meant; without one, a usable one, rather where a vehicle waits (F01.FR.20, F02.FR.22)."""
         if request.evse_id is not None:
             return request.evse_id
-        free = [evse_id for evse_id in self.ctx.evse_ids if self._why_not_evse(evse_id) is None]
+        token = request.id_token
+        free = [evse_id for evse_id in self.ctx.evse_ids if self._why_not_evse(evse_id, token) is None]
         waiting = [evse_id for evse_id in free if (evse := self.ctx.evse(evse_id)) is not None and evse.ev_connected]
         return next(iter(waiting + free), None)
 
@@ -120,22 +121,21 @@ class RemoteControl(Block):
             return StatusInfo(reason_code="NotFound", additional_info="no EVSE is free")
         if evse_id not in self.ctx.evse_ids:
             return StatusInfo(reason_code="UnknownEvse")
-        refusal = self._why_not_evse(evse_id)
+        refusal = self._why_not_evse(evse_id, request.id_token)
         if refusal is None and request.charging_profile is not None:
             refusal = self._why_not_profile(request.charging_profile, evse_id, now)
         return refusal
 
-    def _why_not_evse(self, evse_id: int) -> StatusInfo | None:
-        if not self._transactions.may_start_remotely(evse_id):
-            return StatusInfo(reason_code="TxInProgress")  # F01.FR.24, F02.FR.26
+    def _why_not_evse(self, evse_id: int, token: IdToken) -> StatusInfo | None:
+        if self.ctx.status is None:
+            return StatusInfo(reason_code="NotEnabled", additional_info="the charging side is silent")
         status = self._availability.status(evse_id)
-        why = self._transactions.why_not_usable(evse_id)
-        if why is None and self.ctx.status is None:
-            why = "the charging side is silent"
-        if why is None and status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):
-            why = f"the connector is {status}"
-        # F01.FR.23, F02.FR.25
-        return None if why is None else StatusInfo(reason_code="NotEnabled", additional_info=why)
+        if status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):  # F01.FR.23, F02.FR.25
+            return StatusInfo(reason_code="NotEnabled", additional_info=f"the connector is {status}")
+        why = self._transactions.why_not_grant(evse_id, token)  # F01.FR.24, F02.FR.26
+        if why is None and self._transactions.is_asking(evse_id):
+            why = "another token is being judged"
+        return None if why is None else StatusInfo(reason_code="TxInProgress", additional_info=why)
 
     def _why_not_profile(self, profile: ChargingProfile, evse_id: int, now: Now) -> StatusInfo | None:
         if (

@@ -9,6 +9,7 @@ from typing import Any
 
 from chargerd.clock import Now
 from chargerd.evse.types import EvseStatus
+from chargerd.ocpp import transaction_variables
 from chargerd.ocpp.authorization import (
     AUTH_ENABLED,
     AUTHORIZE_REMOTE_START,
@@ -36,15 +37,7 @@ from chargerd.ocpp.edges import (
     TokenPresented,
 )
 from chargerd.ocpp.effects import Severity
-from chargerd.ocpp.evse_session import (
-    EV_CONNECTION_TIME_OUT,
-    MAX_ENERGY_ON_INVALID_ID,
-    STOP_TX_ON_EV_SIDE_DISCONNECT,
-    STOP_TX_ON_INVALID_ID,
-    TX_START_POINT,
-    TX_STOP_POINT,
-    EvseSession,
-)
+from chargerd.ocpp.evse_session import EvseSession
 from chargerd.ocpp.messages.enums import (
     AuthorizationStatus,
     ChargingState,
@@ -118,10 +111,21 @@ class Transactions(Block):
         session = self._sessions[evse_id]
         return session.tx is not None or session.grant is not None or self._desks[evse_id].asking is not None
 
-    def may_start_remotely(self, evse_id: int) -> bool:
-        """Nobody is authorized here, or about to be (F01.FR.24, F02.FR.26)."""
+    def why_not_grant(self, evse_id: int, token: IdToken) -> str | None:
+        """Why `token` cannot be authorized here: somebody is, or the transaction is another's (C01.FR.23)."""
         session = self._sessions[evse_id]
-        return session.grant is None and not session.is_ending and self._desks[evse_id].asking is None
+        if session.is_ending:
+            return "the transaction is just ending"
+        if session.grant is not None:
+            return "somebody is authorized already"
+        past = None if session.tx is None else session.tx.past_token
+        if past is not None and not same_token(past, token):
+            return "the transaction belongs to somebody else"
+        return self.why_not_usable(evse_id)
+
+    def is_asking(self, evse_id: int) -> bool:
+        """A token is being judged for this EVSE."""
+        return self._desks[evse_id].asking is not None
 
     def why_not_usable(self, evse_id: int) -> str | None:
         """Why nobody can begin here: out of service, or a fault that only unplugging clears."""
@@ -164,18 +168,11 @@ class Transactions(Block):
 
     def variables(self) -> Iterable[AnyVariable]:
         """TxCtrlr."""
-        return (
-            TX_START_POINT,
-            TX_STOP_POINT,
-            EV_CONNECTION_TIME_OUT,
-            STOP_TX_ON_EV_SIDE_DISCONNECT,
-            STOP_TX_ON_INVALID_ID,
-            MAX_ENERGY_ON_INVALID_ID,
-        )
+        return transaction_variables.ALL
 
     def checks(self) -> Mapping[AnyVariable, Callable[[Any], str | None]]:
         """Without any point no transaction would ever start, or end."""
-        return dict.fromkeys((TX_START_POINT, TX_STOP_POINT), _why_not_points)
+        return transaction_variables.CHECKS
 
     def handlers(self) -> Handlers:
         """GetTransactionStatus."""
@@ -271,21 +268,17 @@ class Transactions(Block):
             self._ask(evse_id, token, now, lambda verdict, later: self._decided(session, verdict, later))  # C01.FR.02
 
     def _decided(self, session: EvseSession, verdict: Verdict, now: Now) -> None:
-        evse_id, token, grant, tx = session.evse_id, verdict.id_token, session.grant, session.tx
+        evse_id, token, grant = session.evse_id, verdict.id_token, session.grant
         self._desks[evse_id].asking = None
         if not verdict.accepted:
             self._refuse(evse_id, token, verdict.why, now)
         elif self._authorization.is_master(verdict):
             self._stop_all(token, now)
             self._flash(evse_id, Indication.ACCEPTED, now)
-        elif session.is_ending:
-            self._refuse(evse_id, token, "the transaction is just ending", now)
-        elif grant is not None and same_group(grant.group_id_token, verdict.group_id_token):  # C09.FR.03
+        elif (
+            grant is not None and not session.is_ending and same_group(grant.group_id_token, verdict.group_id_token)
+        ):  # C09.FR.03
             self._stop(session, token, Reason.LOCAL, now)
-        elif grant is not None:
-            self._refuse(evse_id, token, "somebody else charges here", now)
-        elif tx is not None and tx.past_token is not None and not same_token(tx.past_token, token):  # C01.FR.23
-            self._refuse(evse_id, token, "the transaction belongs to somebody else", now)
         else:
             self._grant(evse_id, Grant(id_token=token, group_id_token=verdict.group_id_token), now)
 
@@ -295,11 +288,11 @@ class Transactions(Block):
         self._authorization.authorize(token, evse_id, now, decided)
 
     def _grant(self, evse_id: int, grant: Grant, now: Now) -> None:
-        session = self._sessions[evse_id]
-        if session.grant is not None or session.is_ending:
-            self._refuse(evse_id, grant.id_token, "somebody else charges here", now)
+        why = self.why_not_grant(evse_id, grant.id_token)
+        if why is not None:
+            self._refuse(evse_id, grant.id_token, why, now)
             return
-        session.authorize(grant, now)
+        self._sessions[evse_id].authorize(grant, now)
         self._flash(evse_id, Indication.ACCEPTED, now)
 
     def _stop(self, session: EvseSession, token: IdToken, reason: Reason, now: Now) -> None:
@@ -393,7 +386,3 @@ class Transactions(Block):
 
 def _id_token(token: Token) -> IdToken:
     return IdToken(id_token=token.uid, type=IdTokenEnum(token.kind.value))
-
-
-def _why_not_points(points: tuple[str, ...]) -> str | None:
-    return None if points else "at least one point is needed"

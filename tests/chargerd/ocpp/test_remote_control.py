@@ -63,7 +63,7 @@ def test_F01_FR_13_a_transaction_that_waits_for_its_token_is_named_in_the_answer
     assert start(rig)["transactionId"] == running.transaction_id
 
 
-def test_F01_FR_02_without_checking_it_goes_ahead() -> None:
+def test_F01_FR_02_F02_FR_10_without_checking_it_goes_ahead() -> None:
     rig = rig_with(UNASKED)
     rig.plug_in()
     assert start(rig)["status"] == "Accepted"
@@ -163,6 +163,15 @@ def test_F01_FR_23_F02_FR_25_an_evse_out_of_service_or_faulted_is_rejected() -> 
     rig.fault()
     assert rig.call("ChangeAvailability", operationalStatus="Inoperative")["status"] == "Accepted"
     assert start(rig)["status"] == "Rejected"
+
+
+def test_a_transaction_whose_authorization_ended_is_not_for_anybody_else() -> None:
+    rig = charging(tx_settings("EVConnected", "EVConnected"))
+    stop(rig)
+    rig.evse_pauses()
+    assert start(rig, token={**CARD, "idToken": OTHER})["status"] == "Rejected"
+    assert start(rig)["status"] == "Accepted"
+    assert rig.orders().permit
 
 
 def test_a_silent_charging_side_is_rejected() -> None:

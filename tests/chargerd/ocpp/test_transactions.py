@@ -1,7 +1,5 @@
 from typing import Any
 
-import pytest
-
 from hal.types import Indication
 from tests.chargerd.ocpp.building import GOOD, OTHER, Rig, board, tx_settings
 
@@ -128,6 +126,40 @@ def test_an_evse_with_a_fault_that_only_unplugging_clears_takes_no_token() -> No
     assert not rig.orders().permit
 
 
+def test_E01_FR_14_an_evse_has_one_transaction_at_a_time() -> None:
+    rig = charging(tx_settings("EVConnected,Authorized,EnergyTransfer", "EVConnected"))
+    rig.tap()
+    rig.evse_pauses()
+    rig.tap()
+    rig.charge()
+    assert [line.split()[0] for line in rig.story()].count("Started") == 1
+
+
+def test_an_authorization_that_found_the_evse_out_of_service_does_not_start_by_itself_later() -> None:
+    rig = Rig(CLASSIC)
+    rig.status()
+    rig.tap()
+    rig.call("ChangeAvailability", operationalStatus="Inoperative")
+    rig.plug_in()
+    rig.call("ChangeAvailability", operationalStatus="Operative")
+    rig.status()
+    assert not rig.orders().permit
+    assert rig.story() == []
+    rig.tap()
+    assert rig.story() == ["Started Authorized EVConnected"]
+
+
+def test_a_token_accepted_after_the_evse_went_out_of_service_starts_nothing() -> None:
+    rig = Rig({**CLASSIC, "AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"})
+    rig.csms.answers["Authorize"] = None
+    rig.plug_in()
+    rig.tap()
+    rig.call("ChangeAvailability", operationalStatus="Inoperative")
+    rig.link_down()
+    assert not rig.orders().permit
+    assert rig.orders().indication is Indication.REFUSED
+
+
 # ---- What the driver sees --------------------------------------------------------------------------------------------
 
 
@@ -232,21 +264,6 @@ def test_E14_FR_06_E14_FR_07_E14_FR_08_without_an_id_only_the_queue_is_told() ->
     rig.csms.answers["TransactionEvent"] = None
     rig.ev_pauses()
     assert rig.call("GetTransactionStatus") == {"messagesInQueue": True}
-
-
-@pytest.mark.parametrize("name", ["TxStartPoint", "TxStopPoint"])
-def test_points_this_station_cannot_observe_are_not_offered(name: str) -> None:
-    rig = Rig()
-
-    def attempt(value: str) -> str:
-        data = {"component": {"name": "TxCtrlr"}, "variable": {"name": name}, "attributeValue": value}
-        result: str = rig.call("SetVariables", setVariableData=[data])["setVariableResult"][0]["attributeStatus"]
-        return result
-
-    assert attempt("EVConnected,Authorized") == "Accepted"
-    assert attempt("ParkingBayOccupancy") == "Rejected"
-    assert attempt("DataSigned") == "Rejected"
-    assert attempt("") == "Rejected"
 
 
 def test_a_transaction_of_an_evse_that_is_gone_is_left_alone_and_noted() -> None:
