@@ -90,7 +90,7 @@ class BoardConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.plant is not None
 
 
-class _BoardTable(msgspec.Struct, frozen=True, kw_only=True):
+class BoardTable(msgspec.Struct, frozen=True, kw_only=True):
     """[board]. Lengths are those of OCPP's ChargingStationType, where these values go."""
 
     vendor: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
@@ -100,7 +100,7 @@ class _BoardTable(msgspec.Struct, frozen=True, kw_only=True):
     relay_deadman: RelayDeadman
 
 
-class _EvseTable(msgspec.Struct, frozen=True, kw_only=True):
+class EvseTable(msgspec.Struct, frozen=True, kw_only=True):
     """The plain keys of [[evse]]; 6 and 80 A are the ends of what a pilot can say (IEC 61851-1 table A.7)."""
 
     max_amps: Annotated[float, msgspec.Meta(ge=6, le=80)]
@@ -120,7 +120,7 @@ def load_board(path: Path | str) -> BoardConfig:
     for name in ("board", "evse"):
         if name not in tables:
             raise BoardError(str(path), f"[{name}] is missing", "see board-configs/README.md for the tables of a board")
-    board = decode_table(_BoardTable, tables["board"], str(path), "board")
+    board = decode_table(BoardTable, tables["board"], str(path), "board")
     if (board.serial is None) == (board.serial_file is None):
         raise BoardError(
             f"{path}: board", "found both or neither of 'serial' and 'serial_file'", "give exactly one of them"
@@ -152,11 +152,13 @@ def _decode_evses(tables: object, file: str) -> Iterator[EvseConfig]:
         yield _decode_evse(table, file, f"evse[{index}]")
 
 
-def _decode_evse(table: Any, file: str, key: str) -> EvseConfig:
+def _decode_evse(table: object, file: str, key: str) -> EvseConfig:
     place = at(file, key)
-    plain = [field.name for field in msgspec.structs.fields(_EvseTable)]
+    if not isinstance(table, Mapping):
+        raise BoardError(place, f"found {shown(table)}", "expected a table")
+    plain = [field.name for field in msgspec.structs.fields(EvseTable)]
     check_keys(table, [*plain, *BACKENDS], place)
-    evse = decode_table(_EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
+    evse = decode_table(EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
     devices = []
     for role, drivers in BACKENDS.items():
         if role in table:
@@ -205,7 +207,7 @@ def _backend(role: str, driver: str) -> type[Any]:
     return cast(type[Any], getattr(importlib.import_module(module), name))
 
 
-def _facts(evse: _EvseTable, fitted: set[str]) -> EvseFacts:
+def _facts(evse: EvseTable, fitted: set[str]) -> EvseFacts:
     return EvseFacts(
         max_amps=evse.max_amps,
         phases=evse.phases,

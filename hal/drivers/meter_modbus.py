@@ -25,9 +25,9 @@ FLOAT_STEP = 2.0**-22  # two steps of a 32-bit float register
 class Settings(DriverSettings, frozen=True, kw_only=True):
     """[evse.meter] with driver = "meter_modbus": a serial `port` (Modbus RTU) or a `host` (Modbus TCP), never both.
 
-    `map`: register map; `unit`: the meter's Modbus address; `invert`: wired backwards, so energy towards the vehicle
-    counts on its export register. One reading takes at most (retries + 1) x (timeout_ms + gap of the map) for each
-    block.
+    `map`: name of a register map, or the path of your own; `unit`: Modbus address; `invert`: wired backwards, so
+    energy towards the vehicle counts on its export register. One reading takes at most (retries + 1) x (timeout_ms +
+    gap of the map) for each block.
     """
 
     map: str

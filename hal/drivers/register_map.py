@@ -94,11 +94,15 @@ def map_names() -> list[str]:
 
 
 def load_map(name: str) -> RegisterMap:
-    """The map of that name; BoardError when there is none, or when its file is wrong."""
+    """The map of that name, or at that absolute path (a maker's own); BoardError when there is none, or it is wrong."""
+    if Path(name).is_absolute():
+        return decode_table(RegisterMap, read_toml(Path(name), "register map"), name)
     names = map_names()
     if name not in names:
         raise BoardError(
-            "map", f"there is no register map '{name}'", f"{did_you_mean(name, names)}maps: {', '.join(names)}"
+            "map",
+            f"there is no register map '{name}'",
+            f"{did_you_mean(name, names)}maps: {', '.join(names)}, or the path of your own",
         )
     path = REGISTERS / f"{name}.toml"
     return decode_table(RegisterMap, read_toml(path, "register map"), str(path))

@@ -168,15 +168,16 @@ class TcpMeter:
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
 
     async def _serve(self) -> ModbusTcpServer:
-        async def look(function: int, start: int, address: int, count: int, now: list[int], new: Any) -> None:
-            now[:] = [self.words.get(start + index, 0) for index in range(len(now))]
+        async def look(*request: Any) -> None:
+            """Called before each answer with (function, start, address, count, registers, values to write)."""
+            start, registers = request[1], request[4]
+            registers[:] = [self.words.get(start + index, 0) for index in range(len(registers))]
 
         registers = SimData(0, values=[0] * 80, datatype=DataType.REGISTERS)
         device = SimDevice(5, simdata=[registers], action=look)
         server = ModbusTcpServer(device, address=("127.0.0.1", 0), trace_packet=self._on_packet)
         await server.listen()
-        assert server.transport is not None
-        self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         return server
 
     def _on_packet(self, sending: bool, packet: bytes) -> bytes:
@@ -237,14 +238,13 @@ def test_an_answer_to_another_request_is_not_taken(tcp: TcpMeter, meter: ModbusM
     assert meter.read().amps[0] > 31
 
 
-def test_a_refused_connection_is_missing(tcp: TcpMeter) -> None:
-    port = tcp.port
-    tcp.close()
-    driver = tcp_driver(tcp)
-    with pytest.raises(DeviceMissing, match=f"127.0.0.1:{port} cannot be used"):
+def test_a_refused_connection_is_missing() -> None:
+    gone = TcpMeter()
+    gone.close()
+    driver = tcp_driver(gone)
+    with pytest.raises(DeviceMissing, match=f"127.0.0.1:{gone.port} cannot be used"):
         driver.read()
     driver.close()
-    tcp.__init__()  # type: ignore[misc]  # the fixture closes it
 
 
 @pytest.mark.parametrize(
@@ -367,6 +367,56 @@ def test_settings_that_cannot_serve_the_evse_are_refused(changes: dict[str, Any]
     with pytest.raises(BoardError) as caught:
         Settings(**{**SETTINGS, **changes}).check(facts)
     assert text in str(caught.value)
+
+
+OWN_MAP = """
+vendor = "Own"
+models = ["One"]
+phases = 1
+function = 3
+serial = "9600 8N1"
+max_regs = 20
+gap_ms = 0
+max_amps = 40
+[points]
+import = [0, "u32", 10]
+power = [2, "i32", 0.1]
+voltage_l1 = [4, "u16", 0.1]
+current_l1 = [5, "u16", 0.01]
+"""
+
+
+@pytest.mark.parametrize(
+    "changes, facts, text",
+    [
+        ({}, THREE_PHASES, "measures fewer than 3 phases; fit a three-phase meter"),
+        ({}, EvseFacts(max_amps=41, phases=1), "ends at 40 A; the EVSE has 41 A"),
+        ({"invert": True}, ONE_PHASE, "has no export register; wire the meter the right way round"),
+    ],
+)
+def test_a_meter_too_small_for_the_evse_is_refused(
+    tmp_path: Path, changes: dict[str, Any], facts: EvseFacts, text: str
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(OWN_MAP)
+    given = Settings(map=str(own), port="/dev/ttyUSB0", **changes)
+    with pytest.raises(BoardError) as caught:
+        given.check(facts)
+    assert text in str(caught.value)
+
+
+def test_a_map_of_whole_numbers_is_read_as_well(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(OWN_MAP)
+    world = charging(ONE_PHASE)
+    server = MeterServer(world.evse, str(own), 1, tmp_path / "meter")
+    meter = Bus(world, tmp_path / "meter").meter(ONE_PHASE, map=str(own))
+    read = meter.read()
+    assert read.amps == pytest.approx((31.99,))
+    assert read.energy_wh == pytest.approx(world.evse.meter_values(world.mono).energy_wh, abs=10)
+    assert read.frequency_hz is None
+    meter.close()
+    server.close()
 
 
 @pytest.mark.parametrize("facts", [ONE_PHASE, THREE_PHASES])

@@ -145,7 +145,8 @@ def test_requests_keep_the_silence_that_the_meter_wants() -> None:
         return answered(request)
 
     for line, _ in line_to(answers):
-        line.read("m", 7, 4, 0, 2, retries=0, gap_s=0.1)
+        for _ in range(3):
+            line.read("m", 7, 4, 0, 2, retries=0, gap_s=0.1)
     assert min(b - a for a, b in pairwise(at)) >= 0.1
 
 

@@ -1,4 +1,5 @@
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,18 @@ def test_a_map_that_is_not_there_is_refused_with_the_nearest_one() -> None:
         load_map("eastron_sdm360")
 
 
-@pytest.mark.parametrize("name", ["../board", "/etc/passwd", ""])
-def test_a_map_is_named_by_name_alone(name: str) -> None:
+def test_a_maker_may_have_a_map_of_his_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text((REGISTERS / "eastron_sdm630.toml").read_text())
+    assert load_map(str(own)) == load_map("eastron_sdm630")
+    own.write_text(own.read_text().replace("0x0006", "0x10000"))
+    with pytest.raises(
+        BoardError, match=r"own.toml: points.current_l1: found \[65536, 'f32', 1.0\]; expected a list: address"
+    ):
+        load_map(str(own))
+
+
+@pytest.mark.parametrize("name", ["../board", "board.toml", ""])
+def test_a_map_is_not_looked_for_beside_the_process(name: str) -> None:
     with pytest.raises(BoardError, match="there is no register map"):
         load_map(name)

@@ -351,7 +351,12 @@ def test_what_makes_no_sense_is_refused_and_named() -> None:
         with pytest.raises(PlantRefusal, match=text):
             attempt()
     evse.plug_in()
-    for draw in (lambda: evse.ev_draw(81), lambda: evse.ev_draw(math.nan), lambda: evse.ev_draw(6, 4), evse.plug_in):
+    draws: list[Callable[[], None]] = [
+        lambda: evse.ev_draw(81),
+        lambda: evse.ev_draw(math.nan),
+        lambda: evse.ev_draw(6, 4),
+    ]
+    for draw in (*draws, evse.plug_in):
         with pytest.raises(PlantRefusal):
             draw()
 
