@@ -34,8 +34,7 @@ DUTY_UP_S = 5.0
 
 
 class Controller:
-    """The charging core of one EVSE. `step` each tick, then `status` whenever it is wanted. Same inputs, same
-    outputs."""
+    """The charging core of one EVSE: `step` each tick, `status` whenever it is wanted. Same inputs, same outputs."""
 
     def __init__(self, evse_id: int, facts: EvseFacts) -> None:
         self._evse_id = evse_id
@@ -185,12 +184,12 @@ class Controller:
             self._duty_since_mono = now_mono
 
     def _drive_lock(self, orders: EvseOrders | None, now_mono: float) -> bool:
-        """Held while energy is or may be on the plug, which includes a contactor that did not open."""
+        """Held while energy is or may be on the plug. With a contactor that did not open that lasts, vehicle or not."""
         permitted = orders is not None and orders.permit
         live = self._contactor.closed or self._feedback is True
         if orders is not None:
             self._lock.request(orders.unlock_seq, permitted or live, now_mono)
-        return self._lock.drive(self._pilot.connected and (permitted or live), now_mono)
+        return self._lock.drive(live or (permitted and self._pilot.connected), now_mono)
 
     def _count(self, situation: Situation) -> None:
         """Move the counters on their edges, with the meter's register at that moment."""

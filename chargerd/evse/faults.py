@@ -1,5 +1,4 @@
-"""The one table of faults: what each means, how grave it is, what clears it, and its names elsewhere (MREC, OCPP,
-people).
+"""The one table of faults: what each means, how grave it is, what clears it, and its names elsewhere (MREC, OCPP).
 
 A fault that is not in this table can't be raised. What stands is a plain tuple of ActiveFault; raising and clearing
 give a new one.

@@ -134,10 +134,10 @@ class PilotWatch:
     """Follows one pilot: which state stands since when, and whether the vehicle's diode was seen.
 
     `state`: the state believed. `since_mono`: when it began. `settled`: the last sample agrees with it. `missing`:
-    nothing fresh to go by (the state is UNKNOWN then). `connected`: a vehicle is there; only A says it is not, since
-    a short, a wrong level or a silent ADC say nothing about the plug. `diode_proven`: at least two samples since it
-    was plugged in showed the negative peak with the oscillator on. `diode_wrong`: the last two did not. `volts`: the
-    last sample, for messages.
+    nothing fresh to go by (the state is UNKNOWN then). `connected`: a vehicle is there; only an A that lasts says it
+    is not, since a short, a wrong level or a silent ADC say nothing about the plug. `diode_proven`: at least two
+    samples since it was plugged in showed the negative peak with the oscillator on. `diode_wrong`: the last two did
+    not. `volts`: the last sample, for messages.
     """
 
     def __init__(self) -> None:

@@ -319,11 +319,14 @@ def test_a_weld_on_the_plant_is_named_and_the_plug_stays_locked_until_it_is_mend
     rig.run(8.0)
     assert [fault.code for fault in rig.status.faults] == ["contactor_welded"]
     assert rig.evse.locked
+    rig.evse.plug_out(force=True)
+    rig.run(5.0)
+    assert [fault.code for fault in rig.status.faults] == ["contactor_welded"]
+    assert rig.evse.locked  # nobody plugs into a live socket
     rig.evse.clear_fault("weld_relay")
     rig.run(1.0)
-    rig.evse.plug_out()
-    rig.run(1.0)
     assert rig.status.faults == ()
+    assert not rig.evse.locked
 
 
 def test_a_glitch_on_the_plant_opens_but_ends_no_session() -> None:
