@@ -287,7 +287,15 @@ def _is_writable(path: Path) -> bool:
     return folder_is_fine and (not path.exists() or os.access(path, os.W_OK))
 
 
+def _create_private(path: str) -> None:
+    """Make the file readable for its owner alone: it holds passwords and tokens. What SQLite adds inherits that."""
+    with contextlib.suppress(OSError):  # SQLite tells what is wrong in its own words
+        if path != ":memory:":
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
 def _connected(path: str) -> sqlite3.Connection:
+    _create_private(path)
     db = sqlite3.connect(path, timeout=0.0, isolation_level=None)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")

@@ -39,7 +39,7 @@ CONNECT_TIMEOUT_S = 30.0
 """Name, route, TLS and handshake together; a slow mobile link needs half of it."""
 
 _SCHEMES = {1: "ws://", 2: "wss://"}
-"""Security profiles this station can serve and how their URLs begin (A00.FR.201, FR.306)."""
+"""Security profiles this station can serve and how their URLs begin (A00)."""
 
 _SECURITY_EVENTS = {
     LinkFailure.REFUSED_CREDENTIALS: "FailedToAuthenticateAtCsms",

@@ -46,7 +46,7 @@ QUEUE = "outbox"
 NAMESPACE = "outbox"
 
 MAX_ROWS = 100_000
-"""About 100 MB, or years of offline charging. Beyond it intermediate readings alone are left out (E04.FR.07)."""
+"""About 100 MB, or years of offline charging. Beyond it new intermediate readings alone are left out."""
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ TOLERANCE_S = 1.0
 
 
 def take_time(ctx: StationContext, current_time: datetime, now: Now) -> None:
-    """The CSMS says it is `current_time`: set our clock if that is our best source (B01.FR.06, G02.FR.03)."""
+    """The CSMS says it is `current_time`: set our clock if that is our best source (B01.FR.06)."""
     sources = ctx.variables[TIME_SOURCE]
     if HEARTBEAT not in sources or (now.synced and sources[0] != HEARTBEAT):
         return

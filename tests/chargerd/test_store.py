@@ -375,6 +375,12 @@ def test_an_empty_file_is_begun(path: str) -> None:
     store.close()
 
 
+def test_nobody_else_can_read_the_file_or_its_log(path: str, store: Store) -> None:
+    store.put("space", "key", POINT)
+    for part in Path(path).parent.iterdir():
+        assert part.stat().st_mode & 0o077 == 0, part
+
+
 def test_a_file_of_newer_software_is_refused_and_left_alone(path: str) -> None:
     Store(path).close()
     db = sqlite3.connect(path)

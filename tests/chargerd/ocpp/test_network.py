@@ -34,6 +34,7 @@ from chargerd.ocpp.network_variables import (
     RETRY_BACK_OFF_REPEAT_TIMES,
     RETRY_BACK_OFF_WAIT_MINIMUM,
     SECURITY_PROFILE,
+    SLOTS,
 )
 from chargerd.ocpp.news import SecurityEvent, VariableChanged
 from chargerd.ocpp.provisioning import Provisioning
@@ -284,6 +285,19 @@ def test_B10_FR_02_a_priority_with_an_unusable_slot_is_refused(value: str) -> No
     result = set_variable(peer, "OCPPCommCtrlr", "NetworkConfigurationPriority", value)
     assert result.attribute_status is SetVariableStatus.REJECTED
     assert peer.ctx.variables[NETWORK_CONFIGURATION_PRIORITY] == ("1",)
+
+
+def test_B09_FR_06_there_are_at_least_two_slots_and_the_list_of_them_is_told() -> None:
+    assert len(NETWORK_CONFIGURATION_PRIORITY.values) >= 2
+    assert NETWORK_CONFIGURATION_PRIORITY.values == SLOTS
+
+
+def test_A00_FR_205_passwords_of_16_to_at_least_40_characters_are_taken() -> None:
+    assert BASIC_AUTH_PASSWORD.minimum == 16
+    assert 40 <= (BASIC_AUTH_PASSWORD.maximum or 0) <= 64
+    for length in (16, 40, 64):
+        result = set_variable(connected(), "SecurityCtrlr", "BasicAuthPassword", "ü" * length)
+        assert result.attribute_status is SetVariableStatus.ACCEPTED
 
 
 def test_A05_FR_09_A05_FR_10_a_priority_with_a_lower_security_profile_is_refused() -> None:

@@ -166,6 +166,16 @@ def test_idleness_is_told_when_the_last_call_is_done_and_not_before() -> None:
     assert moments == [2]
 
 
+def test_the_moment_of_the_last_call_is_known() -> None:
+    peer = make_peer()
+    assert peer.rpc.last_sent_mono is None
+    peer.pass_time(5.0)
+    call(peer, Log())
+    sent_at = peer.now.mono
+    peer.pass_time(1.0)
+    assert peer.rpc.last_sent_mono == sent_at
+
+
 def test_a_request_is_answered_under_its_own_id() -> None:
     assert make_peer().ask(transfer(), "some id") == [3, "some id", {"status": "Accepted"}]
 
