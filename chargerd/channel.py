@@ -27,6 +27,8 @@ MAX_BYTES = 64 * 1024
 MAX_DRAIN = 64
 """Datagrams taken in one call at most, so that a flood costs the control loop a bounded time."""
 
+MAX_LOCK_TRIES = 10
+
 SERVICE_USERS = ("chargerd", "chargerd-control")
 """The accounts of the two services (systemd/chargerd.sysusers); beside them only root and our own user are heard."""
 
@@ -275,11 +277,12 @@ class _Port:
         self._trusted_uids = service_uids() if trusted_uids is None else trusted_uids
         self._closed = False
         self.health = ChannelHealth()
-        self._lock = _lock(run_dir / f"{own}.lock")
+        self._lock_path = run_dir / f"{own}.lock"
+        self._lock = _lock(self._lock_path)
         try:
             self.socket = _bind(self._own)
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
 
     def waiting(self) -> list[bytes]:
@@ -320,6 +323,11 @@ class _Port:
         self._closed = True
         self._own.unlink(missing_ok=True)
         self.socket.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """Leave nothing behind that a later start under another user could not open."""
+        self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
 
 
@@ -341,16 +349,29 @@ def _sender_uid(ancillary: list[tuple[int, int, bytes]]) -> int | None:
 
 def _lock(path: Path) -> int:
     """Hold `path` for as long as we live: two processes that both believe they are the control must not happen."""
+    for _ in range(MAX_LOCK_TRIES):
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise ChannelError(
+                f"{path}: {e.strerror}; its directory must be there and writable for us, the file not another user's"
+            ) from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            os.close(lock)
+            raise ChannelError(f"{path}: held by another process; stop that one or use another run directory") from e
+        if _is_still_there(path, lock):
+            return lock
+        os.close(lock)  # its holder removed it between our two calls: what we hold is nobody's lock any more
+    raise ChannelError(f"{path}: comes and goes; another process starts and ends all the time, stop that one first")
+
+
+def _is_still_there(path: Path, lock: int) -> bool:
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as e:
-        raise ChannelError(f"{path}: {e.strerror}; the run directory must exist and be writable for us") from e
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
-        os.close(lock)
-        raise ChannelError(f"{path}: held by another process; stop that one first or use another run directory") from e
-    return lock
+        return os.path.samestat(path.stat(), os.fstat(lock))
+    except FileNotFoundError:
+        return False
 
 
 def _bind(path: Path) -> socket.socket:

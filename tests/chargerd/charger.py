@@ -130,34 +130,14 @@ class World:
         assert self.evse.contacts_closed, self.status.why_not
 
 
-class Process:
-    """A running `chargerd control`, seen as the station sees it, with the desk of its plant."""
+class Bystander:
+    """A running control process seen as the station sees it (in its place), with the desk of the simulated plant."""
 
-    def __init__(self, run_dir: Path, board: Path = BENCH, env: dict[str, str] | None = None) -> None:
+    def __init__(self, run_dir: Path, trusted_uids: frozenset[int] | None = None) -> None:
         self.run_dir = run_dir
-        self.desk_path = run_dir / "desk.sock"
-        self.log_path = run_dir / "control.log"
-        self.station = StationEnd(run_dir)
+        self.station = StationEnd(run_dir, trusted_uids)
         self.statuses: list[Status] = []
         self._seq = 0
-        with self.log_path.open("ab") as log:
-            self.popen = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "chargerd",
-                    "control",
-                    "--board",
-                    board,
-                    "--run",
-                    run_dir,
-                    "--desk",
-                    self.desk_path,
-                ],
-                stderr=log,
-                cwd=ROOT,
-                env=os.environ | (env or {}),
-            )
 
     def __enter__(self) -> Self:
         return self
@@ -166,20 +146,25 @@ class Process:
         self.close()
 
     @property
-    def log(self) -> str:
-        return self.log_path.read_text()
-
-    @property
     def status(self) -> Status:
         return self.statuses[-1]
+
+    @property
+    def log(self) -> str:
+        return ""
+
+    def may_go_on(self) -> bool:
+        """Whether waiting makes sense."""
+        return True
 
     def desk(self, verb: str, **values: object) -> Any:
         """One request to the plant; its reply, which must be ok."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as desk:
             desk.settimeout(10)
-            desk.connect(str(self.desk_path))
+            desk.connect(str(self.run_dir / "desk.sock"))
             desk.sendall(msgspec.json.encode({"verb": verb, **values}) + b"\n")
-            reply = msgspec.json.decode(desk.makefile("rb").readline())
+            with desk.makefile("rb") as replies:
+                reply = msgspec.json.decode(replies.readline())
         assert reply["ok"], reply
         return reply
 
@@ -191,7 +176,7 @@ class Process:
         began = time.monotonic()
         due = began
         while time.monotonic() < began + bound_s:
-            assert self.popen.poll() is None, self.log
+            assert self.may_go_on(), self.log
             if amps is not None and time.monotonic() >= due:
                 due += 1.0
                 self._seq += 1
@@ -211,6 +196,33 @@ class Process:
         self.desk("ev_ready", evse=1)
         self.wait_for(lambda status: status.evses[0].relay_closed is True, amps)
 
+    def close(self) -> None:
+        self.station.close()
+
+
+class Process(Bystander):
+    """`chargerd control`, started here, on a simulated board."""
+
+    def __init__(self, run_dir: Path, board: Path = BENCH, env: dict[str, str] | None = None) -> None:
+        super().__init__(run_dir)
+        self._log_path = run_dir / "control.log"
+        desk = run_dir / "desk.sock"
+        with self._log_path.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "chargerd", "control", "--board", board, "--run", run_dir, "--desk", desk],
+                stderr=log,
+                cwd=ROOT,
+                env=os.environ | (env or {}),
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text()
+
+    def may_go_on(self) -> bool:
+        """Whether it still runs."""
+        return self.popen.poll() is None
+
     def stop(self, number: signal.Signals = signal.SIGTERM, bound_s: float = 30.0) -> int:
         self.popen.send_signal(number)
         return self.popen.wait(bound_s)
@@ -219,4 +231,4 @@ class Process:
         if self.popen.poll() is None:
             self.popen.kill()
             self.popen.wait()
-        self.station.close()
+        super().close()

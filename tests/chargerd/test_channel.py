@@ -5,6 +5,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_either_side_may_start_first_and_be_restarted(tmp_path: Path) -> None:
     assert station.latest_status() == some_status(4)
     control.close()
     station.close()
-    assert not list(tmp_path.glob("*.sock"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> None:
@@ -166,15 +167,41 @@ def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_second_control_process_is_refused_and_told_what_to_do(tmp_path: Path, control: ControlEnd) -> None:
-    with pytest.raises(ChannelError, match=r"control\.sock\.lock: held by another process; stop that one first"):
+    with pytest.raises(ChannelError, match=r"control\.sock\.lock: held by another process; stop that one"):
         ControlEnd(tmp_path)
     send_raw(tmp_path, msgspec.msgpack.encode(some_orders()))
     assert control.latest_orders() == some_orders()
 
 
 def test_a_missing_run_directory_is_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ChannelError, match=r"nowhere/control\.sock\.lock: No such file or directory; the run dir"):
+    with pytest.raises(ChannelError, match=r"nowhere/control\.sock\.lock: No such file or directory; its dir"):
         ControlEnd(tmp_path / "nowhere")
+
+
+def test_of_two_that_start_and_stop_all_the_time_never_both_have_the_directory(tmp_path: Path) -> None:
+    holding, most, opened = 0, 0, 0
+
+    def start_and_stop() -> None:
+        nonlocal holding, most, opened
+        for _ in range(300):
+            try:
+                end = ControlEnd(tmp_path)
+            except ChannelError:
+                continue
+            holding += 1
+            most = max(most, holding)
+            opened += 1
+            holding -= 1
+            end.close()
+
+    threads = [threading.Thread(target=start_and_stop) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert opened > 300
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_path_too_long_for_a_socket_is_named_and_leaves_no_lock(tmp_path: Path) -> None:

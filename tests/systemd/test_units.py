@@ -54,7 +54,8 @@ def test_the_check_itself_notices_a_mistyped_key(units: Path) -> None:
 def test_a_unit_is_exposed_no_more_than_it_has_to_be(service: str) -> None:
     allowed = LEAST_EXPOSED[service] + (ALLOWED_FROM_NOW if systemd_version() > 252 else 0.0)
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={round(allowed * 10)}", str(UNITS / service)],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={round(allowed * 10)}",
+         str(UNITS / service)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout.splitlines()[-1]

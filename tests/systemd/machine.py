@@ -1,0 +1,163 @@
+"""A machine to install on: a real Debian with a real systemd as its PID 1, in systemd-nspawn.
+
+The root is made once by mmdebstrap and kept under XDG_CACHE_HOME, named by release and packages. Each boot lays a
+volatile layer over it, so nothing of a test stays behind. Our files are bound to where an installer puts them.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RELEASES = {(3, 11): "bookworm", (3, 13): "trixie"}
+"""The Debian release with the Python of our virtual environment, whose packages the machine uses as they are."""
+
+PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2")
+
+BOOT_BOUND_S = 30.0
+
+
+def why_not_here() -> str | None:
+    """Why this machine cannot carry another one, in one line; None: it can."""
+    if os.geteuid() != 0:
+        return "systemd in a container needs root: run the tests as root (CI does)"
+    if sys.version_info[:2] not in RELEASES:
+        return f"no Debian release has Python {sys.version_info.major}.{sys.version_info.minor}: use 3.11 or 3.13"
+    return None
+
+
+def cached_root() -> Path:
+    """The root file system, made when it is not there yet (about half a minute and 250 MB)."""
+    release = RELEASES[sys.version_info[:2]]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chargerd-tests"
+    root = cache / "-".join((release, *PACKAGES))
+    if not root.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = root.with_name(f"{root.name}.{os.getpid()}")
+        made = subprocess.run(
+            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(unfinished)],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if made.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise AssertionError(f"mmdebstrap could not make {root}:\n{made.stderr[-2000:]}")
+        unfinished.rename(root)
+    return root
+
+
+class Machine:
+    """One booted machine. Commands run in it as root."""
+
+    def __init__(self, name: str, binds: dict[Path, str], log: Path) -> None:
+        """`binds`: what of ours -> where it appears, read-only."""
+        with log.open("wb") as output:
+            self._nspawn = subprocess.Popen(
+                [
+                    "systemd-nspawn", "--quiet", f"--directory={cached_root()}", "--volatile=overlay",
+                    f"--machine={name}", "--private-network", "--console=pipe", "--register=no", "--keep-unit",
+                    *(f"--bind-ro={source}:{target}" for source, target in binds.items()), "--boot",
+                ],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        self._log = log
+        self.leader = 0
+        wait_until(self._is_up, BOOT_BOUND_S, lambda: log.read_text(errors="replace"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @property
+    def root(self) -> Path:
+        """The machine's root directory as seen from here: its sockets can be used through it."""
+        return Path(f"/proc/{self.leader}/root")
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command in the machine prints."""
+        done = subprocess.run(
+            ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", *command],
+            capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def show(self, unit: str, field: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", unit, f"--property={field}", "--value").strip()
+
+    def main_pid(self, unit: str) -> int:
+        """The process of a unit, as numbered in the machine; 0: none."""
+        return int(self.show(unit, "MainPID"))
+
+    def kill(self, unit: str, signal_name: str) -> None:
+        """Send a signal to the unit's main process."""
+        self.run("systemctl", "kill", "--kill-whom=main", f"--signal={signal_name}", unit)
+
+    def journal(self, *match: str) -> list[dict[str, str]]:
+        """The journal's entries that match, oldest first, as field -> text."""
+        lines = self.run("journalctl", "--output=json", "--no-pager", "--quiet", *match).splitlines()
+        entries = [msgspec.json.decode(line) for line in lines]
+        return [{name: str(value) for name, value in entry.items()} for entry in entries]
+
+    def close(self) -> None:
+        """Power off, without manners if need be."""
+        if self._nspawn.poll() is None:
+            self._nspawn.send_signal(signal.SIGTERM)
+            try:
+                self._nspawn.wait(15)
+            except subprocess.TimeoutExpired:
+                self._nspawn.kill()
+                self._nspawn.wait()
+
+    def _is_up(self) -> bool:
+        assert self._nspawn.poll() is None, self._log.read_text(errors="replace")
+        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
+        if not children:
+            return False
+        self.leader = int(children[0])
+        return self.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded")
+
+
+def installed(folder: Path) -> dict[Path, str]:
+    """What an installation puts in place, source -> target; what has to be made first is made below `folder`."""
+    program = folder / "bin" / "chargerd"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        "#!/usr/bin/python3 -I\n"
+        "import sys\n"
+        'sys.path[:0] = ["/opt/chargerd/src", "/opt/chargerd/lib"]\n'
+        "from chargerd.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    program.chmod(0o755)
+    binds = {program.parent: "/opt/chargerd/bin", Path(sysconfig.get_path("platlib")): "/opt/chargerd/lib"}
+    for package in ("chargerd", "hal", "firmware"):
+        binds[ROOT / package] = f"/opt/chargerd/src/{package}"
+    systemd = ROOT / "systemd"
+    for unit in systemd.glob("*.service"):
+        binds[unit] = f"/etc/systemd/system/{unit.name}"
+    binds[systemd / "chargerd.sysusers"] = "/usr/lib/sysusers.d/chargerd.conf"
+    binds[systemd / "chargerd.tmpfiles"] = "/usr/lib/tmpfiles.d/chargerd.conf"
+    binds[systemd / "60-chargerd.rules"] = "/usr/lib/udev/rules.d/60-chargerd.rules"
+    return binds
+
+
+def wait_until(condition: Callable[[], bool], bound_s: float, explain: Callable[[], str]) -> float:
+    """Until `condition` holds; the seconds it took. AssertionError with `explain()` after `bound_s`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + bound_s, f"not within {bound_s} s:\n{explain()}"
+        time.sleep(0.05)
+    return time.monotonic() - began
