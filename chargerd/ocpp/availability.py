@@ -102,9 +102,6 @@ class Availability(Block):
 
     def on_start(self, now: Now) -> None:
         self._flags.reload()
-        for evse_id in self.ctx.evse_ids:
-            if self._transactions.running(evse_id) is None:
-                self._flags.leave_now(evse_id)
         self._review(now)
 
     def on_link_up(self, now: Now) -> None:
@@ -129,9 +126,7 @@ class Availability(Block):
             case RegistrationChanged(Registration.ACCEPTED):
                 self._states.forget_told(now.utc)  # B01.FR.05
                 self._heartbeats.begin(now)
-            case TransactionEnded(evse_id):
-                self._flags.leave_now(evse_id)  # G03.FR.05, G04.FR.06
-            case TransactionStarted():
+            case TransactionStarted() | TransactionEnded():
                 pass
             case _:
                 return
@@ -187,6 +182,8 @@ class Availability(Block):
     def _review(self, now: Now) -> None:
         """Bring service and states up to date and tell what the CSMS does not know."""
         for evse_id in self.ctx.evse_ids:
+            if self._transactions.running(evse_id) is None:
+                self._flags.leave_now(evse_id)  # G03.FR.05, G04.FR.06
             self.ctx.orders.set_available(evse_id, self._flags.is_operative(evse_id))
             self._states.enter(evse_id, self._state_now(evse_id), now.utc)
         if not self.ctx.online:
@@ -204,7 +201,13 @@ class Availability(Block):
             return ConnectorStatus.FAULTED
         if not self._flags.is_operative(evse_id):
             return ConnectorStatus.UNAVAILABLE
-        return ConnectorStatus.OCCUPIED if evse.ev_connected else ConnectorStatus.AVAILABLE
+        if evse.ev_connected:
+            return ConnectorStatus.OCCUPIED
+        if self._flags.is_leaving(evse_id) and self._states.status(evse_id) is not ConnectorStatus.AVAILABLE:
+            return (
+                ConnectorStatus.UNAVAILABLE
+            )  # G01.FR.05: its vehicle has gone, whether its transaction has yet or not
+        return ConnectorStatus.AVAILABLE
 
     def _read_state(self, evse_id: int | None, _connector_id: int | None) -> ConnectorStatus:
         assert evse_id is not None, "can't happen because both variables belong to an EVSE"

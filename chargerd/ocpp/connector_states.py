@@ -37,8 +37,9 @@ class ConnectorStates:
             self._states[evse_id] = ConnectorState(status, now_utc)
 
     def status(self, evse_id: int) -> ConnectorStatus:
-        """The present state."""
-        return self._states[evse_id].status
+        """The state entered last; Unavailable before the first."""
+        state = self._states.get(evse_id)
+        return ConnectorStatus.UNAVAILABLE if state is None else state.status
 
     def untold(self) -> list[tuple[int, ConnectorState]]:
         """(EVSE, state) of which the CSMS has not been told; from now on it counts as told."""

@@ -43,7 +43,7 @@ class AlignedClock:
 
     def __init__(self, interval_s: int, now: Now) -> None:
         self._interval_s = interval_s
-        self._at_utc = now.utc
+        self._at_utc = self._taken_utc = now.utc
         self._due_mono = now.mono
         self.align(now)
 
@@ -52,7 +52,9 @@ class AlignedClock:
         if interval_s is not None:
             self._interval_s = interval_s
         if self._interval_s > 0:
-            self._at_utc = next_aligned(now.utc, self._interval_s)
+            # A clock slewed or set back by a little must not make the last instant come twice.
+            is_again = timedelta(0) < self._taken_utc - now.utc <= timedelta(seconds=LATE_S)
+            self._at_utc = next_aligned(self._taken_utc if is_again else now.utc, self._interval_s)
             self._due_mono = now.mono_at(self._at_utc)
 
     def next_deadline(self) -> float | None:
@@ -63,7 +65,7 @@ class AlignedClock:
         """The aligned instant that has just come; None: none has, or it was missed."""
         if self._interval_s <= 0 or now.mono < self._due_mono:
             return None
-        at_utc = self._at_utc
+        at_utc = self._taken_utc = self._at_utc
         self.align(now)
         return at_utc if abs((now.utc - at_utc).total_seconds()) <= LATE_S else None
 

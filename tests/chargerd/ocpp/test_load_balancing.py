@@ -9,7 +9,7 @@ from chargerd.ocpp.load_balancing import YIELD_S, Balancer, held_back, shares
 
 
 @pytest.mark.parametrize(
-    ("total", "wishes", "expected"),
+    "total, wishes, expected",
     [
         (32.0, [32.0, 32.0], [16.0, 16.0]),
         (32.0, [32.0], [32.0]),

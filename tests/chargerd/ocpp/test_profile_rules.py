@@ -251,4 +251,4 @@ def test_every_rule_of_the_file_is_asked() -> None:
         callable(it) and getattr(it, "__annotations__", {}).get("proposal") is Proposal
     )
     public = {name for name, it in vars(profile_rules).items() if takes_a_proposal(it) and not name.startswith("_")}
-    assert public - {"why_not"} == {rule.__name__ for rule in RULES}  # type: ignore[attr-defined]
+    assert public - {"why_not"} == {rule.__name__ for rule in RULES}

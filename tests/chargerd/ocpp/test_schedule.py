@@ -1,4 +1,4 @@
-"""The pure schedule, against the standard's own examples and against an evaluator that looks at every second by itself."""
+"""The pure schedule, against examples of the standard and an evaluator that looks at every second by itself."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -192,7 +192,7 @@ def test_K01_FR_42_a_relative_schedule_stands_at_its_first_period_while_nobody_c
     assert next_change_ms([relative], None, NOON_MS) is None
 
 
-@pytest.mark.parametrize(("phases", "amps"), [(None, 10.0), (3, 10.0), (1, 30.0)])
+@pytest.mark.parametrize("phases, amps", [(None, 10.0), (3, 10.0), (1, 30.0)])
 def test_K01_FR_50_watts_are_shared_by_the_phases_that_the_period_names(phases: int | None, amps: float) -> None:
     assert amps_at([profile({0: 6900.0}, unit=ChargingRateUnit.W, phases=phases)], 0.0) == amps
 
@@ -215,7 +215,7 @@ def test_an_allowance_in_watts_counts_all_its_phases() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "rounded"),
+    "value, rounded",
     [(15.942028985, 15.9), (16.0, 16.0), (15.999, 15.9), (6.1, 6.1), (0.0, 0.0), (-1.0, 0.0), (10.0 - 1e-9, 10.0)],
 )
 def test_a_limit_is_rounded_down_to_a_tenth_and_floating_point_costs_nothing(value: float, rounded: float) -> None:

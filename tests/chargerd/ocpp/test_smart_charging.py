@@ -138,7 +138,7 @@ def test_a_limit_in_watts_is_rounded_down_to_a_tenth_of_an_ampere() -> None:
     assert csms_amps(rig) == 15.9
 
 
-@pytest.mark.parametrize(("limit", "amps"), [(0.0, 0.0), (5.9, 0.0), (6.0, 6.0)])
+@pytest.mark.parametrize("limit, amps", [(0.0, 0.0), (5.9, 0.0), (6.0, 6.0)])
 def test_a_limit_below_what_a_pilot_can_offer_means_none(limit: float, amps: float) -> None:
     rig = station()
     set_profile(rig, {0: limit})
@@ -306,7 +306,7 @@ def test_K08_FR_04_the_composite_of_a_transaction_is_the_test_vector_of_purposes
     transaction_id = charging(rig)
     set_profile(rig, {0: 10}, evse_id=0, purpose="ChargingStationMaxProfile")
     set_profile(rig, {0: 6, 60: 10, 120: 8, 180: 15, 260: 8}, duration=300, id=2)
-    tx = {"purpose": "TxProfile", "transactionId": transaction_id, "id": 3}
+    tx: dict[str, Any] = {"purpose": "TxProfile", "transactionId": transaction_id, "id": 3}
     set_profile(rig, {0: 8, 50: 11, 140: 16, 200: 6, 240: 12}, duration=260, **tx)
     answer = rig.call("GetCompositeSchedule", evseId=1, duration=400, chargingRateUnit="A")
     assert periods(answer) == {0: 8, 50: 10, 200: 6, 240: 10, 260: 8, 300: 10}
@@ -359,7 +359,7 @@ def shelf(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("evse_id", "criteria", "ids"),
+    "evse_id, criteria, ids",
     [
         (None, {"chargingProfilePurpose": "TxDefaultProfile"}, [2, 3, 4, 5]),
         (0, {"chargingProfilePurpose": "TxDefaultProfile"}, [2]),
@@ -419,7 +419,7 @@ def test_K10_FR_03_a_profile_is_cleared_by_its_id_and_the_limit_goes_with_it() -
 
 
 @pytest.mark.parametrize(
-    ("criteria", "left"),
+    "criteria, left",
     [
         ({"evseId": 2}, [1, 2, 3]),
         ({"evseId": 2, "stackLevel": 2}, [1, 2, 3, 4]),
