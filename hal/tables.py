@@ -69,7 +69,9 @@ def check_keys(table: Mapping[str, object], known: Iterable[str], place: str) ->
     names = list(known)
     for key in table:
         if key not in names:
-            raise BoardError(place, f"unknown key '{key}'", f"{did_you_mean(key, names)}known keys: {', '.join(names)}")
+            raise BoardError(
+                place, f"unknown key '{key}'", f"{did_you_mean(key, names)}known keys: {', '.join(names) or 'none'}"
+            )
 
 
 def did_you_mean(typed: str, choices: Iterable[str]) -> str:

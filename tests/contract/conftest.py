@@ -1,0 +1,65 @@
+"""Each suite states the contract of one role (`ROLE`) and runs on all its backends, on a real board with --board.
+
+pytest tests/contract --board my-board.toml              reads, and moves lock and lights
+pytest tests/contract --board my-board.toml --energise   closes the contactor as well: nothing may be connected
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hal.board import Board, load_board, open_board
+from tests.contract.stands import BACKENDS, Stand
+from tests.hal.plants import World
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("contract", "HAL contract suites")
+    group.addoption("--board", metavar="FILE", help="run the contract suites on the devices of this board as well")
+    group.addoption("--energise", action="store_true", help="let the suites close the contactors of --board")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "energises: closes the contactor; on hardware only with --energise")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One run for each backend of the suite's role, and one for each EVSE of the board that has such a device."""
+    if "stand" not in metafunc.fixturenames:
+        return
+    role = metafunc.module.ROLE
+    params: list[tuple[str, str | int]] = [(role, backend) for backend in BACKENDS[role]]
+    path = metafunc.config.getoption("--board", None)
+    switches = metafunc.definition.get_closest_marker("energises") is not None
+    if path and (not switches or metafunc.config.getoption("--energise")):
+        for index, evse in enumerate(load_board(path).evses):
+            params += [(role, index) for device in evse.devices if device.role == role]
+    metafunc.parametrize("stand", params, indirect=True, ids=[str(backend) for _, backend in params])
+
+
+@pytest.fixture(scope="session")
+def hardware(pytestconfig: pytest.Config) -> Iterator[Board | None]:
+    """The open board of --board, left in its safe state."""
+    path = pytestconfig.getoption("--board", None)
+    if path is None:
+        yield None
+        return
+    board = open_board(load_board(path))
+    yield board
+    assert board.safe_state() == []
+    board.close()
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest, hardware: Board | None) -> Iterator[Stand[Any]]:
+    role, backend = request.param
+    if isinstance(backend, int):
+        assert hardware is not None
+        board_device = getattr(hardware.evses[backend], role)
+        yield Stand(board_device, hardware.facts.evses[backend], time.monotonic, time.sleep)
+        return
+    world = World(noise=1.0)
+    with BACKENDS[role][backend](world) as device:
+        yield Stand(device, world.evse.facts, world.monotonic, world.wait)

@@ -1,0 +1,106 @@
+"""What a contract suite gets: one device of one backend, its clock, and how to let time pass on it."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from hal.drivers import _blueprint, meter_modbus
+from hal.interfaces import (
+    Indicator,
+    Lock,
+    Meter,
+    Pilot,
+    Proximity,
+    Relays,
+    ResidualCurrent,
+    Thermometer,
+    TokenReader,
+)
+from hal.sim import devices
+from hal.sim.meter_server import MeterServer
+from hal.types import EvseFacts
+from tests.hal.drivers.relay_board import relay_board
+from tests.hal.plants import World
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class Stand(Generic[D]):
+    """A device under contract. `wait`: lets seconds pass on its clock, by sleeping only where the device is real."""
+
+    device: D
+    facts: EvseFacts
+    monotonic: Callable[[], float]
+    wait: Callable[[float], None]
+
+    def took_s(self, call: Callable[[], object]) -> float:
+        """The median of the real time that 11 calls take."""
+        times = []
+        for _ in range(11):
+            begin = time.monotonic()
+            call()
+            times.append(time.monotonic() - begin)
+        return sorted(times)[5]
+
+
+Maker = Callable[[World], AbstractContextManager[object]]
+
+
+def sim(window: Callable[..., object], role: str) -> Maker:
+    @contextlib.contextmanager
+    def make(world: World) -> Iterator[object]:
+        yield window(world.evse, world.slot(role))
+
+    return make
+
+
+@contextlib.contextmanager
+def blueprint_relays(world: World) -> Iterator[Relays]:
+    with relay_board(world) as port:
+        settings = _blueprint.Settings(port=port.path, timeout_ms=200)
+        driver = _blueprint.SerialRelays(settings, world.slot("relays"))
+        yield driver
+        driver.close()
+
+
+@contextlib.contextmanager
+def modbus_meter(world: World) -> Iterator[Meter]:
+    with tempfile.TemporaryDirectory() as run:
+        server = MeterServer(world.evse, "eastron_sdm630", 1, Path(run) / "meter")
+        settings = meter_modbus.Settings(map="eastron_sdm630", port=f"{run}/meter")
+        driver = meter_modbus.ModbusMeter(settings, world.slot("meter"))
+        yield driver
+        driver.close()
+        server.close()
+
+
+BACKENDS: dict[str, dict[str, Maker]] = {
+    "pilot": {"sim": sim(devices.SimPilot, "pilot")},
+    "relays": {"sim": sim(devices.SimRelays, "relays"), "_blueprint": blueprint_relays},
+    "meter": {"sim": sim(devices.SimMeter, "meter"), "meter_modbus": modbus_meter},
+    "proximity": {"sim": sim(devices.SimProximity, "proximity")},
+    "lock": {"sim": sim(devices.SimLock, "lock")},
+    "residual": {"sim": sim(devices.SimResidual, "residual")},
+    "thermometer": {"sim": sim(devices.SimThermometer, "thermometer")},
+    "indicator": {"sim": sim(devices.SimIndicator, "indicator")},
+    "reader": {"sim": sim(devices.SimReader, "reader")},
+}
+"""Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line."""
+
+INTERFACES = {
+    "pilot": Pilot,
+    "relays": Relays,
+    "meter": Meter,
+    "proximity": Proximity,
+    "lock": Lock,
+    "residual": ResidualCurrent,
+    "thermometer": Thermometer,
+    "indicator": Indicator,
+    "reader": TokenReader,
+}
