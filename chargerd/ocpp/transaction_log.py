@@ -9,6 +9,7 @@ import msgspec
 
 from chargerd.clock import Now
 from chargerd.ocpp.block import StationContext
+from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import (
     ChargingState,
     Measurand,
@@ -52,6 +53,7 @@ class TransactionLog:
         begin = ReadingContext.TRANSACTION_BEGIN
         values = self._meter_values.sampled(tx.evse_id, TX_STARTED_MEASURANDS, begin, now)  # E01.FR.09
         self._meter_values.transaction_began(tx.evse_id, now)
+        self._ctx.note(Severity.INFO, f"transactions: {tx.transaction_id} started at EVSE {tx.evse_id} ({trigger})")
         return self._event(tx, TransactionEventEnum.STARTED, trigger, now, values=values)
 
     def update(
@@ -94,6 +96,8 @@ class TransactionLog:
 
     def _last_event(self, tx: OpenTransaction, ending: Ending, now: Now, values: tuple[MeterValue, ...]) -> None:
         reason = tx.stopped_reason or ending.reason
+        what = f"transactions: {tx.transaction_id} ended at EVSE {tx.evse_id} ({ending.trigger}, {reason})"
+        self._ctx.note(Severity.INFO, what)
         tx = msgspec.structs.replace(tx, grant=None)
         self._event(
             tx, TransactionEventEnum.ENDED, ending.trigger, now, token=ending.token, values=values, reason=reason

@@ -136,3 +136,10 @@ def test_two_evses_have_transactions_of_their_own() -> None:
     assert rig.orders(2).permit
     assert not rig.orders(1).permit
     assert [event["seqNo"] for event in rig.events()] == [0, 0, 1]
+
+
+def test_begin_and_end_are_lines_in_the_log() -> None:
+    rig = charging(Rig(WHOLE))
+    rig.unplug()
+    lines = [note for note in rig.notes() if note.startswith("transactions:")]
+    assert [line.split()[2] for line in lines] == ["started", "ended"]
