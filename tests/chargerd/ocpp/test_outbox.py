@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chargerd.clock import ManualClock, Now
 from chargerd.ocpp import outbox
@@ -324,3 +326,37 @@ def test_any_request_can_be_queued() -> None:
     request = Authorize(id_token=IdToken(id_token="null", type=IdTokenEnum.CENTRAL))
     peer.within(lambda now: peer.ctx.queue(request, now, "x"))
     assert peer.taken()[3] == {"idToken": {"idToken": "null", "type": "Central"}}
+
+
+actions = st.lists(st.sampled_from(["queue", "answer", "lose link", "link", "time", "restart"]), max_size=60)
+
+
+@given(actions)
+def test_whatever_the_link_does_every_message_arrives_in_order_and_none_is_skipped(steps: list[str]) -> None:
+    store = Store(":memory:")
+    peer = make_peer(store)
+    queued = 0
+    arrived: list[int] = []
+    for step in [*steps, "link", *["answer"] * 60]:
+        match step:
+            case "queue":
+                queue(peer, queued)
+                queued += 1
+            case "answer" if peer.frames:
+                frame = peer.taken()
+                arrived.append(frame[3]["seqNo"])
+                peer.answer(frame, TransactionEventResponse())
+            case "lose link" if peer.ctx.link_up:
+                arrived += [frame[3]["seqNo"] for frame in peer.frames]  # sent, but the answer never came
+                peer.frames.clear()
+                peer.link_down()
+            case "link" if not peer.ctx.link_up:
+                online(peer)
+            case "time":
+                peer.pass_time(20.0)
+            case "restart":
+                arrived += [frame[3]["seqNo"] for frame in peer.frames]
+                peer = make_peer(store)
+    assert sorted(set(arrived)) == list(range(queued))
+    assert arrived == sorted(arrived)
+    assert store.count(QUEUE) == 0
