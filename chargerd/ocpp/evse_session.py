@@ -132,7 +132,7 @@ class EvseSession:
         is_news, self.connected, self._doubtful = not self.connected, True, False
         self._plug = plug
         if self.tx is not None:
-            self.tx = msgspec.structs.replace(self.tx, plug=plug)
+            self.tx = self._log.keep(msgspec.structs.replace(self.tx, plug=plug), now)
         if not is_news:
             if self.tx is None:
                 self._ctx.store.put(ENDED_PLUGS, str(self.evse_id), plug)
@@ -273,6 +273,7 @@ class EvseSession:
             self.unplug(now)
             return
         self._energy = is_energy_on(evse)
+        self._settled_at_mono = None if self._energy else now.mono + SETTLE_S
         if self.tx is not None and self.tx.ending is not None:
             self._begin_end(self.tx.ending, now)
         else:
@@ -431,8 +432,10 @@ class EvseSession:
         if state is ChargingState.EV_CONNECTED or self._settled_at_mono is None or now.mono >= self._settled_at_mono:
             return state
         # The vehicle may yet follow what was offered only now: until then things stand as they stood.
+        had_energy = tx.charging_state is ChargingState.CHARGING
         was_connected = tx.charging_state is not ChargingState.IDLE
-        return tx.charging_state if was_connected else ChargingState.EV_CONNECTED
+        unmoved = tx.charging_state if was_connected else ChargingState.EV_CONNECTED
+        return state if had_energy else unmoved
 
     def _present_plug(self) -> PlugIn:
         status = self._ctx.status

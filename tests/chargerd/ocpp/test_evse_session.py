@@ -501,6 +501,17 @@ def test_a_restart_of_the_control_process_suspends_and_resumes() -> None:
     assert len([line for line in rig.story() if line.startswith("Started")]) == 1
 
 
+def test_a_restart_of_the_station_soon_after_one_of_the_control_process_does_not_touch_the_charge() -> None:
+    rig = charging()
+    rig.control_restarts("run-2")
+    rig.plug_in()
+    again = restarted(rig, run_id="run-2")
+    again.link_up()
+    again.charge()
+    assert again.story() == ["Updated ChargingStateChanged Charging"]
+    assert again.orders().permit
+
+
 def test_a_quick_restart_of_the_control_process_is_told_as_our_suspension() -> None:
     rig = charging()
     rig.control_restarts("run-2")

@@ -143,3 +143,28 @@ def test_begin_and_end_are_lines_in_the_log() -> None:
     rig.unplug()
     lines = [note for note in rig.notes() if note.startswith("transactions:")]
     assert [line.split()[2] for line in lines] == ["started", "ended"]
+
+
+def test_E11_FR_01_E11_FR_02_E11_FR_07_what_happens_while_the_link_is_lost_follows_in_order_marked_offline() -> None:
+    rig = charging(Rig(WHOLE))
+    rig.csms.answers["TransactionEvent"] = None
+    rig.ev_pauses()
+    rig.link_down()
+    rig.charge()
+    rig.csms.answers["TransactionEvent"] = {}
+    rig.link_up()
+    rig.unplug()
+    unanswered, *after = rig.events()[3:]
+    assert "offline" not in unanswered
+    assert [(event["seqNo"], event.get("offline", False)) for event in after] == [(3, True), (4, True), (5, False)]
+
+
+def test_E08_FR_04_E08_FR_05_E08_FR_06_E08_FR_07_a_stop_by_token_works_offline() -> None:
+    rig = charging(Rig(tx_settings("EVConnected", "Authorized")))
+    rig.link_down()
+    rig.tap()
+    assert not rig.orders().permit
+    rig.evse_pauses()
+    rig.link_up()
+    assert rig.story()[-1] == "Ended StopAuthorized EVConnected Local"
+    assert rig.events()[-1]["offline"] is True
