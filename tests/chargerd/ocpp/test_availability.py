@@ -107,7 +107,7 @@ def test_G01_a_state_carries_the_time_of_its_begin() -> None:
     assert rig.sent("StatusNotification")[-1]["timestamp"] == "2026-01-01T00:01:30Z"
 
 
-def test_G01_a_fault_is_told_and_outweighs_the_cable_and_the_flags() -> None:
+def test_G03_FR_06_a_faulted_connector_stays_faulted_when_its_evse_goes_out_of_service() -> None:
     rig = ready()
     since = mark(rig)
     rig.fault("over_temperature")
@@ -234,6 +234,16 @@ def test_G03_FR_05_during_a_transaction_it_is_scheduled_and_follows_when_that_ha
     assert not rig.orders().available
 
 
+def test_G01_FR_05_the_vehicle_of_an_evse_that_is_to_leave_goes_and_the_connector_is_unavailable() -> None:
+    settings = tx_settings("EVConnected", "Authorized", StopTxOnEVSideDisconnect="false")
+    rig = ready(settings)
+    charging(rig)
+    assert change(rig, "Inoperative", 1) == "Scheduled"
+    since = mark(rig)
+    rig.unplug()
+    assert told(rig, since) == [(1, "Unavailable")]
+
+
 def test_G03_FR_05_an_evse_that_waits_for_its_cable_stays_available_until_the_transaction_has_ended() -> None:
     rig = ready(tx_settings("Authorized", "Authorized", EVConnectionTimeOut="60"))
     rig.tap()
@@ -265,6 +275,14 @@ def test_G03_FR_07_a_connector_stays_inoperative_when_its_evse_comes_back() -> N
     assert told(rig, since) == []
     change(rig, "Operative", 1, 1)
     assert told(rig, since) == [(1, "Available")]
+
+
+def test_G04_FR_01_without_an_evse_the_whole_station_is_meant() -> None:
+    rig = ready(facts=board(2))
+    since = mark(rig)
+    assert change(rig, "Inoperative") == "Accepted"
+    assert told(rig, since) == [(1, "Unavailable"), (2, "Unavailable")]
+    assert [rig.orders(evse_id).available for evse_id in (1, 2)] == [False, False]
 
 
 def test_G04_FR_06_of_a_whole_station_the_idle_evses_go_at_once_and_the_busy_one_later() -> None:

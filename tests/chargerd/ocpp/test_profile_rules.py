@@ -199,6 +199,10 @@ def test_K01_FR_48_an_evse_that_cannot_switch_refuses_another_phase() -> None:
     assert [refused(on_one_phase(phase)) for phase in (1, 2)] == [None, "InvalidSchedule"]
 
 
+def test_K01_FR_20_an_evse_of_three_phases_cannot_be_told_which_one_to_use() -> None:
+    assert refused(proposal(1, charging_schedule=(schedule(period(number_phases=1, phase_to_use=1)),)))
+
+
 def test_K01_FR_43_fewer_phases_than_the_evse_uses_cannot_be_ensured() -> None:
     one = proposal(1, charging_schedule=(schedule(period(number_phases=1)),))
     assert refused(one) == "InvalidSchedule"

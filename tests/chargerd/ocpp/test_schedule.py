@@ -192,8 +192,14 @@ def test_K01_FR_42_a_relative_schedule_stands_at_its_first_period_while_nobody_c
     assert next_change_ms([relative], None, NOON_MS) is None
 
 
-@pytest.mark.parametrize("phases, amps", [(None, 10.0), (3, 10.0), (1, 30.0)])
-def test_K01_FR_50_watts_are_shared_by_the_phases_that_the_period_names(phases: int | None, amps: float) -> None:
+def test_K01_FR_49_watts_without_a_number_of_phases_are_shared_by_three() -> None:
+    one_phase = Hardware(amps=32.0, phases=1, volts=230.0)
+    watts = profile({0: 6900.0}, unit=ChargingRateUnit.W)
+    assert allowance([watts], None, one_phase, NOON_MS) == Allowance(10.0, 1)
+
+
+@pytest.mark.parametrize("phases, amps", [(3, 10.0), (1, 30.0)])
+def test_K01_FR_50_watts_are_shared_by_the_phases_that_the_period_names(phases: int, amps: float) -> None:
     assert amps_at([profile({0: 6900.0}, unit=ChargingRateUnit.W, phases=phases)], 0.0) == amps
 
 

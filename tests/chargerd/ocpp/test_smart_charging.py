@@ -8,6 +8,14 @@ import pytest
 from chargerd.clock import ManualClock
 from chargerd.limits import Limit
 from chargerd.ocpp.events import TimeStepped
+from chargerd.ocpp.installed_profiles import Installed, InstalledProfiles
+from chargerd.ocpp.messages.enums import (
+    ChargingLimitSource,
+    ChargingProfileKind,
+    ChargingProfilePurpose,
+    ChargingRateUnit,
+)
+from chargerd.ocpp.messages.types import ChargingProfile, ChargingSchedule, ChargingSchedulePeriod
 from chargerd.store import Store
 from tests.chargerd.ocpp.building import Payload, Rig, board
 
@@ -100,6 +108,16 @@ def test_K01_FR_15_a_default_on_one_evse_holds_there_only() -> None:
     rig = station(facts=board(2))
     set_profile(rig, {0: 12.0}, evse_id=2)
     assert [csms_amps(rig, evse_id) for evse_id in (1, 2)] == [None, 12.0]
+
+
+def test_K01_FR_07_after_each_accepted_profile_it_is_decided_anew_which_one_leads() -> None:
+    rig = station()
+    charging(rig)
+    found = []
+    for profile_id, level, amps in ((1, 0, 8.0), (2, 2, 12.0), (3, 1, 10.0)):
+        set_profile(rig, {0: amps}, id=profile_id, stackLevel=level)
+        found.append(csms_amps(rig))
+    assert found == [8.0, 12.0, 12.0]
 
 
 def test_K02_FR_04_a_tx_profile_lifts_a_lower_default() -> None:
@@ -386,6 +404,21 @@ def test_K09_FR_04_the_profiles_that_match_are_reported_evse_by_evse(
     assert [report.get("tbc", False) for report in reports] == [True] * (len(reports) - 1) + [False] * bool(reports)
 
 
+def test_K09_FR_03_a_list_of_ids_leaves_nothing_to_the_other_criteria() -> None:
+    rig = station(facts=board(2))
+    shelf(rig)
+    criteria = {"chargingProfileId": [2], "stackLevel": 9}
+    assert rig.call("GetChargingProfiles", requestId=1, chargingProfile=criteria)["status"] == "Accepted"
+
+
+def test_K09_FR_01_every_report_carries_the_id_of_its_request() -> None:
+    rig = station(facts=board(2))
+    shelf(rig)
+    for request_id in (-5, 2**40):
+        rig.call("GetChargingProfiles", requestId=request_id, chargingProfile={"stackLevel": 1})
+    assert [report["requestId"] for report in rig.sent("ReportChargingProfiles")] == [-5, -5, 2**40, 2**40]
+
+
 def test_K09_FR_02_a_report_of_very_long_profiles_is_split() -> None:
     rig = station()
     for number in (1, 2):
@@ -435,6 +468,56 @@ def test_K10_FR_04_all_that_match_every_criterion_are_cleared(criteria: Payload,
     rig.call("GetChargingProfiles", requestId=1, chargingProfile={"chargingLimitSource": ["CSO"]})
     reports = rig.sent("ReportChargingProfiles")
     assert [one["id"] for report in reports for one in report["chargingProfile"]] == left
+
+
+def with_external(evse_id: int, amps: float) -> Rig:
+    """A station of two EVSEs on which an energy management system has set a limit."""
+    store = Store(":memory:")
+    limited = ChargingProfile(
+        id=-1,
+        stack_level=0,
+        charging_profile_purpose=ChargingProfilePurpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS,
+        charging_profile_kind=ChargingProfileKind.ABSOLUTE,
+        charging_schedule=(
+            ChargingSchedule(
+                id=1,
+                charging_rate_unit=ChargingRateUnit.A,
+                start_schedule=START,
+                charging_schedule_period=(ChargingSchedulePeriod(start_period=0, limit=amps),),
+            ),
+        ),
+    )
+    InstalledProfiles(store).put(Installed(evse_id, ChargingLimitSource.EMS, limited))
+    return station(store=store, facts=board(2))
+
+
+@pytest.mark.parametrize("evse_id, expected", [(0, [14.0, 0.0]), (1, [14.0, None]), (2, [None, 14.0])])
+def test_K11_FR_01_an_external_limit_is_never_exceeded(evse_id: int, expected: list[float | None]) -> None:
+    rig = with_external(evse_id, 14.0)
+    charging(rig, 1)
+    assert [csms_amps(rig, one) for one in (1, 2)] == expected
+
+
+def test_K10_FR_08_external_limits_are_not_cleared_by_criteria() -> None:
+    rig = with_external(1, 14.0)
+    assert rig.call("ClearChargingProfile", chargingProfileCriteria={"evseId": 1})["status"] == "Unknown"
+    assert csms_amps(rig) == 14.0
+
+
+def test_K10_FR_09_an_external_limit_is_not_cleared_by_its_id() -> None:
+    rig = with_external(1, 14.0)
+    assert rig.call("ClearChargingProfile", chargingProfileId=-1)["status"] == "Unknown"
+    assert csms_amps(rig) == 14.0
+
+
+def test_K10_FR_05_after_clearing_the_next_lower_profile_limits_the_running_transaction() -> None:
+    rig = station()
+    charging(rig)
+    set_profile(rig, {0: 10.0}, id=1)
+    set_profile(rig, {0: 8.0}, id=2, stackLevel=1)
+    assert csms_amps(rig) == 8.0
+    rig.call("ClearChargingProfile", chargingProfileId=2)
+    assert csms_amps(rig) == 10.0
 
 
 def test_K10_FR_01_clearing_what_is_not_there_is_unknown() -> None:
