@@ -255,7 +255,7 @@ def board(valid_until_mono: float, count: int = 1) -> Orders:
     return Orders(seq=1, valid_until_mono=valid_until_mono, evses=(PERMITTED,) * count)
 
 
-@pytest.mark.parametrize("left_s", [0.0, 0.02, ORDERS_LEASE_S])
+@pytest.mark.parametrize("left_s", [0.0, 0.02, ORDERS_LEASE_S, ORDERS_LEASE_S + 1.0])
 def test_orders_hold_while_their_lease_runs(left_s: float) -> None:
     assert valid_orders(board(NOW + left_s), 1, NOW) is PERMITTED
 
