@@ -1,33 +1,35 @@
 """What the bench has seen lately: one poller asks the rig, any number of pages draw from it."""
 
 import asyncio
+import itertools
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from chargerd.bench.frames import FrameReader, FrameView
 from chargerd.bench.rig import Rig
 from chargerd.bench.verbs import BenchError
 
 SAMPLE_EVERY_S = 0.25
 KEEP_S = 180.0
-FRAMES_KEPT = 300
+FRAMES_KEPT = 100
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One EVSE at one instant: amperes per phase, duty in percent. `amps` None: no meter reading."""
+    """One EVSE at one instant: amperes per phase, duty in percent. None: not known, its process was silent."""
 
     at_ms: int
-    limit_amps: float
-    offered_amps: float
-    duty_percent: float
-    amps: tuple[float, ...] | None
+    limit_amps: float | None = None
+    offered_amps: float | None = None
+    duty_percent: float | None = None
+    amps: tuple[float, ...] | None = None
 
 
 class History:
     """The last KEEP_S seconds of samples per EVSE, the last frames, and the latest status (None: no answer, see
-    `problem`).
+    `problem`). `frame_count`: how many frames there have been, so that a page knows which are new to it.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -35,7 +37,9 @@ class History:
         self.status: dict[str, Any] | None = None
         self.problem = ""
         self.samples: dict[int, deque[Sample]] = {}
-        self.frames: deque[dict[str, Any]] = deque(maxlen=FRAMES_KEPT)
+        self.frames: deque[FrameView] = deque(maxlen=FRAMES_KEPT)
+        self.frame_count = 0
+        self._reader = FrameReader()
         self._frame_seq = -1
 
     async def keep_watching(self) -> None:
@@ -46,20 +50,28 @@ class History:
 
     async def look(self) -> None:
         """Ask once. A process that restarts just now is a problem to show, not an error."""
+        at_ms = int(datetime.now(UTC).timestamp() * 1000)
         try:
             self.status = await self._rig.do("status", {})
             frames = (await self._rig.do("frames", {"after": self._frame_seq}))["frames"]
-            self.problem = ""
         except BenchError as error:
+            # A new station process counts its frames from the start.
             self.status, self.problem, self._frame_seq = None, str(error), -1
+            for evse_id in self.samples:
+                self._keep(evse_id, Sample(at_ms))
             return
+        self.problem = "the control process is silent" if self.status["control_run_id"] is None else ""
         for frame in frames:
-            self.frames.append(frame)
             self._frame_seq = frame["seq"]
-        at_ms = int(datetime.now(UTC).timestamp() * 1000)
+            self.frames.append(self._reader.read(frame))
+            self.frame_count += 1
         for evse in self.status["evses"]:
-            if evse["charging"] is not None:
-                self._keep(evse["evse_id"], _sample(evse["charging"], at_ms))
+            self._keep(evse["evse_id"], _sample(evse["charging"], at_ms))
+
+    def frames_after(self, count: int) -> list[FrameView]:
+        """The frames that came after the first `count`, as far as they are kept."""
+        new = min(self.frame_count - count, len(self.frames))
+        return list(itertools.islice(self.frames, len(self.frames) - new, None))
 
     def _keep(self, evse_id: int, sample: Sample) -> None:
         samples = self.samples.setdefault(evse_id, deque())
@@ -68,7 +80,9 @@ class History:
             samples.popleft()
 
 
-def _sample(charging: dict[str, Any], at_ms: int) -> Sample:
+def _sample(charging: dict[str, Any] | None, at_ms: int) -> Sample:
+    if charging is None:
+        return Sample(at_ms)
     meter = charging["meter"]
     return Sample(
         at_ms=at_ms,

@@ -2,7 +2,13 @@
 page use it.
 """
 
+import json
+import math
+from collections.abc import Mapping
+
 import msgspec
+
+Value = int | float | str | dict[str, object] | tuple[str, ...]
 
 
 class BenchError(Exception):
@@ -10,11 +16,14 @@ class BenchError(Exception):
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One argument of a verb. `default` None: it must be given."""
+    """One argument of a verb. `default` None: it must be given, unless it is `optional`: then it is left out.
+
+    As words, a `dict` is one JSON object and takes the rest of the line, a `tuple` is names with commas between.
+    """
 
     name: str
-    kind: type[int] | type[float] | type[str]
-    default: int | float | str | None = None
+    kind: type[int] | type[float] | type[str] | type[dict[str, object]] | type[tuple[str, ...]]
+    default: Value | None = None
     optional: bool = False
 
 
@@ -32,7 +41,17 @@ _EVSE = Argument("evse", int, 1)
 VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (
-        Verb("plug_in", "plant", "plug the car in", (_EVSE,)),
+        Verb(
+            "plug_in",
+            "plant",
+            "plug a car in: rating of its cable, its phases, its habits (ignores_limit,slow_to_follow …)",
+            (
+                _EVSE,
+                Argument("amps", float, optional=True),
+                Argument("phases", int, optional=True),
+                Argument("quirks", tuple, optional=True),
+            ),
+        ),
         Verb("plug_out", "plant", "unplug the car", (_EVSE,)),
         Verb("ev_ready", "plant", "the car asks for energy (state C)", (_EVSE,)),
         Verb("ev_pause", "plant", "the car pauses (state B)", (_EVSE,)),
@@ -49,7 +68,12 @@ VERBS: dict[str, Verb] = {
             "hold a card to the reader",
             (_EVSE, Argument("uid", str, "04A1B2C3"), Argument("kind", str, "ISO14443")),
         ),
-        Verb("fault", "plant", "break something", (_EVSE, Argument("name", str))),
+        Verb(
+            "fault",
+            "plant",
+            "break something; some faults take a value ('faults' names them all)",
+            (_EVSE, Argument("name", str), Argument("value", float, optional=True)),
+        ),
         Verb("clear_fault", "plant", "mend it", (_EVSE, Argument("name", str))),
         Verb("faults", "plant", "what can break, in words"),
         Verb("plant", "plant", "the simulated world as it is"),
@@ -70,7 +94,7 @@ VERBS: dict[str, Verb] = {
             "csms_call",
             "csms",
             "send any request: its action and payload",
-            (Argument("action", str), Argument("payload", str, "{}")),
+            (Argument("action", str), Argument("payload", dict, {})),
         ),
         Verb("status", "rig", "everything at once"),
         Verb("kill", "rig", "SIGKILL one process: control or station", (Argument("process", str),)),
@@ -78,35 +102,46 @@ VERBS: dict[str, Verb] = {
 }
 
 
-def arguments_from_words(name: str, words: list[str]) -> dict[str, int | float | str]:
+def request_from_line(line: str) -> tuple[Verb, dict[str, Value]]:
+    """`limit 1 10` -> the verb `limit` and {"evse": 1, "amps": 10.0}. Raises BenchError."""
+    name, *rest = line.split(maxsplit=1)
+    verb = find(name)
+    # JSON has blanks of its own, so the last argument takes all that is left.
+    takes_rest = bool(verb.arguments) and verb.arguments[-1].kind is dict
+    words = rest[0].split(maxsplit=len(verb.arguments) - 1 if takes_rest else -1) if rest else []
+    return verb, arguments_from_words(verb.name, words)
+
+
+def arguments_from_words(name: str, words: list[str]) -> dict[str, Value]:
     """`limit`, ["1", "10"] -> {"evse": 1, "amps": 10.0}. Raises BenchError."""
     verb = find(name)
     if len(words) > len(verb.arguments):
         raise BenchError(f"{verb.name}: too many arguments; usage: {usage(verb)}")
-    given: dict[str, int | float | str] = {}
+    given: dict[str, object] = {}
     for argument, word in zip(verb.arguments, words, strict=False):
         try:
-            given[argument.name] = argument.kind(word)
+            given[argument.name] = _from_word(argument, word)
         except ValueError as error:
-            raise BenchError(
-                f"{verb.name}: {argument.name}: {word!r} is no {argument.kind.__name__}; usage: {usage(verb)}"
-            ) from error
+            raise _wrong_kind(verb, argument, word) from error
     return complete(verb, given)
 
 
-def complete(verb: Verb, given: dict[str, int | float | str]) -> dict[str, int | float | str]:
-    """`given` with the defaults filled in. Raises BenchError for what is missing or unknown."""
+def complete(verb: Verb, given: Mapping[str, object]) -> dict[str, Value]:
+    """`given`, each value of its argument's kind, with the defaults filled in. Raises BenchError for what is missing,
+    unknown or of another kind.
+    """
     known = {argument.name for argument in verb.arguments}
     unknown = sorted(set(given) - known)
     if unknown:
         raise BenchError(f"{verb.name}: unknown argument {unknown[0]!r}; usage: {usage(verb)}")
-    full = dict(given)
+    full: dict[str, Value] = {}
     for argument in verb.arguments:
-        if argument.name in full or argument.optional:
+        value = given.get(argument.name, argument.default)
+        if value is None and argument.optional:
             continue
-        if argument.default is None:
+        if value is None:
             raise BenchError(f"{verb.name}: {argument.name} is missing; usage: {usage(verb)}")
-        full[argument.name] = argument.default
+        full[argument.name] = _of_kind(verb, argument, value)
     return full
 
 
@@ -125,3 +160,38 @@ def usage(verb: Verb) -> str:
         for argument in verb.arguments
     ]
     return " ".join([verb.name, *words])
+
+
+_KINDS = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    dict: "JSON object",
+    tuple: "list of names with commas between",
+}
+
+
+def _from_word(argument: Argument, word: str) -> object:
+    """The word as a value of the argument's kind. ValueError: it is none."""
+    if argument.kind is int:
+        return int(word)
+    if argument.kind is float:
+        return float(word)
+    if argument.kind is dict:
+        return json.loads(word)
+    return tuple(word.split(",")) if argument.kind is tuple else word
+
+
+def _of_kind(verb: Verb, argument: Argument, value: object) -> Value:
+    """`value` if it is of the argument's kind. Raises BenchError."""
+    try:
+        right: Value = msgspec.convert(value, argument.kind)
+    except msgspec.ValidationError as error:
+        raise _wrong_kind(verb, argument, value) from error
+    if isinstance(right, float) and not math.isfinite(right):
+        raise _wrong_kind(verb, argument, value)
+    return right
+
+
+def _wrong_kind(verb: Verb, argument: Argument, value: object) -> BenchError:
+    return BenchError(f"{verb.name}: {argument.name}: {value!r} is no {_KINDS[argument.kind]}; usage: {usage(verb)}")
