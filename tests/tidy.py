@@ -149,10 +149,11 @@ TABLE = (
         ("hal.types", *LEAVES, *SHARED, "chargerd.evse.types", "chargerd.report", "chargerd.ctl.*"),
         lazily=("chargerd.*", "hal.*", "firmware.*"),
     ),
+    # The reasons for no energy have their words in one place, the guard's own table; a report reads them there.
     Row(
         "station process",
         ("chargerd/*",),
-        ("hal.types", "firmware.*", *LEAVES, *STATION, "chargerd.evse.types", "chargerd.ocpp.*"),
+        ("hal.types", "firmware.*", *LEAVES, *STATION, "chargerd.evse.types", "chargerd.evse.guard", "chargerd.ocpp.*"),
     ),
 )
 

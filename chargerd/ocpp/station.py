@@ -34,7 +34,7 @@ from chargerd.ocpp.settings import StationConfig
 from chargerd.ocpp.smart_charging import SmartCharging
 from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.variables import Variables
-from chargerd.store import Store
+from chargerd.store import Store, StoreError
 
 ORDERS_EVERY_S = 1.0
 """Orders are renewed this often; the lease of ORDERS_LEASE_S survives many lost ones."""
@@ -237,7 +237,7 @@ class Station:
             raise CallRefused(ErrorCode.NOT_IMPLEMENTED, f"{type(request).__name__} is not implemented")
         try:
             return handler(request, now)
-        except CallRefused:
+        except (CallRefused, StoreError):
             raise
         except Exception as error:
             # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log

@@ -12,10 +12,15 @@ from typing import Any
 TOKENS = {"04A1B2C3": "Accepted", "04DEADBE": "Blocked", "0411223344": "Accepted"}
 """What the CSMS thinks of the cards of this world."""
 
+GARBAGE_IDS = frozenset({"-1", "g", "x"})
+"""Ids of what `garbage` sends, and the one for an id that cannot be read (part 4, 4.2.3)."""
+
 
 @dataclass
 class Habits:
-    """How it behaves. `mute`: chance of no answer, `error`: of a CALLERROR, `double`: of answering twice; `late_s`: most delay."""
+    """How it behaves. `mute`: chance of no answer, `error`: of a CALLERROR, `double`: of answering twice; `late_s`:
+    most delay.
+    """
 
     mute: float = 0.0
     error: float = 0.0
@@ -25,7 +30,9 @@ class Habits:
 
 @dataclass
 class SimCsms:
-    """One CSMS. `told`: every TransactionEvent in order of arrival. `sends`: frames on their way to the station as (due, text)."""
+    """One CSMS. `told`: every TransactionEvent in order of arrival. `sends`: frames on their way to the station as
+    (due, text).
+    """
 
     rng: random.Random
     habits: Habits = field(default_factory=Habits)
@@ -85,7 +92,7 @@ class SimCsms:
 
     def _on_answer(self, message: list[Any]) -> None:
         message_id = message[1]
-        if message_id == "-1" or message_id == "g":
+        if message_id in GARBAGE_IDS:
             return
         asked = self.open_calls.pop(message_id, None)
         if asked is None:

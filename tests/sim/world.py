@@ -1,7 +1,8 @@
 """The whole charger on virtual time from one seed: plant, control loop, station, store and a CSMS in memory.
 
-The control loop, the device windows, the channel and the station are the real ones; the clock and the wire are not. A seed is a
-story: what people, cars, cards, faults, the network and the CSMS do, and when. The same seed tells the same story.
+The control loop, the device windows, the channel and the station are the real ones; the clock and the wire are not. A
+seed is a story: what people, cars, cards, faults, the network and the CSMS do, and when. The same seed tells the same
+story.
 """
 
 import random
@@ -59,6 +60,7 @@ class World:
         self._ids = 0
         self._opening: OpenLink | None = None
         self._status_mono = 0.0
+        self._died_mono = float("-inf")
         self.board = open_board(load_board(BOARD), monotonic=self.clock.monotonic)
         assert self.board.plant is not None
         self.plant = self.board.plant
@@ -99,12 +101,14 @@ class World:
         """SIGKILL: what was committed stays, everything else is gone; the link dies with it."""
         self.diary.append(f"{self.clock.monotonic():8.1f} station killed")
         self.station_alive = False
+        self._died_mono = self.clock.monotonic()
         self.link, self._opening = "closed", None
 
     def kill_control(self) -> None:
         """SIGKILL: nobody renews the relays' lease any more."""
         self.diary.append(f"{self.clock.monotonic():8.1f} control killed")
         self.control_alive = False
+        self._died_mono = self.clock.monotonic()
 
     def revive(self) -> None:
         """What systemd does."""
@@ -122,8 +126,11 @@ class World:
         if self.control_alive:
             self._poll()
             self.loop.tick(self.clock.now())
+        arrived = self._station_end.latest_status()
+        if arrived is not None:
+            self.status, self._status_mono = arrived, self.clock.monotonic()
         if self.station_alive:
-            self._station_step()
+            self._station_step(arrived)
 
     def run(self, seconds: float, after_each: Callable[[], None] = lambda: None) -> None:
         """Let `seconds` pass."""
@@ -139,12 +146,10 @@ class World:
                 if self._poll_due[poller.name] <= now_mono:
                     self._poll_due[poller.name] = now_mono + poller.poll_once()
 
-    def _station_step(self) -> None:
+    def _station_step(self, arrived: Status | None) -> None:
         now = self.clock.now()
-        status = self._station_end.latest_status()
-        if status is not None:
-            self.status, self._status_mono = status, now.mono
-            self.feed(StatusArrived(status))
+        if arrived is not None:
+            self.feed(StatusArrived(arrived))
         elif now.mono - self._status_mono > SILENT_S and self.station.ctx.status is not None:
             self.feed(StatusLost())
         self._move_link()
@@ -173,7 +178,8 @@ class World:
             case SetOrders(orders):
                 self._station_end.send(orders)
             case OpenLink():
-                assert self._opening is None and self.link == "closed", "opened twice"
+                assert self._opening is None, "opened twice"
+                assert self.link == "closed", "opened while open"
                 self._opening = effect
             case CloseLink():
                 self.link_lost()
@@ -210,9 +216,20 @@ class World:
 
     # ------------------------------------------------------------------ looking and doing
 
-    def evse(self, evse_id: int) -> EvseStatus | None:
-        """The control process's last word on an EVSE."""
-        return None if self.status is None else self.status.evses[evse_id - 1]
+    def loop_status(self, evse_id: int) -> EvseStatus | None:
+        """What the control process thinks of an EVSE right now (it publishes each change); None while it is dead."""
+        return None if self.status is None or not self.control_alive else self.status.evses[evse_id - 1]
+
+    def both_alive_for(self, seconds: float) -> bool:
+        """Whether neither process died in the last `seconds`."""
+        return self.control_alive and self.station_alive and self.clock.monotonic() - self._died_mono > seconds
+
+    def close(self) -> None:
+        """Give back what the store and the channel hold."""
+        self.store.close()
+        self._control_end.close()
+        self._station_end.close()
+        self.board.close()
 
     def do(self, what: str, action: Callable[[], object]) -> None:
         """Something happens in the world; what the plant refuses (unplug a locked plug) simply does not happen."""
