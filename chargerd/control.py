@@ -185,26 +185,37 @@ def run_loop(loop: ControlLoop, clock: SystemClock, stop: StopSignal) -> None:
 
 
 def assert_safe_state(config: BoardConfig) -> list[HalError]:
-    """Open every contactor and put every pilot to x1, through a board of pilots and relays only.
+    """Open every contactor, put every pilot to x1, try each EVSE whatever the others do. Returns what went wrong."""
+    problems: list[HalError] = []
+    for index, alone in enumerate(essentials(config)):
+        try:
+            board = open_board(alone)
+            try:
+                problems += board.safe_state()
+            finally:
+                board.close()
+        except HalError as error:
+            problems.append(HalError(error.device.replace("evse[0]", f"evse[{index}]"), error.why))
+    return problems
 
-    A meter that is not there must not keep a contactor closed. Returns what went wrong; raises HalError or BoardError
-    when not even these devices can be opened.
+
+def essentials(config: BoardConfig) -> tuple[BoardConfig, ...]:
+    """One board for each EVSE, with nothing on it but what can energise something.
+
+    A meter, a file with the serial number or an EVSE that is not there must not keep a contactor closed.
     """
-    board = open_board(essentials(config))
-    try:
-        return board.safe_state()
-    finally:
-        board.close()
-
-
-def essentials(config: BoardConfig) -> BoardConfig:
-    """The same board with nothing on it but what can energise something."""
-    evses = tuple(
-        msgspec.structs.replace(evse, devices=tuple(device for device in evse.devices if device.role in REQUIRED_ROLES))
-        for evse in config.evses
-    )
     plant = config.plant and msgspec.structs.replace(config.plant, meter=())
-    return msgspec.structs.replace(config, evses=evses, plant=plant)
+    needed = (tuple(device for device in evse.devices if device.role in REQUIRED_ROLES) for evse in config.evses)
+    return tuple(
+        msgspec.structs.replace(
+            config,
+            evses=(msgspec.structs.replace(evse, devices=devices),),
+            plant=plant,
+            serial="safe-state",
+            serial_file=None,
+        )
+        for evse, devices in zip(config.evses, needed, strict=True)
+    )
 
 
 def main_control(options: argparse.Namespace) -> int:
@@ -212,21 +223,27 @@ def main_control(options: argparse.Namespace) -> int:
     stop = StopSignal()
     try:
         config = load_board(options.board)
-        failed = assert_safe_state(config)
-    except (BoardError, HalError) as error:
+    except BoardError as error:
         sys.stderr.write(f"chargerd control: {error}\n")
-        return EXIT_CONFIG if isinstance(error, BoardError) else EXIT_FAILED
+        return EXIT_CONFIG
+    return run_control(config, options.run, options.desk, stop)
+
+
+def run_control(config: BoardConfig, run_dir: Path, desk: Path | None, stop: StopSignal) -> int:
+    """Everything from the safe state at the start to the one at the end; the exit code."""
+    problems = assert_safe_state(config)
     safe_mono = time.monotonic()
     faulthandler.enable()
     service.set_up_logging("chargerd-control")
-    for problem in failed:
+    for problem in problems:
         log.error("no safe state: %s", problem)
-    log.info("safe state asserted %.0f ms after exec", (safe_mono - exec_mono()) * 1e3)
+    if not problems:
+        log.info("safe state asserted %.0f ms after exec", (safe_mono - exec_mono()) * 1e3)
     try:
         with ExitStack() as resources:
-            channel = ControlEnd(options.run)
+            channel = ControlEnd(run_dir)
             resources.callback(channel.close)
-            board = open_board(config, desk=options.desk, run_dir=options.run)
+            board = open_board(config, desk=desk, run_dir=run_dir)
             resources.callback(board.close)
             control_board(board, channel, stop)
     except BoardError as error:
@@ -278,8 +295,6 @@ def main_safe_state(options: argparse.Namespace) -> int:
     except BoardError as error:
         sys.stderr.write(f"chargerd safe-state: {error}\n")
         return EXIT_CONFIG
-    except HalError as error:
-        problems = [error]
     for problem in problems:
         sys.stderr.write(f"chargerd safe-state: {problem}\n")
     if not problems:

@@ -176,9 +176,9 @@ def test_garbage_on_the_channel_is_told_once_and_changes_nothing(tmp_path: Path)
 
 
 def test_safe_state_needs_no_device_but_pilot_and_relays() -> None:
-    config = essentials(load_board(BENCH))
-    assert [device.role for device in config.evses[0].devices] == ["pilot", "relays"]
-    assert assert_safe_state(load_board(BENCH)) == []
+    boards = essentials(load_board(BENCH_DUAL))
+    assert [[device.role for device in board.evses[0].devices] for board in boards] == [["pilot", "relays"]] * 2
+    assert assert_safe_state(load_board(BENCH_DUAL)) == []
 
 
 def test_the_time_of_exec_is_known() -> None:
