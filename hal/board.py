@@ -6,7 +6,6 @@ back when one of them is not there. Only the control process opens a board.
 
 import contextlib
 import dataclasses
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -165,6 +164,8 @@ def _with_run_dir(device: DeviceConfig, run: Path) -> DeviceConfig:
 def _run_dir(config: BoardConfig, run_dir: Path | None, resources: contextlib.ExitStack) -> Path:
     if run_dir is not None or config.plant is None or not config.plant.meter:
         return run_dir or Path()
+    import tempfile  # noqa: PLC0415  the device names its run directory, only tests and trials come here
+
     return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="chargerd-")))
 
 

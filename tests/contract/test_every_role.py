@@ -11,7 +11,7 @@ from tests.contract import stands
 
 @pytest.mark.parametrize("role", DRIVERS)
 def test_every_role_has_a_suite(role: str) -> None:
-    assert importlib.import_module(f"tests.contract.test_{role}").ROLE == role
+    assert role == importlib.import_module(f"tests.contract.test_{role}").ROLE
 
 
 def test_every_driver_is_under_contract() -> None:
