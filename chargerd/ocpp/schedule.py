@@ -9,7 +9,8 @@ milliseconds since 1970, so that nothing is rounded and no profile of the year 9
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import msgspec
 
@@ -24,11 +25,15 @@ from chargerd.ocpp.messages.types import ChargingProfile, ChargingSchedule, Char
 MAX_PERIODS = 1024
 """The most periods one ChargingSchedule can carry (schema of ChargingScheduleType)."""
 
-MAX_STEPS = 5_000
+MAX_STEPS = 2_500
 """Changes looked at for one composite schedule; daily profiles over 68 years must not hold the station up."""
 
 DEFAULT_PHASES = 3
 """numberPhases where a period does not say (K01.FR.49)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_START_PERIOD = attrgetter("start_period")
 
 _RECURRENCE_MS = {RecurrencyKind.DAILY: 86_400_000, RecurrencyKind.WEEKLY: 7 * 86_400_000}
 
@@ -66,8 +71,7 @@ class Step(msgspec.Struct, frozen=True):
 
 def milliseconds(moment: datetime) -> int:
     """Whole milliseconds from 1970 to `moment`, rounded down."""
-    whole = moment.replace(microsecond=0)
-    return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def rounded_down(value: float) -> float:
@@ -193,7 +197,7 @@ def period_at(profile: ChargingProfile, zero_ms: int | None, at_ms: int) -> Char
     elapsed_ms = at_ms - begun_ms
     if schedule.duration is not None and elapsed_ms >= schedule.duration * 1000:
         return None  # K01.FR.11 to 13
-    index = bisect_right(schedule.charging_schedule_period, elapsed_ms, key=_start_ms) - 1
+    index = bisect_right(schedule.charging_schedule_period, elapsed_ms // 1000, key=_START_PERIOD) - 1
     return schedule.charging_schedule_period[index] if index >= 0 else None
 
 
@@ -223,17 +227,13 @@ def _edges_after(profile: ChargingProfile, zero_ms: int | None, at_ms: int) -> I
     if begun_ms is None:
         yield zero_ms if is_relative and zero_ms is not None else _scheduled_ms(schedule)
         return
-    index = bisect_right(schedule.charging_schedule_period, at_ms - begun_ms, key=_start_ms)
+    index = bisect_right(schedule.charging_schedule_period, (at_ms - begun_ms) // 1000, key=_START_PERIOD)
     if index < len(schedule.charging_schedule_period):
-        yield begun_ms + _start_ms(schedule.charging_schedule_period[index])
+        yield begun_ms + schedule.charging_schedule_period[index].start_period * 1000
     if schedule.duration is not None and begun_ms + schedule.duration * 1000 > at_ms:
         yield begun_ms + schedule.duration * 1000
     if profile.charging_profile_kind is ChargingProfileKind.RECURRING:
         yield begun_ms + _every_ms(profile)
-
-
-def _start_ms(period: ChargingSchedulePeriod) -> int:
-    return period.start_period * 1000
 
 
 def _scheduled_ms(schedule: ChargingSchedule) -> int:

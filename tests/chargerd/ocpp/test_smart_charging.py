@@ -17,7 +17,7 @@ from chargerd.ocpp.messages.enums import (
 )
 from chargerd.ocpp.messages.types import ChargingProfile, ChargingSchedule, ChargingSchedulePeriod
 from chargerd.store import Store
-from tests.chargerd.ocpp.building import Payload, Rig, board
+from tests.chargerd.ocpp.building import Payload, Rig, board, tx_settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """What a ManualClock shows first."""
@@ -265,6 +265,22 @@ def test_K04_FR_05_when_the_maximum_is_too_small_for_two_the_last_comer_waits() 
     charging(rig, 1)
     rig.advance(10.0)
     assert [csms_amps(rig, evse_id) for evse_id in (1, 2)] == [0.0, 10.0]
+
+
+@pytest.mark.parametrize("has_meter", [True, False])
+def test_K04_FR_05_whoever_is_permitted_shares_even_before_a_transaction_has_started(has_meter: bool) -> None:
+    rig = station(settings=tx_settings("EnergyTransfer", "EVConnected"), facts=board(2))
+    set_profile(rig, {0: 20.0}, evse_id=0, purpose="ChargingStationMaxProfile")
+    rig.plug_in(2)
+    rig.tap(evse_id=2)
+    assert rig.orders(2).permit
+    assert rig.events() == []
+    rig.advance(0.5)
+    if has_meter:
+        rig.meter(0.0, evse_id=2)
+    else:
+        rig.advance(1.0)
+    assert [csms_amps(rig, evse_id) for evse_id in (1, 2)] == [0.0, 20.0]
 
 
 # ------------------------------------------------------------------ K01: refusals reach the wire
