@@ -27,7 +27,7 @@ from chargerd.dropin import board_dropin
 from chargerd.evse.controller import Controller
 from chargerd.evse.types import EvseStatus, LoopHealth, Orders, Status
 from chargerd.pace import Histogram, Pacer, Wake
-from chargerd.poll import Poller
+from chargerd.poll import JOIN_BOUND_S, Poller
 from hal.board import Board, BoardConfig, load_board, open_board
 from hal.board_file import REQUIRED_ROLES
 from hal.types import BoardError, BoardFacts, HalError
@@ -98,8 +98,8 @@ class ControlLoop:
         self._work_max_s = max(self._work_max_s, work_s)
 
     def is_open(self) -> bool:
-        """Whether every contactor has been told to open."""
-        return not any(unit.relay_closed for unit in self._units)
+        """Whether every contactor has been told to open, and no feedback says otherwise."""
+        return not any(unit.relay_closed or unit.contacts_closed for unit in self._units)
 
     def health(self) -> LoopHealth:
         """How the loop has kept time so far."""
@@ -149,12 +149,12 @@ class ControlLoop:
 
 
 class StopSignal:
-    """SIGTERM or SIGINT: the first asks for a soft stop, a second one for the end of patience."""
+    """SIGTERM, SIGINT or SIGHUP: the first asks for a soft stop, a second one for the end of patience."""
 
     def __init__(self) -> None:
         self.count = 0
         self.name = ""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -279,13 +279,21 @@ def control_board(board: Board, channel: ControlChannel, stop: StopSignal) -> No
         run_loop(loop, clock, stop)
     finally:
         problems = board.safe_state()
-        for poller in _pollers(units):
-            poller.ask_to_stop()
         for problem in problems:
             log.error("no safe state: %s", problem)
-        log.info("contactors told to open, pilots steady (%s)", loop.health())
-        for poller in _pollers(units):
-            poller.stop()
+        if not problems:
+            log.info("contactors told to open, pilots steady (%s)", _in_words(loop.health()))
+        stop_pollers(units)
+
+
+def stop_pollers(units: tuple[EvseUnit, ...]) -> None:
+    """End all of them within JOIN_BOUND_S together; one that hangs in its device is left behind."""
+    for poller in _pollers(units):
+        poller.ask_to_stop()
+    stop_by_mono = time.monotonic() + JOIN_BOUND_S
+    for poller in _pollers(units):
+        if not poller.stop(max(0.0, stop_by_mono - time.monotonic())):
+            log.warning("%s: hangs in its device, leaving it behind", poller.name)
 
 
 def main_safe_state(options: argparse.Namespace) -> int:
@@ -317,6 +325,11 @@ def exec_mono() -> float:
     started_ticks = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
     boot_offset_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
     return started_ticks / os.sysconf("SC_CLK_TCK") - boot_offset_s
+
+
+def _in_words(health: LoopHealth) -> str:
+    late = f"late p50 {health.late_p50_ms:.2f}, p99.9 {health.late_p999_ms:.2f}, max {health.late_max_ms:.2f} ms"
+    return f"{health.ticks} ticks, {health.missed} periods missed, {late}, work max {health.work_max_ms:.2f} ms"
 
 
 def _pollers(units: tuple[EvseUnit, ...]) -> list[Poller[Any]]:

@@ -57,12 +57,14 @@ class Device(Generic[T]):
 class EvseUnit:
     """All devices of one EVSE.
 
-    `relay_closed`: what the contactor was told last. `pilot_at_mono`: when the pilot was measured last.
+    `relay_closed`: what the contactor was told last; `contacts_closed`: what its feedback said last (None: nothing).
+    `pilot_at_mono`: when the pilot was measured last.
     """
 
     def __init__(self, evse_id: int, devices: EvseDevices) -> None:
         self.evse_id = evse_id
         self.relay_closed = False
+        self.contacts_closed: bool | None = None
         self.pilot_at_mono = float("-inf")
         self._devices = devices
         self._pilot_obeys = True
@@ -95,10 +97,12 @@ class EvseUnit:
         pilot = self._pilot.ask(devices.pilot.read, now_mono)
         if pilot is not None:
             self.pilot_at_mono = max(self.pilot_at_mono, pilot.at_mono)
+        relay = self._relays.ask(devices.relays.read, now_mono)
+        self.contacts_closed = None if relay is None else relay.closed
         return Readings(
             # A pilot that does not do as it is told is as good as none, however well it reads.
             pilot=pilot if self._pilot_obeys else None,
-            relay=self._relays.ask(devices.relays.read, now_mono),
+            relay=relay,
             meter=self._meter.latest if self._meter else None,
             cable=self._proximity.ask(proximity.read, now_mono) if proximity else None,
             lock=self._lock.ask(lock.read, now_mono) if lock else None,

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,15 +54,18 @@ def permit(now_mono: float, seq: int = 1, amps: float = 16.0, evses: int = 1) ->
 
 
 class Wire:
-    """The wire to a simulated device: cut, every call fails; `used` lists the calls that came through."""
+    """The wire to a simulated device: cut, every call fails; hung, it waits. `used` lists the calls that came through."""
 
     def __init__(self, device: Any, used: list[str] | None = None) -> None:
         self.cut = False
+        self.hang: threading.Event | None = None
         self._device = device
         self._used = [] if used is None else used
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
+            if self.hang is not None:
+                self.hang.wait(30)
             if self.cut:
                 raise DeviceSilent("evse[0].wire", "no answer")
             self._used.append(f"{type(self._device).__name__}.{name}")

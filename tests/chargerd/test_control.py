@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from chargerd.channel import StationEnd
-from chargerd.control import PERIOD_S, STOP_BOUND_S, ControlLoop, assert_safe_state, essentials, exec_mono
+from chargerd.control import PERIOD_S, STOP_BOUND_S, ControlLoop, assert_safe_state, essentials, exec_mono, stop_pollers
 from chargerd.devices import OutputFailed
 from chargerd.evse.types import ORDERS_LEASE_S, Orders
 from chargerd.limits import Limit
@@ -86,6 +87,19 @@ def test_a_vehicle_that_goes_on_drawing_is_cut_off_within_the_bound_of_a_stop(tm
     while not world.loop.is_open():
         world.tick(stopping=True)
         assert world.now_mono - began <= STOP_BOUND_S
+
+
+def test_a_stop_waits_until_the_feedback_says_open(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.charge()
+    world.evse.ev_pause()
+    world.evse.fault("weld_relay")
+    world.run(SOFT_STOP_S + 1.0, stopping=True)
+    assert not world.unit.relay_closed
+    assert not world.loop.is_open()
+    world.evse.clear_fault("weld_relay")
+    world.run(0.5, stopping=True)
+    assert world.loop.is_open()
 
 
 @pytest.mark.parametrize("role, reason", [("pilot", "pilot_missing"), ("residual", "residual_missing")])
@@ -163,6 +177,20 @@ def test_a_poller_that_ended_ends_the_loop(tmp_path: Path) -> None:
     world.unit.pollers[0].crash = TypeError("driver bug")
     with pytest.raises(RuntimeError, match=r"evse\[0\]\.meter: the poller ended: TypeError\('driver bug'\)"):
         world.tick()
+
+
+def test_pollers_that_hang_are_left_behind_within_one_bound(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(tmp_path, wired="meter")
+    hanging = threading.Event()
+    world.wire.hang = hanging
+    for poller in world.unit.pollers:
+        poller.start()
+    began = time.monotonic()
+    stop_pollers((world.unit, world.unit))
+    assert time.monotonic() - began < 3.0
+    assert "evse[0].meter: hangs in its device, leaving it behind" in caplog.messages
+    hanging.set()
+    assert world.unit.pollers[0].stop()
 
 
 def test_garbage_on_the_channel_is_told_once_and_changes_nothing(tmp_path: Path) -> None:
