@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from chargerd.clock import Now
+from chargerd.evse.types import PilotState
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.connector_states import ConnectorState, ConnectorStates, summary
 from chargerd.ocpp.edges import Change, LimitChanged, MeterArrived
@@ -32,6 +33,7 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.variables import AnyVariable, Reader, Tier, integer, option_list
 
 _STATES = tuple(ConnectorStatus)
+_IN_USE_OR_FREE = (ConnectorStatus.AVAILABLE, ConnectorStatus.OCCUPIED)
 
 STATION_STATE = option_list(
     "ChargingStation",
@@ -203,6 +205,11 @@ class Availability(Block):
             return ConnectorStatus.UNAVAILABLE
         if evse.ev_connected:
             return ConnectorStatus.OCCUPIED
+        if (
+            evse.pilot_state is PilotState.UNKNOWN
+        ):  # A control process that has just started has not seen the cable yet.
+            last = self._states.status(evse_id)
+            return last if last in _IN_USE_OR_FREE else ConnectorStatus.UNAVAILABLE
         if self._flags.is_leaving(evse_id) and self._states.status(evse_id) is not ConnectorStatus.AVAILABLE:
             return (
                 ConnectorStatus.UNAVAILABLE

@@ -34,6 +34,11 @@ class Installed(msgspec.Struct, frozen=True):
         return self.profile.charging_profile_purpose
 
     @property
+    def is_of_transaction(self) -> bool:
+        """Whether it lives and dies with one transaction (K02.FR.05); elsewhere a transactionId means nothing."""
+        return self.purpose is ChargingProfilePurpose.TX_PROFILE
+
+    @property
     def is_clearable(self) -> bool:
         """Whether the CSMS may replace or clear it (K01.FR.05, K10.FR.08)."""
         return self.purpose is not ChargingProfilePurpose.CHARGING_STATION_EXTERNAL_CONSTRAINTS
@@ -100,6 +105,6 @@ def _limits_evse(installed: Installed, evse_id: int) -> bool:
 
 
 def _is_of_transaction(installed: Installed, transaction_id: str | None) -> bool:
-    if installed.purpose is not ChargingProfilePurpose.TX_PROFILE:
+    if not installed.is_of_transaction:
         return True
     return transaction_id is not None and installed.profile.transaction_id == transaction_id

@@ -142,9 +142,10 @@ class SmartCharging(Block):
     def on_start(self, now: Now) -> None:
         for problem in self._profiles.reload():
             self.ctx.note(Severity.ERROR, f"smart charging: {problem}, ignoring")
-        running = {self._transaction_id(evse_id) for evse_id in self.ctx.evse_ids}
-        self._power_paths.reload({transaction_id for transaction_id in running if transaction_id is not None})
-        self._profiles.remove(lambda it: it.profile.transaction_id not in {None, *running})  # K02.FR.05
+        found = (self._transaction_id(evse_id) for evse_id in self.ctx.evse_ids)
+        running = {transaction_id for transaction_id in found if transaction_id is not None}
+        self._power_paths.reload(running)
+        self._profiles.remove(lambda it: it.is_of_transaction and it.profile.transaction_id not in running)
         self._apply(now)
 
     def on_change(self, change: Change, now: Now) -> None:
@@ -154,7 +155,9 @@ class SmartCharging(Block):
     def on_news(self, news: News, now: Now) -> None:
         match news:
             case TransactionEnded(transaction_id=transaction_id):
-                self._profiles.remove(lambda it: it.profile.transaction_id == transaction_id)  # K02.FR.05
+                self._profiles.remove(
+                    lambda it: it.is_of_transaction and it.profile.transaction_id == transaction_id  # K02.FR.05
+                )
                 self._power_paths.forget(transaction_id)
             case VariableChanged(variable) if variable is not ENABLED:
                 return

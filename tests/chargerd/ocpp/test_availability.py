@@ -134,6 +134,24 @@ def test_a_silent_control_process_makes_every_connector_faulted() -> None:
     assert told(rig, since) == [(1, "Faulted"), (2, "Faulted")]
 
 
+def test_a_restart_of_the_control_process_does_not_make_an_occupied_connector_available_for_a_moment() -> None:
+    rig = ready(facts=board(2))
+    rig.plug_in(2)
+    since = mark(rig)
+    evses = rig.evses
+    rig.control_restarts("run-2")
+    assert told(rig, since) == []
+    rig.evses = evses
+    rig.status()
+    assert told(rig, since) == []
+
+
+def test_a_pilot_that_has_never_been_seen_leaves_the_connector_unavailable() -> None:
+    rig = Rig()
+    rig.control_restarts("run-1")
+    assert told(rig) == [(1, "Unavailable")]
+
+
 def test_G01_FR_08_the_other_evse_is_not_told() -> None:
     rig = ready(facts=board(2))
     since = mark(rig)

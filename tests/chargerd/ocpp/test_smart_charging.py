@@ -138,6 +138,16 @@ def test_K02_FR_05_a_tx_profile_dies_with_its_transaction() -> None:
     assert found["status"] == "NoProfiles"
 
 
+def test_a_default_that_names_a_transaction_outlasts_it() -> None:
+    store = Store(":memory:")
+    rig = station(store=store)
+    transaction_id = charging(rig)
+    set_profile(rig, {0: 10.0}, transactionId=transaction_id)
+    rig.unplug()
+    assert csms_amps(rig) == 10.0
+    assert csms_amps(station(store=store, first_id=1000)) == 10.0
+
+
 def test_K01_FR_12_the_limit_changes_when_its_period_ends_without_any_event() -> None:
     rig = station()
     charging(rig)
