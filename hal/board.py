@@ -26,7 +26,7 @@ from hal.interfaces import (
     Thermometer,
     TokenReader,
 )
-from hal.sim.plant import Plant, PlantEvse
+from hal.sim.plant import MeterPort, Plant, PlantEvse
 from hal.slot import DeviceSlot
 from hal.types import BoardError, BoardFacts, HalError, PilotMode
 
@@ -162,20 +162,26 @@ def _with_run_dir(device: DeviceConfig, run: Path) -> DeviceConfig:
 
 
 def _run_dir(config: BoardConfig, run_dir: Path | None, resources: contextlib.ExitStack) -> Path:
-    if run_dir is not None or config.plant is None or not config.plant.meter:
+    if run_dir is not None or not _meters_in_use(config):
         return run_dir or Path()
     import tempfile  # noqa: PLC0415  the device names its run directory, only tests and trials come here
 
     return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="chargerd-")))
 
 
+def _meters_in_use(config: BoardConfig) -> list[MeterPort]:
+    """The plant's meters that this board reads; opened without its meters it takes no port from another."""
+    read = {getattr(device.settings, "port", None) for evse in config.evses for device in evse.devices}
+    return [meter for meter in (config.plant.meter if config.plant else ()) if meter.port in read]
+
+
 def _open_meter_servers(config: BoardConfig, plant: Plant, run: Path, resources: contextlib.ExitStack) -> None:
-    assert config.plant is not None, "can't happen because there is a plant"
-    if not config.plant.meter:
+    meters = _meters_in_use(config)
+    if not meters:
         return
     from hal.sim.meter_server import MeterServer  # noqa: PLC0415  only a simulated board pays for it
 
-    for meter in config.plant.meter:
+    for meter in meters:
         path = Path(meter.port.replace(RUN_DIR, str(run)))
         resources.callback(MeterServer(plant.evses[meter.evse - 1], meter.map, meter.unit, path).close)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
+from hal.drivers.register_map import load_map
 from hal.sim.plant import PlantSettings
 from hal.slot import DriverSettings
 from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, shown
@@ -290,6 +291,10 @@ def _check_run_paths(config: BoardConfig) -> None:
         if meter.port in served or meter.evse in served.values():
             raise BoardError(place, "the same port or EVSE twice", "give each EVSE one meter with a port of its own")
         served[meter.port] = meter.evse
+        try:
+            load_map(meter.map)
+        except BoardError as error:
+            raise BoardError(f"{place}.map", error.problem, error.remedy) from error
     for index, evse in enumerate(config.evses):
         for device in evse.devices:
             for name in device.settings.__struct_fields__:

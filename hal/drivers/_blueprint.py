@@ -72,11 +72,11 @@ class SerialRelays:
 
     def hold(self, closed: bool, for_s: float) -> None:
         """Close for at most `for_s` seconds, or open now. HalError when the board refuses or does not answer."""
-        if not 0 <= for_s <= LONGEST_HOLD_S:
+        if closed and not 0 <= for_s <= LONGEST_HOLD_S:  # opening is never refused
             raise HalError(
                 self._slot.device, f"refused to hold for {for_s} s: this board holds 0 to {LONGEST_HOLD_S:g} s"
             )
-        answer = self._ask(f"HOLD {int(closed)} {round(for_s * 1000)}")
+        answer = self._ask(f"HOLD 1 {round(for_s * 1000)}" if closed else "HOLD 0 0")
         if answer != "OK":
             raise HalError(self._slot.device, f"the board refused to {'close' if closed else 'open'}: {answer}")
 

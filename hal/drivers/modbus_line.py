@@ -53,9 +53,9 @@ class ModbusLine:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._name = name
         self._timeout_s = timeout_s
-        self._client = make_client(self._count)
+        self._client = make_client(self._listen)
         self._lock = threading.Lock()
-        self._heard_bytes = 0
+        self._heard = False
         self._quiet_since_s = 0.0
         self._users = 0
 
@@ -113,7 +113,7 @@ class ModbusLine:
             time.sleep(wait_s)
 
     def _transact(self, device: str, unit: int, function: Literal[3, 4], address: int, count: int) -> list[int]:
-        self._heard_bytes = 0
+        self._heard = False
         ask = self._client.read_input_registers if function == 4 else self._client.read_holding_registers
         try:
             reply = ask(address, count=count, device_id=unit)
@@ -133,10 +133,8 @@ class ModbusLine:
 
     def _no_answer(self, device: str, unit: int) -> HalError:
         within = f"within {self._timeout_s * 1000:.0f} ms"
-        if self._heard_bytes:
-            return DeviceGarbled(
-                device, f"{self._heard_bytes} bytes on {self._name} {within}, no valid answer of unit {unit}"
-            )
+        if self._heard:
+            return DeviceGarbled(device, f"what came on {self._name} {within} is no valid answer of unit {unit}")
         return DeviceSilent(device, f"unit {unit} on {self._name} did not answer {within}")
 
     def _after_failure(self) -> None:
@@ -144,9 +142,9 @@ class ModbusLine:
         if isinstance(self._client, ModbusTcpClient):
             self._client.close()
 
-    def _count(self, sending: bool, packet: bytes) -> bytes:
+    def _listen(self, sending: bool, packet: bytes) -> bytes:
         if not sending:
-            self._heard_bytes = max(self._heard_bytes, len(packet))
+            self._heard = True
         return packet
 
 

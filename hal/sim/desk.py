@@ -5,6 +5,7 @@ Newline-delimited JSON on an AF_UNIX stream socket, one reply per request: `{"ve
 the caller asks.
 """
 
+import contextlib
 import os
 import selectors
 import socket
@@ -15,6 +16,7 @@ import msgspec
 
 from hal.sim.faults import FAULTS, PlantRefusal
 from hal.sim.plant import Plant, PlantState
+from hal.sim.world_file import SAVE_EVERY_S, WorldFile
 from hal.types import DeviceMissing, TokenKind
 
 LONGEST_LINE_BYTES = 4096
@@ -147,6 +149,8 @@ class Desk:
     def __init__(self, plant: Plant, path: Path) -> None:
         self._plant = plant
         self._path = path
+        self._world = WorldFile(plant, path)
+        self._world.restore()
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             path.unlink(missing_ok=True)
@@ -170,6 +174,7 @@ class Desk:
         self._thread.join()
         for connection in list(self._buffers):
             self._drop(connection)
+        self._save()
         self._selector.close()
         self._server.close()
         os.close(self._wake_read)
@@ -177,13 +182,23 @@ class Desk:
 
     def _run(self) -> None:
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(SAVE_EVERY_S if self._world.is_kept else None):
                 if key.fd == self._wake_read:
                     return
                 if key.fileobj is self._server:
                     self._accept()
                 elif isinstance(key.fileobj, socket.socket):
                     self._serve(key.fileobj)
+            self._save()
+
+    def _answer(self, line: bytes) -> Reply:
+        reply = obey(self._plant, line)
+        self._save()
+        return reply
+
+    def _save(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not cost the bench its desk
+            self._world.save()
 
     def _accept(self) -> None:
         connection, _ = self._server.accept()
@@ -201,7 +216,7 @@ class Desk:
         except OSError:
             received = b""
         *lines, rest = (self._buffers[connection] + received).split(b"\n")
-        alive = bool(received) and all(_send(connection, obey(self._plant, line)) for line in lines if line.strip())
+        alive = bool(received) and all(_send(connection, self._answer(line)) for line in lines if line.strip())
         if len(rest) > LONGEST_LINE_BYTES:
             _send(connection, Reply(ok=False, error=f"a line may have {LONGEST_LINE_BYTES} bytes"))
             alive = False

@@ -64,8 +64,8 @@ class SimRelays(SimDevice):
     """Contactor with forcibly guided feedback, and the board's dead-man."""
 
     def hold(self, closed: bool, for_s: float) -> None:
-        """Close for at most `for_s` seconds, or open now."""
-        if not 0 <= for_s <= LONGEST_HOLD_S:
+        """Close for at most `for_s` seconds, or open now whatever `for_s` says."""
+        if closed and not 0 <= for_s <= LONGEST_HOLD_S:  # opening is never refused
             raise HalError(self._device, f"refused to hold for {for_s} s: this board holds 0 to {LONGEST_HOLD_S:g} s")
         with self._plant.lock:
             self._evse.hold_coil(closed, self._plant.catch_up(), for_s)

@@ -27,6 +27,7 @@ PILOT_NOISE_VOLTS = 0.1
 GRID_NOISE_VOLTS = 1.5
 FULL_LOAD_KELVIN = 18.0  # how much warmer than its surroundings the enclosure is at the board's rating
 TOKENS_KEPT = 8
+LAST_LEASE_S = 1.0  # how long a contactor stays closed for a process that was killed
 
 Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
 
@@ -67,7 +68,10 @@ class MeterValues(msgspec.Struct, frozen=True):
 
 
 class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
-    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value."""
+    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
+
+    `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug. `vehicle_watts`: what it takes.
+    """
 
     evse: int
     plugged: bool
@@ -77,12 +81,14 @@ class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     appetite_amps: float
     vehicle_phases: int
     vehicle_amps: float
+    vehicle_watts: float
     pilot_mode: PilotMode
     duty_percent: float
     offered_amps: float
     contacts_closed: bool
     locked: bool
     cable_ohms: float
+    plug_ohms: float
     energy_wh: float
     indication: Indication
     faults: dict[str, float]
@@ -129,6 +135,15 @@ class Plant:
         with self.lock:
             now_mono = self.catch_up()
             return PlantState(at_mono=now_mono, evses=tuple(evse.state() for evse in self.evses))
+
+    def restore(self, state: PlantState) -> None:
+        """Go on from an earlier picture, as nobody lets go of a vehicle while a process restarts. PlantRefusal."""
+        if len(state.evses) != len(self.evses):
+            raise PlantRefusal(f"it is a world of {len(state.evses)} EVSE, this board has {_one_to(len(self.evses))}")
+        with self.lock:
+            self.catch_up()
+            for evse, before in zip(self.evses, state.evses, strict=True):
+                evse.restore(before)
 
     def noise(self, channel: int, slot: int) -> float:
         """From -1 to 1 (times the setting), by seed, channel and slot alone: the order of reads cannot matter."""
@@ -239,6 +254,23 @@ class PlantEvse:
             if fault is Fault.FREEZE_METER:
                 self._frozen = None
 
+    def restore(self, before: EvsePlantState) -> None:
+        """Vehicle, lock, faults and register as they were; the contacts are open, what was on its way is over."""
+        faults = {fault_named(name): value for name, value in before.faults.items()}
+        self.vehicle = None
+        if before.plugged:
+            self.vehicle = Vehicle(
+                before.appetite_amps, before.vehicle_phases, frozenset(_quirk_named(name) for name in before.quirks)
+            )
+            self.vehicle.ready, self.vehicle.s2_closed = before.ready, before.s2_closed
+        self._cable_ohms = before.plug_ohms
+        self.locked = self._lock_wanted = before.locked
+        # Nobody renewed the coil's lease, so current flowed until it lapsed: the register never runs backwards.
+        self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
+        faults.pop(Fault.GLITCH, None)
+        self.faults = faults
+        self._frozen = self.meter_values(self.plant.monotonic()) if Fault.FREEZE_METER in faults else None
+
     # ---- what devices drive; the caller holds the lock and has caught up ----
 
     def drive_pilot(self, mode: PilotMode, duty_percent: float) -> None:
@@ -333,12 +365,14 @@ class PlantEvse:
             appetite_amps=vehicle.appetite_amps if vehicle else 0.0,
             vehicle_phases=vehicle.phases if vehicle else 0,
             vehicle_amps=self._vehicle_amps(),
+            vehicle_watts=self._watts(vehicle.amps) if vehicle else 0.0,
             pilot_mode=self._pilot_mode,
             duty_percent=self._duty_percent,
             offered_amps=self.offer_amps,
             contacts_closed=self.contacts_closed,
             locked=self.locked,
             cable_ohms=self.cable_ohms(),
+            plug_ohms=self._cable_ohms,
             energy_wh=self._energy_wh,
             indication=self.indication,
             faults={str(fault): value for fault, value in self.faults.items()},

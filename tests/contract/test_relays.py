@@ -22,6 +22,13 @@ def test_it_opens_when_told(stand: Stand[Relays]) -> None:
     assert is_closed(stand, otherwise=False) is False
 
 
+@pytest.mark.parametrize("for_s", [3600.0, -1.0, float("nan"), float("inf")])
+def test_opening_is_never_refused(stand: Stand[Relays], for_s: float) -> None:
+    stand.device.hold(False, for_s)
+    stand.wait(FEEDBACK_S)
+    assert is_closed(stand, otherwise=False) is False
+
+
 def test_a_reading_is_fresh(stand: Stand[Relays]) -> None:
     before = stand.monotonic()
     assert before <= stand.device.read().at_mono <= stand.monotonic()

@@ -3,6 +3,7 @@ import socket
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hal.board import Board, load_board, open_board
@@ -77,6 +78,17 @@ def test_the_meters_of_the_dual_bench_are_read_on_their_own_ports(tmp_path: Path
         second.read()
     board.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_board_opened_without_its_meters_takes_no_port_from_another(tmp_path: Path) -> None:
+    config = load_board(BENCH)
+    board = open_board(config, run_dir=tmp_path)
+    evse = config.evses[0]
+    fewer = msgspec.structs.replace(evse, devices=tuple(d for d in evse.devices if d.role in {"pilot", "relays"}))
+    open_board(msgspec.structs.replace(config, evses=(fewer,)), run_dir=tmp_path).close()
+    assert board.evses[0].meter is not None
+    assert board.evses[0].meter.read().energy_wh > 0
+    board.close()
 
 
 def test_closing_leaves_no_thread_no_descriptor_and_no_directory() -> None:

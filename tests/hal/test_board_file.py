@@ -147,6 +147,7 @@ CASES: list[tuple[str, list[Callable[[Tables], object]], str]] = [
     ("plant key", [top(plant={"sed": 1})], "board.toml: plant: unknown key 'sed'; did you mean 'seed'? known keys: se"),
     ("meter key", [top(plant={"meter": [{"evse": 1}]})], "board.toml: plant.meter[0]: key 'port' is missing; give it:"),
     ("meter of EVSE 2", [top(plant={"meter": [{"evse": 2, "port": "{run}/m", "map": "x"}]})], "plant.meter[0].evse: f"),
+    ("plant's map", [top(plant={"meter": [{"evse": 1, "port": "x", "map": "x"}]})], "plant.meter[0].map: there is no "),
     ("port not served", [evse(meter={**MODBUS, "port": "{run}/m"})], "evse[0].meter.port: nothing serves {run}/m; por"),
 ]  # fmt: skip
 
