@@ -28,14 +28,12 @@ from chargerd.ocpp.messages.enums import (
     GetChargingProfileStatus,
 )
 from chargerd.ocpp.messages.smart_charging import (
-    ChargingProfileCriterion,
     ClearChargingProfile,
     ClearChargingProfileResponse,
     GetChargingProfiles,
     GetChargingProfilesResponse,
     GetCompositeSchedule,
     GetCompositeScheduleResponse,
-    ReportChargingProfiles,
     ReportChargingProfilesResponse,
     SetChargingProfile,
     SetChargingProfileResponse,
@@ -51,15 +49,13 @@ from chargerd.ocpp.news import (
     VariableChanged,
 )
 from chargerd.ocpp.power_paths import PowerPaths
+from chargerd.ocpp.profile_selection import is_to_be_cleared, reports
 from chargerd.ocpp.rpc import CallFailure, CallRefused
 from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.variables import AnyVariable, Reader, boolean, decimal, integer, member_list
 
 SOURCE = "csms"
 """The name of the row in the limit table."""
-
-PERIODS_PER_REPORT = 500
-"""ReportChargingProfiles is split so that one message stays well below the size cap of the link."""
 
 _COMPONENT = "SmartChargingCtrlr"
 
@@ -213,19 +209,19 @@ class SmartCharging(Block):
         return SetChargingProfileResponse(status=ChargingProfileStatus.ACCEPTED)
 
     def _clear_charging_profile(self, request: ClearChargingProfile, now: Now) -> ClearChargingProfileResponse:
-        cleared = self._profiles.remove(lambda it: it.is_clearable and _is_to_be_cleared(it, request))  # K10.FR.03, 04
+        cleared = self._profiles.remove(lambda it: is_to_be_cleared(it, request))  # K10.FR.03, 04
         if not cleared:
             return ClearChargingProfileResponse(status=ClearChargingProfileStatus.UNKNOWN)  # K10.FR.01, 08, 09
         self._apply(now)  # K10.FR.05, 07
         return ClearChargingProfileResponse(status=ClearChargingProfileStatus.ACCEPTED)
 
     def _get_charging_profiles(self, request: GetChargingProfiles, now: Now) -> GetChargingProfilesResponse:
-        reports = _reports(request, self._profiles.all())
-        for report in reports:
+        found = reports(request, self._profiles.all())
+        for report in found:
             # The CSMS asked for these, so they go out even before it has accepted the station.
             self.ctx.rpc.call(report, now, _reported, _not_reported)
-        found = GetChargingProfileStatus.ACCEPTED if reports else GetChargingProfileStatus.NO_PROFILES
-        return GetChargingProfilesResponse(status=found)
+        status = GetChargingProfileStatus.ACCEPTED if found else GetChargingProfileStatus.NO_PROFILES
+        return GetChargingProfilesResponse(status=status)
 
     def _get_composite_schedule(self, request: GetCompositeSchedule, now: Now) -> GetCompositeScheduleResponse:
         reason = None
@@ -317,64 +313,6 @@ def _offered(amps: float) -> float:
     """What the pilot may say: whole 0.1 A, rounded down, and nothing below what a pilot can offer."""
     rounded = schedule.rounded_down(amps)
     return rounded if rounded >= MIN_AMPS else 0.0
-
-
-# ------------------------------------------------------------------ K09, K10: which profiles are meant
-
-
-def _is_to_be_cleared(installed: Installed, request: ClearChargingProfile) -> bool:
-    if request.charging_profile_id is not None:
-        return installed.profile.id == request.charging_profile_id
-    wanted = request.charging_profile_criteria
-    if wanted is None:
-        return True
-    return (
-        wanted.evse_id in {None, installed.evse_id}
-        and wanted.charging_profile_purpose in {None, installed.purpose}
-        and wanted.stack_level in {None, installed.profile.stack_level}
-    )
-
-
-def _is_asked_for(installed: Installed, wanted: ChargingProfileCriterion) -> bool:
-    """K09.FR.03: all that is given must match; ids alone decide, for they leave nothing open."""
-    if wanted.charging_profile_id is not None:
-        return installed.profile.id in wanted.charging_profile_id
-    return (
-        wanted.charging_profile_purpose in {None, installed.purpose}
-        and wanted.stack_level in {None, installed.profile.stack_level}
-        and (wanted.charging_limit_source is None or installed.source in wanted.charging_limit_source)
-    )
-
-
-def _reports(request: GetChargingProfiles, installed: Iterable[Installed]) -> list[ReportChargingProfiles]:
-    """The answer to `request`: each message for one EVSE and one source, none too long (K09.FR.01, 02, 04 to 06)."""
-    parts: list[tuple[int, ChargingLimitSource, list[ChargingProfile]]] = []
-    found = [
-        it for it in installed if request.evse_id in {None, it.evse_id} and _is_asked_for(it, request.charging_profile)
-    ]
-    for it in sorted(found, key=lambda it: (it.evse_id, it.source)):
-        if (
-            parts
-            and parts[-1][:2] == (it.evse_id, it.source)
-            and _periods(*parts[-1][2], it.profile) <= PERIODS_PER_REPORT
-        ):
-            parts[-1][2].append(it.profile)
-        else:
-            parts.append((it.evse_id, it.source, [it.profile]))
-    return [
-        ReportChargingProfiles(
-            request_id=request.request_id,
-            charging_limit_source=source,
-            charging_profile=tuple(profiles),
-            evse_id=evse_id,
-            tbc=True if number < len(parts) else None,
-        )
-        for number, (evse_id, source, profiles) in enumerate(parts, start=1)
-    ]
-
-
-def _periods(*profiles: ChargingProfile) -> int:
-    return sum(len(one.charging_schedule_period) for profile in profiles for one in profile.charging_schedule)
 
 
 def _reported(_response: ReportChargingProfilesResponse, _now: Now) -> None:
