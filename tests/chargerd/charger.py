@@ -54,7 +54,7 @@ def permit(now_mono: float, seq: int = 1, amps: float = 16.0, evses: int = 1) ->
 
 
 class Wire:
-    """The wire to a simulated device: cut, every call fails; hung, it waits. `used` lists the calls that came through."""
+    """The wire to a simulated device: cut, every call fails; hung, it waits. `used`: the calls that came through."""
 
     def __init__(self, device: Any, used: list[str] | None = None) -> None:
         self.cut = False
