@@ -17,15 +17,16 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from chargerd import service
-from chargerd.channel import StationEnd
+from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Console
+from chargerd.evse.types import Status
 from chargerd.identity import IdentityError, csms_context
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
@@ -47,7 +48,7 @@ from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
 from chargerd.report import Frame, station_report
-from chargerd.store import Store, StoreError
+from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.version import VERSION
 from hal.types import BoardFacts
 
@@ -70,6 +71,8 @@ EXIT_CONFIG = 78
 """EX_CONFIG: wrong settings; starting again changes nothing."""
 
 log = logging.getLogger("chargerd")
+
+T = TypeVar("T")
 
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
 
@@ -96,6 +99,8 @@ class Daemon:
         self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._status_mono = 0.0
+        self._first_status: Status | None = None
+        self._core_failed = False
         self._stop = asyncio.Event()
         self._exit_code = 0
         self._progress = service.Progress("pump", "time")
@@ -109,21 +114,26 @@ class Daemon:
     async def run(self) -> int:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
         for note in self._store.notes:
-            log.warning("store: %s", note)
+            log.warning("%s", note)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         facts = await self._board_facts()
         if facts is None:
+            self._channel.close()
+            self._store.close()
             return self._exit_code
         self._build(facts)
+        if self._first_status is not None:
+            self._take_status(self._first_status)
         loop.add_reader(self._channel.fileno(), self._status_readable)
         async with asyncio.TaskGroup() as tasks:
             await self._console.start()
             background = [tasks.create_task(task, name=name) for name, task in self._tasks()]
-            self._drain()
+            self._guarded(lambda: None)
             service.ready(f"{facts.model} {facts.serial}")
             await self._stop.wait()
+            service.stopping("restarting" if self._exit_code else "stopping")
             for task in background:
                 task.cancel()
         loop.remove_reader(self._channel.fileno())
@@ -163,13 +173,14 @@ class Daemon:
         stop.
         """
         loop = asyncio.get_running_loop()
-        remembered = self._store.get("shell", "board", BoardFacts)
+        remembered = self._remembered("board", BoardFacts)
         patience_until = loop.time() + FACTS_WITHIN_S
         while not self._stop.is_set():
             status = self._channel.latest_status()
             if status is not None:
                 if status.board != remembered:
                     self._store.put("shell", "board", status.board)
+                self._first_status = status
                 return status.board
             if loop.time() > patience_until:
                 if remembered is not None:
@@ -185,14 +196,22 @@ class Daemon:
     def _boot_reason(self) -> str:
         """B01.FR.09 as far as the shell knows it: a new boot of the machine, a stop by hand, or a process that died."""
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        last_boot_id = self._store.get("shell", "boot_id", str)
-        stopped_cleanly = self._store.get("shell", "stopped", bool)
+        last_boot_id = self._remembered("boot_id", str)
+        stopped_cleanly = self._remembered("stopped", bool)
         with self._store.transaction():
             self._store.put("shell", "boot_id", boot_id)
             self._store.put("shell", "stopped", False)
         if last_boot_id != boot_id:
             return "PowerUp"
         return "LocalReset" if stopped_cleanly else "ApplicationReset"
+
+    def _remembered(self, key: str, kind: type[T]) -> T | None:
+        """What the shell noted in its last run; what another version noted in another form is as good as nothing."""
+        try:
+            return self._store.get("shell", key, kind)
+        except StoredValueError as error:
+            log.warning("daemon: %s, ignoring", error)
+            return None
 
     # ------------------------------------------------------------------ the pump
 
@@ -201,24 +220,33 @@ class Daemon:
         if isinstance(event, Received):
             self._keep_frame("in", event.text)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
-        self._drain()
 
     def _on_timer(self) -> None:
         self._timer = None
         self._guarded(lambda: self.station.on_time(self._clock.now()))
         self._progress.moved("time")
-        self._drain()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """The pump runs in callbacks of the loop: what escapes from the core must end the process, not be logged and
-        forgotten.
+        """Let the core work, then do what it wants. The pump runs in callbacks of the loop: what escapes from the core
+        must end the process, not be logged and forgotten. What was not kept is not done either.
         """
+        if self._core_failed:
+            return
         try:
             work()
+            self._drain()
+        except StoreError as error:
+            log.error("%s", error)
+            self._give_up()
         except Exception:
             log.exception("daemon: the core failed; restarting")
-            self._exit_code = EXIT_RESTART
-            self._stop.set()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End for a fresh start. Energy is left to the lease of the last orders."""
+        self._core_failed = True
+        self._exit_code = EXIT_RESTART
+        self._stop.set()
 
     def _drain(self) -> None:
         """Perform all effects in order, then arm the one timer."""
@@ -264,8 +292,16 @@ class Daemon:
     def _status_readable(self) -> None:
         status = self._channel.latest_status()
         if status is not None:
-            self._status_mono = self._clock.now().mono
+            self._take_status(status)
+
+    def _take_status(self, status: Status) -> None:
+        self._status_mono = self._clock.now().mono
+        if status.board == self.station.ctx.config.board:
             self.feed(StatusArrived(status))
+        elif not self._stop.is_set():
+            log.warning("daemon: the board has changed (%s %s), restarting", status.board.model, status.board.serial)
+            self._guarded(lambda: self._store.put("shell", "board", status.board))
+            self._give_up()
 
     async def _watch(self) -> None:
         """Once a second: has the control process fallen silent, has somebody set the wall clock?"""
@@ -283,13 +319,14 @@ class Daemon:
     async def _shut_down(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(StoreError):
             self._store.put("shell", "stopped", self._exit_code == 0)
         self._link.close("the station stops")
         await self._link.wait_closed()
         await self._console.stop()
         self._channel.close()
-        self._store.close()
+        with contextlib.suppress(*([StoreError] if self._core_failed else [])):  # what is wrong has been said
+            self._store.close()
 
     # ------------------------------------------------------------------ the link, which a bench may hold down
 
@@ -350,9 +387,9 @@ def main_station(options: argparse.Namespace) -> int:
         csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
         daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
         return asyncio.run(daemon.run())
-    except (ConfigError, IdentityError, VariableError) as error:
+    except (ConfigError, IdentityError, VariableError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
-    except StoreError as error:
+    except (StoreError, ChannelError) as error:
         log.error("%s", error)
         return EXIT_RESTART

@@ -110,6 +110,7 @@ class Link:
             failure, why = why_failed(error, order)
         finally:
             self._socket = None
+        self._task = None  # whoever hears of the end may open again at once
         self._feed(LinkDown(order.slot, failure, why))
 
     async def _connect_and_serve(self, order: OpenLink) -> tuple[LinkFailure, str]:
