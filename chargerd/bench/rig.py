@@ -18,12 +18,18 @@ import msgspec
 
 from chargerd.bench.csms import Csms, CsmsError
 from chargerd.bench.verbs import BenchError, Verb, complete, find
+from hal.sim.world_file import SUFFIX
 
 READY_WITHIN_S = 20.0
 RESTART_AFTER_S = 0.25
 LASTING_EXITS = frozenset({78})
 """EX_CONFIG: starting again changes nothing (RestartPreventExitStatus= of the units)."""
 STOP_WITHIN_S = 8.0
+ENDS_BEFORE_READY = 3
+"""A process that ended so often before the bench was up will not come up by itself."""
+
+WORLD = "bench.world"
+"""The simulated world in the state directory: with it the car, its cable and the meters survive the bench."""
 
 log = logging.getLogger("bench")
 
@@ -51,7 +57,9 @@ class Rig:
         self._console = _LineClient(self.run_dir / "station.console", "the station process")
         self._keepers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._lasting: dict[str, int] = {}
+        self._ends: dict[str, list[int]] = {"control": [], "station": []}
+        self._last_words: dict[str, str] = {}
+        self._ready = False
         self._stopping = False
 
     async def start(self) -> None:
@@ -161,10 +169,11 @@ class Rig:
             self._running[name] = process
             assert process.stderr is not None
             async for line in process.stderr:
-                log.info("%s: %s", name, line.decode(errors="replace").rstrip())
+                self._last_words[name] = line.decode(errors="replace").strip()
+                log.info("%s: %s", name, self._last_words[name])
             code = await process.wait()
+            self._ends[name].append(code)
             if code in LASTING_EXITS:
-                self._lasting[name] = code
                 return
             if not self._stopping:
                 log.warning("%s ended (%d), starting it again", name, code)
@@ -174,14 +183,14 @@ class Rig:
         """Until both processes answer. Raises BenchError."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + READY_WITHIN_S
-        while True:
-            for name, code in self._lasting.items():
-                raise BenchError(f"the {name} process refuses its settings (exit {code}); the log above says why")
+        while not self._ready:
+            for name, codes in self._ends.items():
+                if LASTING_EXITS.intersection(codes) or len(codes) >= ENDS_BEFORE_READY:
+                    raise BenchError(f"the {name} process ends ({codes[-1]}): {self._last_words.get(name, 'no word')}")
             try:
                 report = await self._console.ask("status", {})
                 await self._desk.ask("plant", {})
-                if report["control_run_id"] is not None:
-                    return
+                self._ready = report["control_run_id"] is not None
             except BenchError as error:
                 if loop.time() > give_up_at:
                     raise BenchError(
@@ -191,8 +200,14 @@ class Rig:
 
     def _write_settings(self, url: str, password: str | None) -> None:
         """The site file and the credential, as an installer would lay them down."""
-        state_dir = self.settings.state_dir or self.run_dir / "state"
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir = (self.settings.state_dir or self.run_dir / "state").resolve()
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            world = state_dir / WORLD
+            world.touch()
+        except OSError as error:
+            raise BenchError(f"--state {state_dir}: {error.strerror}; name a directory you may write to") from error
+        (self.run_dir / f"desk{SUFFIX}").symlink_to(world)
         lines = [
             "[csms]",
             f"url = {_toml(url)}",
@@ -201,7 +216,7 @@ class Rig:
             *([f"ca_file = {_toml(str(self.settings.ca_file.resolve()))}"] if self.settings.ca_file else []),
             "[station]",
             f"identity = {_toml(self.settings.identity)}",
-            f"state_dir = {_toml(str(state_dir.resolve()))}",
+            f"state_dir = {_toml(str(state_dir))}",
             f"run_dir = {_toml(str(self.run_dir))}",
             "[variables]",
             *(f"{_toml(key)} = {_toml(value)}" for key, value in self.settings.variables.items()),
