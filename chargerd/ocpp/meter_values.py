@@ -63,7 +63,7 @@ ALIGNED_AVAILABLE = boolean(_ALIGNED, "Available", True, required=False, doc="Wh
 ALIGNED_MEASURANDS = _measurands(_ALIGNED, "Measurands", _ENERGY, "Read at each clock-aligned instant.")
 ALIGNED_INTERVAL = _interval(_ALIGNED, "Interval", 0, "Clock-aligned instants are this far apart; 0: none.")
 ALIGNED_TX_ENDED_MEASURANDS = _measurands(
-    _ALIGNED, "TxEndedMeasurands", (), "Clock-aligned readings kept for the end of a transaction."
+    _ALIGNED, "TxEndedMeasurands", _ENERGY, "Clock-aligned readings kept for the end of a transaction."
 )
 ALIGNED_TX_ENDED_INTERVAL = _interval(
     _ALIGNED, "TxEndedInterval", 0, "Distance of the clock-aligned instants kept for the end of a transaction; 0: none."
