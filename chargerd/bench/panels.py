@@ -232,15 +232,14 @@ class Panels:
             self._button("Cut link", "link_down", dict, mark="link-down", colour="red", about="until it is mended")
             self._button("Mend link", "link_up", dict, mark="link-up")
         with ui.row().classes("gap-2"):
-            for process in ("control", "station"):
-                self._button(
-                    f"Kill {process}",
-                    "kill",
-                    lambda process=process: {"process": process},
-                    mark=f"kill-{process}",
-                    colour="red",
-                    about=f"SIGKILL to the {process} process; it is started again, as systemd would",
-                )
+            self._kill_button("control")
+            self._kill_button("station")
+
+    def _kill_button(self, process: str) -> None:
+        about = f"SIGKILL to the {process} process; it is started again, as systemd would"
+        self._button(
+            f"Kill {process}", "kill", lambda: {"process": process}, mark=f"kill-{process}", colour="red", about=about
+        )
 
     def _csms_buttons(self, evse_ids: list[int]) -> None:
         evse = ui.select({number: f"EVSE {number}" for number in evse_ids}, value=evse_ids[0]).props("dense")
