@@ -1,0 +1,7 @@
+"""`python -m chargerd.ctl` is `chargerctl`."""
+
+import sys
+
+from chargerd.ctl.commands import main
+
+sys.exit(main())
