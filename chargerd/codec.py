@@ -101,7 +101,7 @@ def encode(value: object) -> bytes:
         text = _ENCODER.encode(value)
     except UnicodeError as failure:
         raise _explained(failure) from None
-    if b"null" in text:  # msgspec writes a number that is not finite as null
+    if text.find(b"null") >= 0:  # msgspec writes a number that is not finite as null
         _check_finite(msgspec.to_builtins(value, enc_hook=_to_builtin), "$")
     return text
 
@@ -207,12 +207,17 @@ def _says_as_much(source: bytes, value: object) -> bool:
     What is given twice or as null is lost in the value, and one colon with it. Written back, the value can hold no more
     colons than the text, unless the text hid some as \u003a. Only JsonForm values can nest deeper than their types.
     """
-    if b"\\" in source and b"\\u" in source:  # the first alone is ten times faster, and mostly enough
+    if _BACKSLASH in source and source.find(b"\\u") >= 0:  # the first alone is ten times faster, and mostly enough
         return False
+    written = bytearray(len(source))  # big enough from the start, for growing takes longer than writing
     try:
-        return source.count(b":") == _COLONS.encode(value).count(b":")
+        _COLONS.encode_into(value, written)
     except _NotPlainError:
         return False
+    return source.count(b":") == written.count(b":")
+
+
+_BACKSLASH = ord("\\")
 
 
 class _NotPlainError(Exception):

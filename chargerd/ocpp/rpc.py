@@ -6,7 +6,8 @@ Nothing the peer sends raises past `on_text`. What is not worth an answer is ign
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -34,6 +35,9 @@ DEFAULT_MESSAGE_TIMEOUT_S = 30.0
 """The suggested start (part 2, chapter 3); NetworkConnectionProfile.messageTimeout replaces it."""
 
 _CALL, _RESULT, _ERROR = 2, 3, 4
+
+_HEAD_CHARACTERS = 128
+"""The type, the id and the action of any frame by the book stand within these."""
 
 
 class FailureKind(StrEnum):
@@ -166,6 +170,31 @@ class Rpc:
 
     def on_text(self, text: str, now: Now) -> None:
         """A frame from the CSMS."""
+        frame = self._read_at_once(text)
+        if isinstance(frame, _CallFrame):
+            self._answer(frame.message_id, frame.request, now)
+        elif frame is None:
+            self._read_in_parts(text, now)
+        elif (call := self._answered(frame.message_id, "result")) is not None:
+            self._settle(lambda: call.then(frame.response, now), now)
+
+    def _read_at_once(self, text: str) -> "_CallFrame | _ResultFrame | None":
+        """The whole frame in one decoding, as what its head says it is; None if it is not that."""
+        head = text[:_HEAD_CHARACTERS].split('"', 4)
+        kind: type[_CallFrame | _ResultFrame]
+        if len(head) == 5 and (action := ACTIONS.get(head[3])) is not None:
+            kind = _call_frame(action)
+        elif self._in_flight is not None:
+            kind = _result_frame(self._in_flight.call.request.response())  # type: ignore[arg-type]  # types are hashable
+        else:
+            return None
+        try:
+            return codec.decode(kind, text)
+        except CodecError:
+            return None
+
+    def _read_in_parts(self, text: str, now: Now) -> None:
+        """A frame with a fault, which the answer is to name, or a rare one."""
         try:
             parts = codec.decode(list[msgspec.Raw], text)
         except CodecError as error:
@@ -190,15 +219,24 @@ class Rpc:
     # ------------------------------------------------------------------ calls of the CSMS
 
     def _on_call(self, message_id: str, parts: list[msgspec.Raw], now: Now) -> None:
-        mark = self._mark()
         action = _decoded_or_none(str, parts, 2)
         if message_id == UNREADABLE_ID or len(parts) != 4 or action is None:
             why = f'a CALL is [2, "id of 1 to {MAX_ID_CHARACTERS} characters", "Action", {{payload}}]'
-            self._answer_error(mark, message_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
+            self._answer_error(self._mark(), message_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
             return
         try:
-            response = self._dispatch(_request(action, parts[3]), now)
-            payload = codec.encode(response).decode()
+            request = _request(action, parts[3])
+        except CallRefused as refusal:
+            self._answer_error(self._mark(), message_id, refusal.code, refusal.why)
+        except CodecError as error:
+            self._answer_error(self._mark(), message_id, error.code, str(error))
+        else:
+            self._answer(message_id, request, now)
+
+    def _answer(self, message_id: str, request: Call[Any], now: Now) -> None:
+        mark = self._mark()
+        try:
+            text = _text([_RESULT, message_id, self._dispatch(request, now)])
         except CallRefused as refusal:
             self._answer_error(mark, message_id, refusal.code, refusal.why)
         except CodecError as error:
@@ -206,15 +244,15 @@ class Rpc:
         except StoreError:
             raise  # a station that cannot remember must not go on
         except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the connection; the peer gets its answer
-            self._note(Severity.ERROR, f"rpc: answering {action} failed ({error!r})")
+            self._note(Severity.ERROR, f"rpc: answering {request.action} failed ({error!r})")
             self._answer_error(mark, message_id, ErrorCode.INTERNAL_ERROR, "the station failed to answer")
         else:
-            self._reply(mark, f"[{_RESULT},{_quoted(message_id)},{payload}]")
+            self._reply(mark, text)
 
     def _answer_error(self, mark: int, message_id: str, code: ErrorCode, why: str) -> None:
         description = why[:MAX_DESCRIPTION_CHARACTERS]
         self._note(Severity.WARNING, f"rpc: refused message {message_id} ({code}: {description})")
-        self._reply(mark, f"[{_ERROR},{_quoted(message_id)},{_quoted(code)},{_quoted(description)},{{}}]")
+        self._reply(mark, _text([_ERROR, message_id, code, description, {}]))
 
     # ------------------------------------------------------------------ answers to ours
 
@@ -261,14 +299,46 @@ class Rpc:
             call = self._waiting.popleft()
             message_id = self._new_id()
             try:
-                payload = codec.encode(call.request).decode()
+                text = _text([_CALL, message_id, call.request.action, call.request])
             except CodecError as error:
                 self._note(Severity.ERROR, f"rpc: {call.request.action} cannot be sent ({error})")
                 call.failed(CallFailure(FailureKind.ERROR, error.code, str(error)), now)
                 continue
             self._in_flight = _InFlight(message_id, call, now.mono + self.message_timeout_s)
             self.last_sent_mono = now.mono
-            self._send(f"[{_CALL},{_quoted(message_id)},{_quoted(call.request.action)},{payload}]")
+            self._send(text)
+
+
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
+
+
+class _CallFrame(msgspec.Struct, frozen=True, array_like=True, tag=_CALL, forbid_unknown_fields=True):
+    message_id: _Id
+    action: str
+    request: Any
+
+
+class _ResultFrame(msgspec.Struct, frozen=True, array_like=True, tag=_RESULT, forbid_unknown_fields=True):
+    message_id: _Id
+    response: Any
+
+
+@cache
+def _call_frame(request: type[Call[Any]]) -> type[_CallFrame]:
+    """The frame of one action and no other: an id may be written so that the head looks like another's."""
+    fields: list[tuple[str, Any]] = [("action", Literal[request.action]), ("request", request)]
+    frame: Any = msgspec.defstruct("CallFrame", fields, bases=(_CallFrame,), frozen=True)
+    return frame  # type: ignore[no-any-return]
+
+
+@cache
+def _result_frame(response: type[Wire]) -> type[_ResultFrame]:
+    frame: type[Any] = msgspec.defstruct("ResultFrame", [("response", response)], bases=(_ResultFrame,), frozen=True)
+    return frame
+
+
+def _text(frame: list[Any]) -> str:
+    return codec.encode(frame).decode()
 
 
 def _request(action: str, payload: msgspec.Raw) -> Call[Any]:
@@ -287,10 +357,6 @@ def _decoded_or_none(kind: type[T], parts: list[msgspec.Raw], index: int) -> T |
         return codec.decode(kind, parts[index]) if index < len(parts) else None
     except CodecError:
         return None
-
-
-def _quoted(text: str) -> str:
-    return codec.encode(text).decode()
 
 
 def _nobody_waits(_now: Now) -> None:

@@ -180,6 +180,33 @@ def test_a_request_is_answered_under_its_own_id() -> None:
     assert make_peer().ask(transfer(), "some id") == [3, "some id", {"status": "Accepted"}]
 
 
+@pytest.mark.parametrize("action", ["DataTransfer", "Reset", "NoSuchAction"])
+@pytest.mark.parametrize("message_id", ["a", '"', '\\"', 'x"DataTransfer', 'x"a"Reset', "[", "é\\", "null", "i" * 36])
+def test_a_frame_means_the_same_however_it_is_written(action: str, message_id: str) -> None:
+    frame = [2, message_id, action, {"vendorId": "x", "data": ["]", {"1.0": 1.0}]}]
+    compact = json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
+    texts = [compact, json.dumps(frame, indent=1), compact.replace("[2,", "[2.0,", 1), f" {compact} "]
+    answers = []
+    for text in texts:
+        peer = make_peer()
+        peer.receive(text)
+        answers.append(peer.taken())
+        assert not peer.frames
+    assert answers == [answers[0]] * len(texts)
+    assert answers[0][1] == message_id
+    assert answers[0][0] == (3 if action == "DataTransfer" else 4)
+
+
+@pytest.mark.parametrize("form", ["[3,{},{}]", " [ 3.0 , {} , {} ] "])
+def test_an_answer_means_the_same_however_it_is_written(form: str) -> None:
+    peer, log = make_peer(), Log()
+    call(peer, log)
+    peer.receive(
+        form.replace("{}", "{0}", 1).replace("{}", "{1}").format(json.dumps(peer.taken()[1]), json.dumps(BEAT))
+    )
+    assert len(log.answers) == 1
+
+
 def test_the_same_id_twice_is_answered_twice() -> None:
     peer = make_peer()
     assert peer.ask(transfer(), "same") == peer.ask(transfer(), "same")
