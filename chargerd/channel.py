@@ -46,6 +46,10 @@ class ChannelError(Exception):
     """The run directory cannot be used. Says which path, what happened and what to do."""
 
 
+class ChannelBusy(ChannelError):
+    """Another living process has this end of the run directory."""
+
+
 class ChannelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Counts since start: snapshots taken, datagrams dropped (stranger, too big, garbage), snapshots nobody took."""
 
@@ -360,7 +364,7 @@ def _lock(path: Path) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             os.close(lock)
-            raise ChannelError(f"{path}: held by another process; stop that one or use another run directory") from e
+            raise ChannelBusy(f"{path}: held by another process; stop that one or use another run directory") from e
         if _is_still_there(path, lock):
             return lock
         os.close(lock)  # its holder removed it between our two calls: what we hold is nobody's lock any more

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from chargerd import service
-from chargerd.channel import ChannelError, ControlChannel, ControlEnd
+from chargerd.channel import ChannelBusy, ChannelError, ControlChannel, ControlEnd
 from chargerd.clock import Now, SystemClock
 from chargerd.devices import EvseUnit, OutputFailed
 from chargerd.dropin import board_dropin
@@ -231,34 +231,46 @@ def main_control(options: argparse.Namespace) -> int:
 
 def run_control(config: BoardConfig, run_dir: Path, desk: Path | None, stop: StopSignal) -> int:
     """Everything from the safe state at the start to the one at the end; the exit code."""
-    problems = assert_safe_state(config)
-    safe_mono = time.monotonic()
-    faulthandler.enable()
-    service.set_up_logging("chargerd-control")
-    for problem in problems:
-        log.error("no safe state: %s", problem)
-    if not problems:
-        log.info("safe state asserted %.0f ms after exec", (safe_mono - exec_mono()) * 1e3)
-    try:
-        with ExitStack() as resources:
-            channel = ControlEnd(run_dir)
-            resources.callback(channel.close)
+    with ExitStack() as resources:
+        channel = open_channel(run_dir, resources)
+        if isinstance(channel, ChannelBusy):  # the board is in other hands, which are not disturbed
+            sys.stderr.write(f"chargerd control: {channel}\n")
+            return EXIT_TRY_AGAIN
+        problems = assert_safe_state(config)
+        safe_mono = time.monotonic()
+        faulthandler.enable()
+        service.set_up_logging("chargerd-control")
+        for problem in problems:
+            log.error("no safe state: %s", problem)
+        if not problems:
+            log.info("safe state asserted %.0f ms after exec", (safe_mono - exec_mono()) * 1e3)
+        if isinstance(channel, ChannelError):
+            log.error("%s", channel)
+            return EXIT_TRY_AGAIN
+        try:
             board = open_board(config, desk=desk, run_dir=run_dir)
             resources.callback(board.close)
             control_board(board, channel, stop)
-    except BoardError as error:
-        log.error("%s", error)
-        return EXIT_CONFIG
-    except ChannelError as error:
-        log.error("%s", error)
-        return EXIT_TRY_AGAIN
-    except (HalError, OutputFailed) as error:
-        log.error("%s; ending for a fresh start", error)
-        return EXIT_FAILED
-    except Exception:
-        log.exception("the loop failed; ending for a fresh start")
-        return EXIT_FAILED
+        except BoardError as error:
+            log.error("%s", error)
+            return EXIT_CONFIG
+        except (HalError, OutputFailed) as error:
+            log.error("%s; ending for a fresh start", error)
+            return EXIT_FAILED
+        except Exception:
+            log.exception("the loop failed; ending for a fresh start")
+            return EXIT_FAILED
     return 0
+
+
+def open_channel(run_dir: Path, resources: ExitStack) -> ControlEnd | ChannelError:
+    """Our end of the channel, or why it cannot be had: the safe state comes before anybody minds."""
+    try:
+        channel = ControlEnd(run_dir)
+    except ChannelError as error:
+        return error
+    resources.callback(channel.close)
+    return channel
 
 
 def control_board(board: Board, channel: ControlChannel, stop: StopSignal) -> None:

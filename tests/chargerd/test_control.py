@@ -343,6 +343,16 @@ def test_a_second_control_process_on_the_run_directory_gives_up_and_says_why(pro
     )  # fmt: skip
     assert second.returncode == 75
     assert "control.sock.lock: held by another process" in second.stderr
+    assert "safe state" not in second.stderr
+
+
+def test_a_run_directory_that_is_not_there_is_told_after_the_safe_state(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chargerd", "control", "--board", BENCH, "--run", tmp_path / "nowhere"],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 75
+    assert re.search(r"(?s)safe state asserted.*nowhere/control\.sock\.lock: No such file", done.stderr)
 
 
 def safe_state(board: Path) -> "subprocess.CompletedProcess[str]":

@@ -146,6 +146,16 @@ def test_a_start_opens_a_contactor_that_somebody_left_closed(tmp_path: Path, con
         assert seconds_until(lambda: not contactor.is_closed()) < SLACK_S
 
 
+def test_a_second_process_does_not_disturb_a_charge(driving: Driving, contactor: Contactor) -> None:
+    second = subprocess.Popen([sys.executable, "-c", CHILD, driving.run_dir, contactor.port], cwd=ROOT)
+    opened = 0
+    while second.poll() is None:
+        opened += not contactor.is_closed()
+        driving.wait_for(lambda status: status.loop.ticks > 0, amps=16.0)
+    assert second.returncode == 75
+    assert opened == 0
+
+
 def test_a_contactor_that_no_longer_answers_ends_the_process_for_a_fresh_start(tmp_path: Path) -> None:
     contactor = Contactor()
     with contactor.line:
