@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import msgspec
-from systemd import daemon
+import systemd.daemon
 
 MAX_LOG_LINES_WAITING = 1000
 """Lines that may wait for a slow journal or pipe; further ones are counted and dropped, the callers go on."""
@@ -38,7 +38,7 @@ class CredentialError(Exception):
 def notify(message: str) -> bool:
     """Tell the service manager (sd_notify(3)). False: there is none, or it did not take it; no reason to stop."""
     try:
-        return bool(daemon.notify(message))
+        return bool(systemd.daemon.notify(message))
     except OSError:
         return False
 
@@ -217,11 +217,11 @@ def is_stderr_the_journal() -> bool:
 
 
 def _journal_writer(identifier: str) -> Callable[[LogLine], None]:
-    from systemd import journal  # noqa: PLC0415  costs 2 MB and 5 ms, only in this thread and only under systemd
+    import systemd.journal  # noqa: PLC0415  costs 2 MB and 5 ms, only in this thread and only under systemd
 
     def write(line: LogLine) -> None:
         with suppress(OSError):
-            journal.send(
+            systemd.journal.send(
                 f"{line.area}: {line.message}",
                 CODE_FILE=line.file,
                 CODE_LINE=line.line,
