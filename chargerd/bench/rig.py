@@ -25,6 +25,9 @@ RESTART_AFTER_S = 0.25
 LASTING_EXITS = frozenset({78})
 """EX_CONFIG: starting again changes nothing (RestartPreventExitStatus= of the units)."""
 STOP_WITHIN_S = 8.0
+ANSWER_WITHIN_S = 5.0
+GLANCE_S = 0.5
+"""How long a status waits for the plant of a control process that may hang."""
 ENDS_BEFORE_READY = 3
 """A process that ended so often before the bench was up will not come up by itself."""
 
@@ -140,7 +143,7 @@ class Rig:
         """The station's report, the world around it, and what the CSMS knows."""
         report = await self._console.ask("status", {})
         with contextlib.suppress(BenchError):
-            report["plant"] = (await self._desk.ask("plant", {})).get("plant", {})
+            report["plant"] = (await self._desk.ask("plant", {}, GLANCE_S)).get("plant", {})
         if self.csms is not None:
             report["csms"] = {"connected": self.csms.connected, "transactions": self.csms.transactions}
         return report
@@ -239,12 +242,12 @@ class _LineClient:
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, verb: str, arguments: Mapping[str, Any], within_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
         """Send one verb and return the fields of its reply. Raises BenchError."""
         request = json.dumps({"verb": verb} | dict(arguments)).encode() + b"\n"
         async with self._lock:
             try:
-                line = await asyncio.wait_for(self._exchange(request), 5.0)
+                line = await asyncio.wait_for(self._exchange(request), within_s)
             except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
                 self.close()
                 raise BenchError(f"{self._who} does not answer ({type(error).__name__})") from error
