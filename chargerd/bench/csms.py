@@ -30,7 +30,7 @@ from websockets.typing import Subprotocol
 
 SUBPROTOCOL = "ocpp2.0.1"
 MESSAGES_KEPT = 5000
-CALL_WITHIN_S = 30
+CALL_WITHIN_S = 30.0
 
 for _library in ("ocpp", "websockets"):
     logging.getLogger(_library).setLevel(logging.WARNING)
@@ -51,11 +51,12 @@ class Seen(msgspec.Struct, frozen=True):
 
 class Csms:
     """One CSMS for one station. `blocked`: tokens to refuse. `registrations`: what the next BootNotifications are
-    answered.
+    answered. `call_within_s`: how long a call waits for its answer.
     """
 
-    def __init__(self, identity: str, password: str) -> None:
+    def __init__(self, identity: str, password: str, *, call_within_s: float = CALL_WITHIN_S) -> None:
         self.identity = identity
+        self.call_within_s = call_within_s
         self.blocked: set[str] = set()
         self.registrations: deque[str] = deque()
         self.boot_interval_s = 300
@@ -236,7 +237,7 @@ class _Station(ChargePoint):  # type: ignore[misc]
     """The CSMS's side of one connection: what it answers."""
 
     def __init__(self, csms: Csms, connection: ServerConnection) -> None:
-        super().__init__(csms.identity, _Tap(csms, connection), CALL_WITHIN_S)
+        super().__init__(csms.identity, _Tap(csms, connection), csms.call_within_s)
         self._csms = csms
         self._tasks: set[asyncio.Task[None]] = set()
 

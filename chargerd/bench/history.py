@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from chargerd.bench.frames import FrameReader, FrameView
-from chargerd.bench.rig import Rig
-from chargerd.bench.verbs import BenchError
+from chargerd.bench.verbs import BenchError, ServesVerbs
 
 SAMPLE_EVERY_S = 0.25
 KEEP_S = 180.0
@@ -32,7 +31,7 @@ class History:
     `problem`). `frame_count`: how many frames there have been, so that a page knows which are new to it.
     """
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: ServesVerbs) -> None:
         self._rig = rig
         self.status: dict[str, Any] | None = None
         self.problem = ""

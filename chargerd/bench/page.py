@@ -55,7 +55,7 @@ def lay_out(panels: Panels, history: History) -> None:
     with ui.element().classes("w-full grid grid-cols-1 gap-3 " + ("lg:grid-cols-3" if one else "lg:grid-cols-2")):
         for evse_id in evse_ids:
             with ui.card().classes("w-full gap-2 p-3 min-w-0 " + ("lg:col-span-2" if one else "")):
-                panels.evse(evse_id)
+                panels.evse(evse_id, tall=one)
         with ui.element().classes(
             "min-w-0 grid grid-cols-1 gap-3 content-start " + ("" if one else "lg:col-span-2 lg:grid-cols-3")
         ):

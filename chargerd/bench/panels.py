@@ -86,10 +86,10 @@ class Panels:
 
     # ------------------------------------------------------------------ one EVSE
 
-    def evse(self, evse_id: int) -> None:
-        """One EVSE: state, plot, the car and the card, faults, reasons and limits."""
+    def evse(self, evse_id: int, *, tall: bool) -> None:
+        """One EVSE: state, plot (`tall` where there is room), the car and the card, faults, reasons and limits."""
         self._head(evse_id)
-        self._plot(evse_id)
+        self._plot(evse_id, "h-80" if tall else "h-64")
         self._car(evse_id)
         with ui.row().classes("items-center gap-x-4 gap-y-2"):
             self._draw(evse_id)
@@ -123,8 +123,8 @@ class Panels:
 
         self._refreshers.append(refresh)
 
-    def _plot(self, evse_id: int) -> None:
-        chart = ui.echart(chart_options()).classes("w-full h-64").props(f'data-testid="plot-{evse_id}"')
+    def _plot(self, evse_id: int, height: str) -> None:
+        chart = ui.echart(chart_options()).classes(f"w-full {height}").props(f'data-testid="plot-{evse_id}"')
 
         def refresh() -> None:
             samples = list(self._history.samples.get(evse_id, ()))

@@ -5,6 +5,7 @@ page use it.
 import json
 import math
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,6 +14,13 @@ Value = int | float | str | dict[str, object] | tuple[str, ...]
 
 class BenchError(Exception):
     """A request to the bench that cannot be served: what is wrong and what would be right."""
+
+
+class ServesVerbs(Protocol):
+    """Whoever does what a verb asks: the rig."""
+
+    async def do(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Serve one verb. Raises BenchError with a line for people."""
 
 
 class Argument(msgspec.Struct, frozen=True):

@@ -1,0 +1,89 @@
+"""What the page says about an EVSE, from a report as the station gives it."""
+
+from typing import Any
+
+import pytest
+
+from chargerd.bench.wording import (
+    SILENT_CONTROL,
+    SILENT_STATION,
+    facts_line,
+    fault_lines,
+    limit_rows,
+    next_step,
+    reason_lines,
+)
+
+METER = {"amps": [10.0, 9.9, 10.1], "power_w": 6900.0, "energy_wh": 1_001_234.0}
+TRANSACTION = {"transaction_id": "t-1", "authorized": True, "charging_state": "Charging"}
+
+
+def evse(transaction: dict[str, Any] | None = None, why_not: tuple[str, ...] = (), **charging: Any) -> dict[str, Any]:
+    usual = {
+        "pilot_state": "C",
+        "offered_amps": 9.996,
+        "relay_closed": True,
+        "locked": True,
+        "meter": METER,
+        "ev_connected": True,
+        "plugged_wh": 1_000_000.0,
+        "faults": [],
+        "limit": {"source": "csms", "amps": 10.0},
+        "limits": [{"source": "board", "amps": 32.0}, {"source": "csms", "amps": 10.0}],
+    }
+    return {"evse_id": 1, "transaction": transaction, "why_not": why_not, "charging": usual | charging}
+
+
+def test_facts_are_one_line_with_the_energy_since_plugging_in() -> None:
+    assert facts_line(evse()["charging"]) == (
+        "pilot C · offered 10.0 A · contactor closed · locked · 10.0 / 9.9 / 10.1 A · 6.90 kW · +1.234 kWh"
+    )
+
+
+def test_without_a_car_the_register_is_shown() -> None:
+    assert facts_line(evse(ev_connected=False)["charging"]).endswith("1001.234 kWh")
+
+
+def test_a_missing_meter_or_feedback_is_said() -> None:
+    line = facts_line(evse(meter=None, relay_closed=None)["charging"])
+    assert "no meter reading" in line
+    assert "contactor without feedback" in line
+
+
+def test_silence_is_said() -> None:
+    assert facts_line(None) == SILENT_CONTROL
+    assert reason_lines(None) == [SILENT_STATION]
+    assert fault_lines(None) == []
+    assert limit_rows(None) == []
+
+
+def test_faults_carry_their_values() -> None:
+    broken = evse(faults=[{"code": "over_temperature", "detail": "95.0 C"}, {"code": "lock_jam", "detail": ""}])
+    assert fault_lines(broken) == ["over_temperature 95.0 C", "lock_jam"]
+
+
+def test_the_winner_of_the_limit_table_is_marked() -> None:
+    assert limit_rows(evse()) == [("board", 32.0, False), ("csms", 10.0, True)]
+
+
+@pytest.mark.parametrize(
+    "seen, words",
+    [
+        (None, "Wait"),
+        (evse(ev_connected=False), "Plug the car in"),
+        (evse(), "Tap a card, or start from the CSMS"),
+        (evse(TRANSACTION | {"authorized": False}), "Tap a card, or unplug"),
+        (evse(TRANSACTION), "It charges"),
+        (evse(TRANSACTION | {"charging_state": "EVConnected"}), "Press Ready"),
+        (evse(TRANSACTION | {"charging_state": "SuspendedEV"}), "The car waits"),
+        (evse(TRANSACTION | {"charging_state": "SuspendedEVSE"}), "offers no current"),
+        (evse(TRANSACTION | {"charging_state": "Idle"}), "Unplug"),
+        (evse(TRANSACTION, faults=[{"code": "weld", "detail": ""}]), "A fault stands"),
+    ],
+)
+def test_there_is_always_a_next_step(seen: dict[str, Any] | None, words: str) -> None:
+    assert words in next_step(seen, has_csms=True)
+
+
+def test_nobody_is_sent_to_buttons_that_are_not_there() -> None:
+    assert next_step(evse(), has_csms=False) == "Tap a card."
