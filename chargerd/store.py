@@ -283,8 +283,11 @@ def _primary(error: sqlite3.Error) -> int:
 
 def _is_writable(path: Path) -> bool:
     """Whether the file, and those SQLite keeps beside it, may be written; a missing directory is found by opening."""
-    folder_is_fine = not path.parent.exists() or os.access(path.parent, os.W_OK | os.X_OK)
-    return folder_is_fine and (not path.exists() or os.access(path, os.W_OK))
+    try:
+        folder_is_fine = not path.parent.exists() or os.access(path.parent, os.W_OK | os.X_OK)
+        return folder_is_fine and (not path.exists() or os.access(path, os.W_OK))
+    except OSError:  # a folder above may not even be looked into
+        return False
 
 
 def _create_private(path: str) -> None:

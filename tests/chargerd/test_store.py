@@ -1,3 +1,4 @@
+import getpass
 import os
 import resource
 import signal
@@ -330,12 +331,30 @@ def test_an_unwritable_directory_is_named_with_the_remedy(tmp_path: Path, exists
         Store(path).close()
         Path(path).chmod(0o444)
     folder.chmod(0o555)
-    for parent in tmp_path.parents[:2] if os.geteuid() == 0 else ():
-        parent.chmod(0o755)  # the other user has to get as far as the folder
-    tmp_path.chmod(0o755)
+    let_others_reach(tmp_path)
     said = python(OPEN, path).stdout
     assert said.startswith(f"{path}: ")
     assert "writable for the user of the service" in said
+
+
+def test_a_directory_that_cannot_even_be_looked_into_is_named_with_the_remedy(tmp_path: Path) -> None:
+    folder = tmp_path / "closed" / "state"
+    folder.mkdir(parents=True)
+    let_others_reach(tmp_path)
+    folder.parent.chmod(0)
+    try:
+        said = python(OPEN, str(folder / "state.db")).stdout
+    finally:
+        folder.parent.chmod(0o755)
+    assert "is not writable" in said
+    assert "writable for the user of the service" in said
+
+
+def let_others_reach(folder: Path) -> None:
+    """Another user has to get as far as `folder`, which pytest keeps for its own."""
+    for place in (folder, *folder.parents):
+        if "pytest" in str(place) and place.owner() == getpass.getuser():
+            place.chmod(0o755)
 
 
 @pytest.mark.parametrize("damage", ["text", "page", "header"])
