@@ -23,7 +23,8 @@ def main_bench(options: argparse.Namespace) -> int:
     try:
         scenario = load_scenario(options.scenario) if options.scenario else None
         settings = rig_settings(options, scenario)
-        return asyncio.run(_run(options, settings, scenario))
+        port = page_port(options.page)
+        return asyncio.run(_run(settings, options.control or bench_socket(), scenario, port))
     except (BenchError, ScenarioError) as error:
         sys.stderr.write(f"chargerd bench: {error}\n")
         return 1
@@ -57,19 +58,28 @@ def rig_settings(options: argparse.Namespace, scenario: Scenario | None) -> RigS
     )
 
 
-async def _run(options: argparse.Namespace, settings: RigSettings, scenario: Scenario | None) -> int:
+def page_port(page: str) -> int | None:
+    """The port of the page, None for no page. Raises BenchError."""
+    if page == "none":
+        return None
+    if not page.isdecimal() or not 0 < int(page) < 65536:
+        raise BenchError(f"--page {page}: expected a port number or 'none'")
+    return int(page)
+
+
+async def _run(settings: RigSettings, socket: Path, scenario: Scenario | None, port: int | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     rig = Rig(settings)
-    control = ControlSocket(options.control or bench_socket(), rig)
+    control = ControlSocket(socket, rig)
     try:
         await rig.start()
         await control.start()
         if scenario is not None:
             return await _play(rig, scenario)
-        await _serve(options, rig, stop)
+        await _serve(port, rig, stop)
         return 0
     finally:
         await control.stop()
@@ -91,18 +101,16 @@ async def _play(rig: Rig, scenario: Scenario) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace, rig: Rig, stop: asyncio.Event) -> None:
+async def _serve(port: int | None, rig: Rig, stop: asyncio.Event) -> None:
     """With a page or without one, until a signal comes."""
-    if options.page == "none":
+    if port is None:
         sys.stdout.write("the bench is running; Ctrl-C ends it\n")
         sys.stdout.flush()
         await stop.wait()
         return
     from chargerd.bench.page import serve_page  # noqa: PLC0415  a scenario needs no web server
 
-    if not options.page.isdigit():
-        raise BenchError(f"--page {options.page}: expected a port number or 'none'")
-    page = asyncio.create_task(serve_page(rig, int(options.page), stop))
+    page = asyncio.create_task(serve_page(rig, port, stop))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([page, stopped], return_when=asyncio.FIRST_COMPLETED)
     stop.set()

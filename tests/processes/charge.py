@@ -95,7 +95,21 @@ class Charger:
     async def until_seen(self, holds: Callable[[], Any], within_s: float = 20.0) -> None:
         """Wait for something that needs no asking."""
         async with asyncio.timeout(within_s):
-            while not holds():
+            while True:
+                if holds():
+                    return
+                await asyncio.sleep(0.02)
+
+    async def until_logged(self, times: int, *parts: str) -> None:
+        """Wait for so many lines with all of `parts` in them."""
+        await self.until_seen(lambda: len(self.log.having(*parts)) >= times)
+
+    async def until_open(self, within_s: float) -> None:
+        """Wait for the contactor to be seen open."""
+        async with asyncio.timeout(within_s):
+            while True:
+                if not (await self.world()).get("contacts_closed", True):
+                    return
                 await asyncio.sleep(0.02)
 
     async def charge(self) -> str:

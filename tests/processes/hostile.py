@@ -20,9 +20,10 @@ from tests.processes.charge import PASSWORD
 
 TEN_MEGABYTES = 10 * 1024 * 1024
 GARBAGE = (
-    "", "not JSON", "{}", "[]", "[2]", '[2,"1","Reset"]', '[9,"1","Reset",{}]', '[3,"nobody-asked",{}]', '[2,5,"Reset",{}]',
-    '[2,"g1","NoSuchAction",{}]', '[2,"g2","Reset",{"type":"Sideways"}]', '[2,"g3","Heartbeat",{}]', "[" * 5000,
-    '[2,"g4","Reset",{"type":"OnIdle","type":"Immediate"}]', '[4,"nobody-asked","InternalError","",{}]', '[2,"g5","Reset",NaN]',
+    "", "not JSON", "{}", "[]", "[2]", '[2,"1","Reset"]', '[9,"1","Reset",{}]', '[3,"nobody-asked",{}]',
+    '[2,5,"Reset",{}]', '[2,"g1","NoSuchAction",{}]', '[2,"g2","Reset",{"type":"Sideways"}]',
+    '[2,"g3","Heartbeat",{}]', '[2,"g4","Reset",{"type":"OnIdle","type":"Immediate"}]', '[2,"g5","Reset",NaN]',
+    "[" * 5000, '[4,"nobody-asked","InternalError","",{}]',
 )  # fmt: skip
 
 

@@ -54,6 +54,12 @@ def fill(disk: Path, station: Charger) -> Callable[[], None]:
     raise AssertionError("can't happen because the loop ends with an error only")
 
 
+def damage(folder: Path) -> None:
+    """Nothing of the database can be read any more."""
+    for part in folder.glob("station.sqlite*"):
+        part.write_bytes(b"\xff" * 4096)
+
+
 def test_a_full_disk_in_mid_charge_stops_energy_with_the_lease_and_everything_comes_back_with_the_space(
     disk: Path,
 ) -> None:
@@ -70,9 +76,7 @@ def test_a_full_disk_in_mid_charge_stops_energy_with_the_lease_and_everything_co
             if os.geteuid() == 0:
                 assert len(said) == len(station.log.having("station ended (75)"))  # one line each time
                 assert (await station.world())["contacts_closed"]
-                async with asyncio.timeout(ORDERS_LEASE_S + 10.0):
-                    while (await station.world())["contacts_closed"]:
-                        await asyncio.sleep(0.1)
+                await station.until_open(ORDERS_LEASE_S + 10.0)
             free()
             status = await station.until(is_charging)
             assert transaction_of(status) == transaction
@@ -102,14 +106,11 @@ def test_a_database_damaged_in_mid_charge_costs_a_restart_and_no_second_car(tmp_
         async with charger(state_dir=tmp_path) as station:
             await station.charge()
             station.rig.kill("station")
-            for part in tmp_path.glob("station.sqlite*"):
-                part.write_bytes(b"\xff" * 4096)
+            damage(tmp_path)
             await station.until_seen(lambda: station.log.having("was damaged"))
             await station.until(lambda status: status["link"]["registration"] == "Accepted")
             # Nothing is known of the driver any more: energy ends, and a card begins anew.
-            async with asyncio.timeout(ORDERS_LEASE_S):
-                while (await station.world())["contacts_closed"]:
-                    await asyncio.sleep(0.05)
+            await station.until_open(ORDERS_LEASE_S)
             await station.do("present_token")
             await station.until(is_charging)
 

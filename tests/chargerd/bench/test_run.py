@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from chargerd.bench.run import BOARDS, rig_settings
+from chargerd.bench.run import BOARDS, page_port, rig_settings
 from chargerd.bench.scenario import Scenario
 from chargerd.bench.verbs import BenchError
 from tests.chargerd.certificates import Authority
@@ -169,9 +169,13 @@ def test_a_page_port_that_is_taken_is_told_with_another(tmp_path: Path) -> None:
     assert f"--page {port}: the port cannot be used; name a free one, e.g. --page {port + 1}" in line
 
 
-@pytest.mark.parametrize("page", ["seven", "-1", "70000"])
-def test_a_page_that_is_no_port_is_told(tmp_path: Path, page: str) -> None:
-    assert f"--page {page}: expected a port number or 'none'" in refused(tmp_path, f"--page={page}")
+def test_a_page_that_is_no_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    assert "--page seven: expected a port number or 'none'" in refused(tmp_path, "--page", "seven")
+    for page in ("-1", "0", "65536", "8o80", ""):
+        with pytest.raises(BenchError, match="expected a port number"):
+            page_port(page)
+    assert page_port("none") is None
+    assert page_port("8080") == 8080
 
 
 def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -237,7 +241,8 @@ def test_state_survives_the_bench_with_password_transaction_car_and_meter(tmp_pa
 def test_the_bench_connects_to_another_csms_over_ws_and_over_wss_with_a_private_root(tmp_path: Path, tls: bool) -> None:
     async def story() -> None:
         csms = Hostile(())
-        url, context, more = csms.url, None, ()
+        url, context = csms.url, None
+        more: tuple[str, ...] = ()
         if tls:
             authority = Authority(tmp_path)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
