@@ -242,7 +242,8 @@ class Station:
         except Exception as error:
             # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log
             # the trace.
-            trace = " | ".join(line.strip() for line in traceback.format_exception(error))
+            lines = "".join(traceback.format_exception(error)).splitlines()
+            trace = " | ".join(line.strip() for line in lines if line.strip(" ^~"))
             self._note(Severity.ERROR, f"rpc: {type(request).__name__} failed ({trace})")
             raise CallRefused(
                 ErrorCode.INTERNAL_ERROR, f"{type(request).__name__} failed inside the station"
