@@ -93,5 +93,5 @@ def whole_milliseconds(moment: datetime) -> datetime:
     """`moment` in UTC without the microseconds that the wire must not carry (OCPP part 1, 3 fractional digits at
     most).
     """
-    in_utc = moment.astimezone(UTC)
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return in_utc.replace(microsecond=in_utc.microsecond // 1000 * 1000)

@@ -38,6 +38,9 @@ PERIOD_S = 0.02
 PUBLISH_PERIOD_S = 1.0
 """A Status goes out on every change and this often without one."""
 
+OFFER_PERIOD_S = 0.1
+"""A Status that nobody took (the station is still starting) is offered again this soon, for its start waits for one."""
+
 STOP_BOUND_S = 7.0
 """A stop waits this long for the soft stop (6 s, evse/controller.py) before it opens under load."""
 
@@ -121,16 +124,16 @@ class ControlLoop:
             self._tell_refused()
         self._published = evses
         self._seq += 1
-        self._channel.publish(
-            Status(
-                run_id=self._run_id,
-                seq=self._seq,
-                at_mono=now.mono,
-                board=self._facts,
-                evses=evses,
-                loop=self.health(),
-            )
+        status = Status(
+            run_id=self._run_id,
+            seq=self._seq,
+            at_mono=now.mono,
+            board=self._facts,
+            evses=evses,
+            loop=self.health(),
         )
+        if not self._channel.publish(status):
+            self._publish_due_mono = min(self._publish_due_mono, now.mono + OFFER_PERIOD_S)
 
     def _tell_refused(self) -> None:
         refused = self._channel.health().refused

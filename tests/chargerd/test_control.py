@@ -14,8 +14,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chargerd.channel import StationEnd
-from chargerd.control import PERIOD_S, STOP_BOUND_S, ControlLoop, assert_safe_state, essentials, exec_mono, stop_pollers
+from chargerd.channel import ControlEnd, StationEnd
+from chargerd.control import (
+    OFFER_PERIOD_S,
+    PERIOD_S,
+    STOP_BOUND_S,
+    ControlLoop,
+    assert_safe_state,
+    essentials,
+    exec_mono,
+    stop_pollers,
+)
 from chargerd.devices import OutputFailed
 from chargerd.evse.types import ORDERS_LEASE_S, Orders
 from chargerd.limits import Limit
@@ -49,6 +58,23 @@ def test_lower_orders_reach_the_pilot_in_the_next_tick(tmp_path: Path) -> None:
     world.station.send(permit(world.now_mono, seq=999, amps=10.0))
     world.tick()
     assert world.evse.offer_amps == pytest.approx(10.0, abs=0.01)
+
+
+def test_a_station_that_starts_later_gets_its_first_status_at_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    control = ControlEnd(tmp_path)
+    loop = ControlLoop(world.board.facts, (world.unit,), control)
+    for _ in range(20):
+        loop.tick(world.clock.advance(PERIOD_S))
+    assert control.health().unsent > 1
+
+    station = StationEnd(tmp_path)
+    for _ in range(round(OFFER_PERIOD_S / PERIOD_S)):
+        loop.tick(world.clock.advance(PERIOD_S))
+
+    assert station.latest_status() is not None
+    station.close()
+    control.close()
 
 
 def test_orders_that_are_not_renewed_end_the_charge_within_lease_and_soft_stop(tmp_path: Path) -> None:
