@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -35,6 +36,8 @@ WORLD = "bench.world"
 """The simulated world in the state directory: with it the car, its cable and the meters survive the bench."""
 
 log = logging.getLogger("bench")
+
+_LIBC = ctypes.CDLL(None)
 
 
 class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,8 +171,12 @@ class Rig:
         """Start, pass its log on, start again when it ends: Restart=always."""
         environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.run_dir / "credentials"), "PYTHONUNBUFFERED": "1"}
         while not self._stopping:
-            process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, stderr=asyncio.subprocess.PIPE, preexec_fn=_end_with_parent
+            )
             self._running[name] = process
+            if self._has_stopped():  # while it was being started
+                process.terminate()
             assert process.stderr is not None
             async for line in process.stderr:
                 self._last_words[name] = line.decode(errors="replace").strip()
@@ -181,6 +188,9 @@ class Rig:
             if not self._stopping:
                 log.warning("%s ended (%d), starting it again", name, code)
                 await asyncio.sleep(RESTART_AFTER_S)
+
+    def _has_stopped(self) -> bool:
+        return self._stopping
 
     async def _until_ready(self) -> None:
         """Until both processes answer. Raises BenchError."""
@@ -270,6 +280,11 @@ class _LineClient:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: SIGTERM when the bench dies, however it dies (prctl(2), PR_SET_PDEATHSIG)."""
+    _LIBC.prctl(1, signal.SIGTERM)
 
 
 def _payload(text: object) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -13,6 +12,8 @@ from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.scenario import Player, Scenario, ScenarioError, load_scenario
 from chargerd.bench.verbs import BenchError
 from chargerd.ctl import bench_socket
+
+PAGE_ENDS_WITHIN_S = 3.0
 
 BOARDS = Path(__file__).resolve().parents[2] / "board-configs"
 
@@ -114,5 +115,9 @@ async def _serve(port: int | None, rig: Rig, stop: asyncio.Event) -> None:
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([page, stopped], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    with contextlib.suppress(asyncio.CancelledError):
-        await page
+    stopped.cancel()
+    await asyncio.wait([page], timeout=PAGE_ENDS_WITHIN_S)
+    if page.done():
+        page.result()
+    else:
+        page.cancel()  # a browser that does not let go must not keep the processes running

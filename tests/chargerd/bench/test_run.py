@@ -234,6 +234,25 @@ def test_state_survives_the_bench_with_password_transaction_car_and_meter(tmp_pa
     assert not (tmp_path / "ctl").exists()
 
 
+def test_a_bench_that_is_killed_takes_both_processes_with_it(tmp_path: Path) -> None:
+    with bench(tmp_path) as running:
+        running.until(is_accepted)
+        children = Path(f"/proc/{running.popen.pid}/task/{running.popen.pid}/children").read_text().split()
+        assert len(children) == 2
+        running.popen.kill()
+        running.popen.wait()
+        end = time.monotonic() + 10.0
+        while any(is_running(pid) for pid in children):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def is_running(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 # ---- another CSMS ----
 
 
