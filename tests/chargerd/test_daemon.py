@@ -1,0 +1,422 @@
+"""The station process in this process: real sockets to a CSMS and to a control process whose part the test plays."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from chargerd import daemon as daemon_module
+from chargerd.channel import ControlEnd
+from chargerd.clock import Now
+from chargerd.config import CsmsSettings, SiteSettings, StationSettings
+from chargerd.daemon import EXIT_RESTART, Daemon
+from chargerd.evse.types import EvseStatus, PilotState, Status
+from chargerd.store import Store, StoreError
+from hal.types import BoardFacts
+from tests.chargerd.ocpp.building import board
+
+Frame = list[Any]
+
+
+class Csms:
+    """Accepts everything; `boots` are the BootNotifications so far, `told` the lines that the station sent."""
+
+    def __init__(self) -> None:
+        self.told: list[Frame] = []
+        self.ended: list[int | None] = []
+        self.connections: list[ServerConnection] = []
+        self.answers = True
+        self.current_time = datetime.now(UTC)
+
+    @property
+    def boots(self) -> list[str]:
+        return [frame[3]["reason"] for frame in self.told if frame[2:3] == ["BootNotification"]]
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        async with serve(
+            self._serve, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp2.0.1")], ping_interval=None, close_timeout=0.2
+        ) as server:
+            yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/ocpp"
+
+    async def call(self, action: str, **payload: Any) -> None:
+        await self.connections[-1].send(json.dumps([2, "csms-1", action, payload]))
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        self.connections.append(connection)
+        with suppress(ConnectionClosed):
+            async for text in connection:
+                frame = json.loads(text)
+                self.told.append(frame)
+                if frame[0] == 2 and self.answers:
+                    stamp = self.current_time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                    boot = {"currentTime": stamp, "interval": 300, "status": "Accepted"}
+                    answer = {"BootNotification": boot, "Heartbeat": {"currentTime": stamp}}.get(frame[2], {})
+                    await connection.send(json.dumps([3, frame[1], answer]))
+        await connection.wait_closed()
+        self.ended.append(connection.close_code)
+
+
+class Control:
+    """Plays the control process: publishes when told, and remembers what it was ordered."""
+
+    def __init__(self, run_dir: Path, facts: BoardFacts | None = None) -> None:
+        self.end = ControlEnd(run_dir)
+        self.facts = facts or board()
+        self.seq = 0
+
+    def publish(self) -> None:
+        self.seq += 1
+        evses = tuple(EvseStatus(evse_id=i + 1, pilot_state=PilotState.A) for i in range(len(self.facts.evses)))
+        status = Status(run_id="run-1", seq=self.seq, at_mono=0.0, board=self.facts, evses=evses)
+        self.end.publish(status)
+
+
+class Stage:
+    """Everything around one station process, which a test may start several times."""
+
+    def __init__(self, folder: Path, url: str, csms: Csms) -> None:
+        self.folder = folder
+        self.csms = csms
+        self.control: Control | None = None
+        self.site = SiteSettings(
+            csms=CsmsSettings(url=url, security_profile=1, trusted_network=True),
+            station=StationSettings(identity="CS-1", state_dir=str(folder), run_dir=str(folder)),
+            variables={"OCPPCommCtrlr.RetryBackOffWaitMinimum": 1, "OCPPCommCtrlr.RetryBackOffRandomRange": 0},
+        )
+
+    def appear(self, facts: BoardFacts | None = None) -> Control:
+        """A control process comes up."""
+        self.control = Control(self.folder, facts)
+        return self.control
+
+    @asynccontextmanager
+    async def running(self, **options: Any) -> AsyncIterator[tuple[Daemon, "asyncio.Task[int]"]]:
+        daemon = Daemon(self.site, password="0123456789abcdef", **options)
+        task = asyncio.create_task(daemon.run())
+        try:
+            yield daemon, task
+        finally:
+            daemon._stop.set()
+            await task
+
+    async def until(self, holds: Callable[[], Any], within_s: float = 15.0, *, publishing: bool = True) -> None:
+        """Wait, with a control process that publishes as it should (if there is one)."""
+        async with asyncio.timeout(within_s):
+            while True:
+                if self.control is not None and publishing:
+                    self.control.publish()
+                if holds():
+                    return
+                await asyncio.sleep(0.02)
+
+    async def ask(self, verb: str) -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(self.folder / "station.console")
+        writer.write(json.dumps({"verb": verb}).encode() + b"\n")
+        reply: dict[str, Any] = json.loads(await reader.readline())
+        writer.close()
+        return reply
+
+
+def play(tmp_path: Path, story: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    async def whole() -> None:
+        csms = Csms()
+        async with csms.listening() as url:
+            stage = Stage(tmp_path, url, csms)
+            try:
+                await story(stage)
+            finally:
+                if stage.control is not None:
+                    stage.control.end.close()
+
+    asyncio.run(whole())
+
+
+# ---- the start ----
+
+
+def test_it_waits_for_the_control_process_then_boots_with_its_board_and_gives_orders(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        async with stage.running():
+            await asyncio.sleep(0.2)
+            assert stage.csms.told == []
+            control = stage.appear()
+            await stage.until(lambda: stage.csms.boots)
+            station = stage.csms.told[0][3]["chargingStation"]
+            assert (station["model"], station["vendorName"], station["serialNumber"]) == ("M", "V", "S")
+            await stage.until(control.end.latest_orders)
+
+    play(tmp_path, story)
+
+
+def test_a_silent_control_process_makes_it_start_with_the_board_of_the_last_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "FACTS_WITHIN_S", 0.1)
+    remember(tmp_path, "board", board(2))
+
+    async def story(stage: Stage) -> None:
+        async with stage.running() as (daemon, _):
+            await stage.until(lambda: stage.csms.boots)
+            report = daemon._report()
+            assert report["control_run_id"] is None
+            assert [evse["why_not"] for evse in report["evses"]] == [("the control process is silent",)] * 2
+
+    play(tmp_path, story)
+
+
+def test_a_board_that_is_not_the_remembered_one_makes_it_start_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "FACTS_WITHIN_S", 0.1)
+    remember(tmp_path, "board", board(1))
+
+    async def story(stage: Stage) -> None:
+        async with stage.running() as (_, task):
+            await stage.until(lambda: stage.csms.boots)
+            stage.appear(board(2))
+            await stage.until(task.done)
+            assert task.result() == EXIT_RESTART
+        async with stage.running() as (daemon, _):
+            await stage.until(lambda: len(stage.csms.boots) == 2)
+            assert len(daemon._report()["evses"]) == 2
+
+    play(tmp_path, story)
+
+
+def remember(folder: Path, key: str, value: object) -> None:
+    store = Store(str(folder / "station.sqlite"))
+    store.put("shell", key, value)
+    store.close()
+
+
+def test_what_another_version_noted_in_another_form_is_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    remember(tmp_path, "board", {"boards": 3})
+    remember(tmp_path, "stopped", "perhaps")
+
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+
+    play(tmp_path, story)
+    assert len([line for line in caplog.messages if line.endswith("ignoring") and "shell/" in line]) == 2
+
+
+def test_a_stop_while_it_waits_for_the_control_process_is_obeyed(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        async with stage.running() as (_, task):
+            await asyncio.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await asyncio.wait_for(task, 3.0) == 0
+        async with stage.running():
+            await asyncio.sleep(0.1)  # everything was given back
+
+    play(tmp_path, story)
+
+
+def test_B01_FR_09_the_boot_reason_tells_a_new_boot_a_stop_by_hand_and_a_process_that_died(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: len(stage.csms.boots) == 1)
+        async with stage.running():
+            await stage.until(lambda: len(stage.csms.boots) == 2)
+        remember(tmp_path, "stopped", False)  # as a process leaves it that is killed
+        async with stage.running():
+            await stage.until(lambda: len(stage.csms.boots) == 3)
+        remember(tmp_path, "boot_id", "another")
+        async with stage.running():
+            await stage.until(lambda: len(stage.csms.boots) == 4)
+        assert stage.csms.boots == ["PowerUp", "LocalReset", "ApplicationReset", "PowerUp"]
+
+    play(tmp_path, story)
+
+
+# ---- while it lives ----
+
+
+def test_a_control_process_that_is_silent_for_3_s_is_missed_and_one_that_speaks_again_is_heard(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        control = stage.appear()
+        async with stage.running() as (daemon, _):
+            await stage.until(lambda: stage.csms.boots)
+            loop = asyncio.get_running_loop()
+            silent_from = loop.time()
+            await stage.until(lambda: daemon.station.ctx.status is None, publishing=False)
+            assert 2.9 < loop.time() - silent_from < 5.0
+            assert control.end.latest_orders() is not None
+            await stage.until(lambda: daemon.station.ctx.status is not None)
+
+    play(tmp_path, story)
+
+
+def test_a_wall_clock_that_is_set_reaches_the_core_and_the_csms_sets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.csms.current_time = datetime.now(UTC) + timedelta(hours=2)
+        stage.appear()
+        async with stage.running() as (daemon, _):
+            fed: list[Any] = []
+            await stage.until(lambda: daemon._station is not None)
+            feed = daemon.station.feed
+
+            def listen(event: Any, now: Now) -> None:
+                fed.append(event)
+                feed(event, now)
+
+            monkeypatch.setattr(daemon.station, "feed", listen)
+            await stage.until(lambda: any(type(event).__name__ == "TimeStepped" for event in fed))
+            (stepped,) = [event for event in fed if type(event).__name__ == "TimeStepped"]
+            assert stepped.by_s == pytest.approx(7200, abs=30)
+            report = daemon._report()
+            assert report["clock_synced"] is True
+            assert datetime.fromisoformat(report["at_utc"]) > datetime.now(UTC) + timedelta(hours=1)
+
+    play(tmp_path, story)
+
+
+def test_a_reset_by_the_csms_is_answered_before_the_process_ends_for_a_restart(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running() as (daemon, task):
+            await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
+            await stage.csms.call("Reset", type="Immediate")
+            await stage.until(task.done, 5.0)
+            assert task.result() == EXIT_RESTART
+            assert [3, "csms-1", {"status": "Accepted"}] in stage.csms.told
+        async with stage.running():
+            await stage.until(lambda: len(stage.csms.boots) == 2)
+        assert stage.csms.boots[1] == "RemoteReset"
+
+    play(tmp_path, story)
+
+
+def test_a_sigterm_ends_it_within_3_s_even_when_the_csms_answers_nothing_any_more(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running() as (daemon, task):
+            await stage.until(lambda: stage.csms.boots)
+            stage.csms.connections[-1].transport.pause_reading()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await asyncio.wait_for(task, 3.0) == 0
+            assert not daemon._link.is_open
+
+    play(tmp_path, story)
+
+
+def test_the_link_is_closed_politely_and_the_socket_files_are_gone(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+        await stage.until(lambda: stage.csms.ended)
+        assert stage.csms.ended == [1000]
+        assert not (tmp_path / "station.console").exists()
+
+    play(tmp_path, story)
+
+
+# ---- what must end it ----
+
+
+def failing(error: Exception) -> Callable[..., None]:
+    def fail(*_values: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (StoreError("/state/station.sqlite", "the disk is full", "free space"), "the disk is full; free space"),
+        (ZeroDivisionError("a bug"), "the core failed; restarting"),
+    ],
+)
+def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wanted_is_done(
+    tmp_path: Path,
+    error: Exception,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(stage: Stage) -> None:
+        control = stage.appear()
+        async with stage.running() as (daemon, task):
+            await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
+            await stage.until(control.end.latest_orders)
+            monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
+            monkeypatch.setattr(daemon.station, "_settle", failing(error))
+            sent = len(stage.csms.told)
+            await stage.csms.call("TriggerMessage", requestedMessage="Heartbeat")
+            await stage.until(task.done, 5.0)
+            assert task.result() == EXIT_RESTART
+            assert stage.csms.told[sent:] == []
+        assert len([line for line in caplog.messages if told in line]) == 1
+
+    play(tmp_path, story)
+
+
+def test_a_database_in_use_by_another_station_is_refused(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "station.sqlite", isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+
+    async def story(stage: Stage) -> None:
+        with pytest.raises(StoreError, match="in use by another process"):
+            Daemon(stage.site, password=None)
+
+    play(tmp_path, story)
+    other.close()
+
+
+# ---- the console ----
+
+
+def test_the_console_tells_the_status_and_keeps_the_verbs_of_the_bench_to_the_bench(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+            status = await stage.ask("status")
+            assert status["ok"]
+            assert status["link"]["identity"] == "CS-1"
+            assert "unknown verb" in (await stage.ask("link_down"))["error"]
+            assert "unknown verb" in (await stage.ask("frames"))["error"]
+
+    play(tmp_path, story)
+
+
+def test_the_bench_holds_the_link_down_lets_it_go_and_looks_back_at_frames(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running(bench=True) as (daemon, _):
+            await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
+            assert (await stage.ask("link_down"))["ok"]
+            await stage.until(lambda: stage.csms.ended)
+            connections = len(stage.csms.connections)
+            await stage.until(lambda: daemon._held_open is not None)
+            assert len(stage.csms.connections) == connections
+            assert (await stage.ask("link_up"))["ok"]
+            await stage.until(lambda: len(stage.csms.connections) == connections + 1)
+            frames = (await stage.ask("frames"))["frames"]
+            assert [frame["seq"] for frame in frames] == list(range(len(frames)))
+            assert "BootNotification" in frames[0]["text"]
+            assert {frame["direction"] for frame in frames} == {"in", "out"}
+
+    play(tmp_path, story)
