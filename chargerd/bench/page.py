@@ -4,6 +4,7 @@ between.
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ REFRESH_S = 0.5
 
 async def serve_page(rig: Rig, port: int, stop: asyncio.Event) -> None:
     """Serve the page on 127.0.0.1:`port` until `stop` is set. Raises BenchError when the port is taken."""
+    listener = _bound(port)
     history = History(rig)
     faults = (await rig.do("faults", {}))["faults"]
     await history.look()
@@ -32,17 +34,31 @@ async def serve_page(rig: Rig, port: int, stop: asyncio.Event) -> None:
     ui.run_with(app, favicon="⚡")
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws_ping_interval=None))
     watching = asyncio.create_task(history.keep_watching())
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    print(f"the bench is running; open http://127.0.0.1:{port}/ in a browser, Ctrl-C ends it", flush=True)
+    serving = asyncio.create_task(server.serve([listener]))
     try:
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
-            raise BenchError(f"--page {port}: the port cannot be used; name a free one, e.g. --page {port + 1}")
+        # A server that is told to end while it starts leaves half of itself running.
+        await server.listening.wait()
+        print(f"the bench is running; open http://127.0.0.1:{port}/ in a browser, Ctrl-C ends it", flush=True)
+        await stop.wait()
     finally:
         watching.cancel()
         server.should_exit = server.force_exit = True
         await asyncio.gather(watching, serving, return_exceptions=True)
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket bound to loopback. Raises BenchError when the port cannot be used."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise BenchError(
+            f"--page {port}: {error.strerror or error}; name a free port, e.g. --page {port + 1}"
+        ) from error
+    return listener
 
 
 def lay_out(panels: Panels, history: History) -> None:
@@ -67,12 +83,16 @@ def lay_out(panels: Panels, history: History) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to the bench, and a taken port is an error of ours to tell, not a reason to leave the process."""
+    """Signals belong to the bench; `listening` is set once requests are served."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def serve(self, sockets: Any = None) -> None:
-        with contextlib.suppress(SystemExit):
-            await super().serve(sockets)
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()

@@ -61,7 +61,7 @@ def test_a_port_that_cannot_be_used_is_one_line_with_the_remedy(tmp_path: Path, 
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
     assert last.startswith(f"chargerd bench: --page {page}: ")
-    assert ("name a free one" if taken else "expected a port number or 'none'") in last
+    assert ("Address already in use; name a free port" if taken else "expected a port number or 'none'") in last
 
 
 def test_the_port_is_free_again_afterwards(tmp_path: Path) -> None:
