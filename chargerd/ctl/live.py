@@ -29,7 +29,7 @@ def may_be_live(environment: Mapping[str, str]) -> bool:
     return sys.stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
 
 
-def show_live(look: Look) -> None:
+def show_live(look: Look, refresh_s: float = REFRESH_S) -> None:
     """Draw what `look` gives until Ctrl-C, then leave the last of it behind. Who falls silent is told, not fatal.
     Raises CtlError when nobody answers at the start.
     """
@@ -40,7 +40,7 @@ def show_live(look: Look) -> None:
         while True:
             sys.stdout.write(frame([*lines, "", "Ctrl-C ends"], size))
             sys.stdout.flush()
-            time.sleep(REFRESH_S)
+            time.sleep(refresh_s)
             size = shutil.get_terminal_size()
             try:
                 lines = look(size.columns)

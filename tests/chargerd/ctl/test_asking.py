@@ -61,7 +61,7 @@ def test_what_is_no_answer_is_told_in_a_line(
 
 
 def test_a_socket_where_nobody_listens_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CtlError, match="nobody listens there; is the station .* or a bench running"):
+    with pytest.raises(CtlError, match=r"nobody listens there; is the station .* or a bench running"):
         ask(tmp_path / "nix", "status")
     (tmp_path / "file").touch()
     with pytest.raises(CtlError, match="nobody listens there"):

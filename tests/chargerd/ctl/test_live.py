@@ -1,6 +1,7 @@
 """The live view: drawn in place, the terminal left as it was."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -45,7 +46,9 @@ def test_a_terminal_gets_what_it_can_and_what_its_user_wants(
 
 
 def test_silence_is_shown_and_ctrl_c_leaves_the_last_picture(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([["charging"], CtlError("nobody listens there"), KeyboardInterrupt()])
+    answers: Iterator[list[str] | BaseException] = iter(
+        [["charging"], CtlError("nobody listens there"), KeyboardInterrupt()]
+    )
 
     def look(_columns: int) -> list[str]:
         answer = next(answers)
@@ -53,7 +56,7 @@ def test_silence_is_shown_and_ctrl_c_leaves_the_last_picture(capsys: pytest.Capt
             return answer
         raise answer
 
-    show_live(look)
+    show_live(look, refresh_s=0)
     shown = capsys.readouterr().out
     assert shown.startswith(ENTER)
     assert "charging\x1b[K" in shown
