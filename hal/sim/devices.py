@@ -47,7 +47,7 @@ class SimPilot(SimDevice):
     def read(self) -> PilotReading:
         """The present peaks in volts."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             high_volts, low_volts = self._evse.pilot_peaks(now_mono)
             return PilotReading(high_volts, low_volts, now_mono)
 
@@ -56,7 +56,7 @@ class SimPilot(SimDevice):
         if mode is PilotMode.PWM:
             check_duty(self._device, duty_percent, self._evse.facts.max_amps)
         with self._plant.lock:
-            self._plant.catch_up()
+            self._evse.catch_up()
             self._evse.drive_pilot(mode, duty_percent)
 
 
@@ -68,12 +68,12 @@ class SimRelays(SimDevice):
         if closed and not 0 <= for_s <= LONGEST_HOLD_S:  # opening is never refused
             raise HalError(self._device, f"refused to hold for {for_s} s: this board holds 0 to {LONGEST_HOLD_S:g} s")
         with self._plant.lock:
-            self._evse.hold_coil(closed, self._plant.catch_up(), for_s)
+            self._evse.hold_coil(closed, self._evse.catch_up(), for_s)
 
     def read(self) -> RelayReading:
         """The feedback contact."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             return RelayReading(self._evse.contacts_closed if self._evse.facts.has_feedback else None, now_mono)
 
 
@@ -83,7 +83,7 @@ class SimMeter(SimDevice):
     def read(self) -> MeterSample:
         """One sample; fails as the plant's meter faults say."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             if Fault.UNPLUG_METER in self._evse.faults:
                 raise DeviceMissing(self._device, "the meter's adapter is unplugged")
             if Fault.STALL_METER in self._evse.faults:
@@ -107,7 +107,7 @@ class SimProximity(SimDevice):
     def read(self) -> CableRating:
         """The present resistor and its class."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             ohms = self._evse.cable_ohms()
             return CableRating(ohms, cable_amps(ohms), now_mono)
 
@@ -118,12 +118,12 @@ class SimLock(SimDevice):
     def set(self, locked: bool) -> None:
         """Turn towards `locked`; the feedback follows some tenths of a second later."""
         with self._plant.lock:
-            self._evse.drive_lock(locked, self._plant.catch_up())
+            self._evse.drive_lock(locked, self._evse.catch_up())
 
     def read(self) -> LockReading:
         """The feedback contact."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             return LockReading(self._evse.locked, now_mono)
 
 
@@ -133,14 +133,14 @@ class SimResidual(SimDevice):
     def read(self) -> ResidualReading:
         """The trip inputs."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             faults = self._evse.faults
             return ResidualReading(Fault.TRIP_RCD in faults, Fault.TRIP_RCD_DC in faults, now_mono)
 
     def self_test(self) -> bool:
         """True unless the fault says the test fails."""
         with self._plant.lock:
-            self._plant.catch_up()
+            self._evse.catch_up()
             return Fault.RCD_TEST_FAILS not in self._evse.faults
 
 
@@ -150,7 +150,7 @@ class SimThermometer(SimDevice):
     def read(self) -> Temperature:
         """The present temperature."""
         with self._plant.lock:
-            now_mono = self._plant.catch_up()
+            now_mono = self._evse.catch_up()
             return Temperature(self._evse.celsius(now_mono), now_mono)
 
 
@@ -169,7 +169,7 @@ class SimReader(SimDevice):
     def read(self) -> Token | None:
         """The oldest token not yet read, or None; returns at once."""
         with self._plant.lock:
-            self._plant.catch_up()
+            self._evse.catch_up()
             if Fault.FREEZE_READER in self._evse.faults:
                 raise DeviceSilent(self._device, "no answer")
             return self._evse.tokens.popleft() if self._evse.tokens else None

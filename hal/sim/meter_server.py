@@ -106,7 +106,7 @@ class MeterServer:
         if len(request) < REQUEST_BYTES or crc(request[:-2]) != request[-2:] or request[0] != self._unit:
             return None
         with self._evse.plant.lock:
-            now_mono = self._evse.plant.catch_up()
+            now_mono = self._evse.catch_up()
             faults = set(self._evse.faults)
             values = self._evse.meter_values(now_mono)
         if Fault.STALL_METER in faults:

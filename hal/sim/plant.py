@@ -108,15 +108,13 @@ class Plant:
         self.settings = settings
         self.monotonic = monotonic
         self.lock = threading.RLock()  # control loop, pollers, meter servers and desk all look at the same world
-        self._now_mono = monotonic()
         self.evses = tuple(PlantEvse(self, index + 1, facts) for index, facts in enumerate(evses))
 
     def advance(self, to_mono: float) -> None:
         """Let the world go on until `to_mono`; earlier than before does nothing."""
         with self.lock:
             for evse in self.evses:
-                evse.advance(self._now_mono, max(to_mono, self._now_mono))
-            self._now_mono = max(to_mono, self._now_mono)
+                evse.advance(to_mono)
 
     def catch_up(self) -> float:
         """Advance to the present and return it; hold the lock when something is read or changed right after."""
@@ -177,6 +175,7 @@ class PlantEvse:
         self._glitch_until_mono = -math.inf
         self._energy_wh = plant.settings.start_wh
         self._frozen: MeterValues | None = None
+        self._now_mono = plant.monotonic()
 
     # ---- verbs: what people do ----
 
@@ -272,6 +271,12 @@ class PlantEvse:
         self._frozen = self.meter_values(self.plant.monotonic()) if Fault.FREEZE_METER in faults else None
 
     # ---- what devices drive; the caller holds the lock and has caught up ----
+
+    def catch_up(self) -> float:
+        """Advance this EVSE alone to the present and return it: EVSEs share nothing but the lock."""
+        now_mono = self.plant.monotonic()
+        self.advance(now_mono)
+        return now_mono
 
     def drive_pilot(self, mode: PilotMode, duty_percent: float) -> None:
         """The pilot generator shows this from now on."""
@@ -380,12 +385,13 @@ class PlantEvse:
 
     # ---- physics ----
 
-    def advance(self, from_mono: float, to_mono: float) -> None:
+    def advance(self, to_mono: float) -> None:
         """Go from event to event until `to_mono`; what is due at that instant has happened afterwards."""
-        now_mono = from_mono
+        now_mono = self._now_mono
         while True:
             self._settle(now_mono)
             if now_mono >= to_mono:
+                self._now_mono = now_mono
                 return
             until_mono = min(to_mono, max(now_mono, self._next_due_mono(now_mono)))
             self._flow(until_mono - now_mono)

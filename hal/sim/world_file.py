@@ -46,8 +46,10 @@ class WorldFile:
 
     def save(self) -> None:
         """Write the plant down if anything about it changed. Raises OSError."""
+        if not self.is_kept:
+            return
         state = self._plant.state()
-        if not self.is_kept or state.evses == self._saved:
+        if state.evses == self._saved:
             return
         beside = self._path.with_name(self._path.name + ".new")
         beside.write_bytes(msgspec.json.encode(state))
