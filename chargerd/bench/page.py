@@ -34,7 +34,7 @@ async def serve_page(rig: Rig, port: int, stop: asyncio.Event) -> None:
     ui.run_with(app, favicon="⚡")
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws_ping_interval=None))
     watching = asyncio.create_task(history.keep_watching())
-    serving = asyncio.create_task(server.serve([listener]))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         # A server that is told to end while it starts leaves half of itself running.
         await server.listening.wait()

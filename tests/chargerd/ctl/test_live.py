@@ -1,7 +1,6 @@
 """The live view: drawn in place, the terminal left as it was."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
