@@ -166,7 +166,7 @@ def test_a_page_port_that_is_taken_is_told_with_another(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         line = refused(tmp_path, "--page", port)
-    assert f"--page {port}: the port cannot be used; name a free one, e.g. --page {port + 1}" in line
+    assert line == f"chargerd bench: --page {port}: Address already in use; name a free port, e.g. --page {port + 1}"
 
 
 def test_a_page_that_is_no_port_is_told_before_anything_starts(tmp_path: Path) -> None:
