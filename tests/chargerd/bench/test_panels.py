@@ -67,6 +67,7 @@ def test_a_newcomer_charges_a_car_and_the_csms_limits_it(bench: Bench, browser: 
     browser.click("tap-1")
     browser.until("facts-1", "contactor open")
     browser.until("next-1", "Tap a card")
+    browser.wait(lambda: "locked" not in browser.text("facts-1"), "the lock to let go")
     browser.click("plug_out-1")
     browser.until("connector-1", "Available")
     browser.until("state-1", "no transaction")

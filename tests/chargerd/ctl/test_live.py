@@ -45,9 +45,8 @@ def test_a_terminal_gets_what_it_can_and_what_its_user_wants(
 
 
 def test_silence_is_shown_and_ctrl_c_leaves_the_last_picture(capsys: pytest.CaptureFixture[str]) -> None:
-    answers: Iterator[list[str] | BaseException] = iter(
-        [["charging"], CtlError("nobody listens there"), KeyboardInterrupt()]
-    )
+    story: list[list[str] | BaseException] = [["charging"], CtlError("nobody listens there"), KeyboardInterrupt()]
+    answers = iter(story)
 
     def look(_columns: int) -> list[str]:
         answer = next(answers)
