@@ -58,7 +58,6 @@ _TEXTS = {
     Reason.EV_NOT_READY: "the vehicle does not ask for energy",
     Reason.NO_VENTILATION: "the vehicle needs ventilation, which is not fitted",
     Reason.DIODE_NOT_PROVEN: "the diode of the vehicle has not been seen yet",
-    Reason.FAULT: "fault",
     Reason.LIMIT: "less than 6 A is left by",
     Reason.FEEDBACK_MISSING: "the contactor's feedback cannot be read",
     Reason.FEEDBACK_CONTRADICTS: "the contactor is closed although it was told to open",
@@ -138,10 +137,9 @@ def must_open_now(reasons: tuple[str, ...]) -> bool:
 def reason_text(reason: str) -> str:
     """A reason of `why_not` in words for people. ValueError: there is no such reason. KeyError: no such fault."""
     name, _, what = reason.partition(":")
-    text = _TEXTS[Reason(name)]
     if name == Reason.FAULT:
-        return f"{text}: {fault(what).text}"
-    return f"{text} {what}".rstrip()
+        return fault(what).text
+    return f"{_TEXTS[Reason(name)]} {what}".rstrip()
 
 
 def _pilot(situation: Situation, reasons: list[str]) -> None:
