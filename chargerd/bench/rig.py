@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -26,6 +25,8 @@ RESTART_AFTER_S = 0.25
 LASTING_EXITS = frozenset({78})
 """EX_CONFIG: starting again changes nothing (RestartPreventExitStatus= of the units)."""
 STOP_WITHIN_S = 8.0
+END_WITH_BENCH = ("setpriv", "--pdeathsig", "TERM")
+"""However the bench dies, its processes get a SIGTERM (util-linux, prctl(2) PR_SET_PDEATHSIG)."""
 ANSWER_WITHIN_S = 5.0
 GLANCE_S = 0.5
 """How long a status waits for the plant of a control process that may hang."""
@@ -36,8 +37,6 @@ WORLD = "bench.world"
 """The simulated world in the state directory: with it the car, its cable and the meters survive the bench."""
 
 log = logging.getLogger("bench")
-
-_LIBC = ctypes.CDLL(None)
 
 
 class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +171,7 @@ class Rig:
         environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.run_dir / "credentials"), "PYTHONUNBUFFERED": "1"}
         while not self._stopping:
             process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stderr=asyncio.subprocess.PIPE, preexec_fn=_end_with_parent
+                *END_WITH_BENCH, *command, env=environment, stderr=asyncio.subprocess.PIPE
             )
             self._running[name] = process
             if self._has_stopped():  # while it was being started
@@ -197,6 +196,9 @@ class Rig:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + READY_WITHIN_S
         while not self._ready:
+            for keeper in self._keepers:
+                if keeper.done() and (problem := keeper.exception()) is not None:
+                    raise BenchError(f"a process cannot be started: {problem}") from problem
             for name, codes in self._ends.items():
                 if LASTING_EXITS.intersection(codes) or len(codes) >= ENDS_BEFORE_READY:
                     raise BenchError(f"the {name} process ends ({codes[-1]}): {self._last_words.get(name, 'no word')}")
@@ -280,11 +282,6 @@ class _LineClient:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: SIGTERM when the bench dies, however it dies (prctl(2), PR_SET_PDEATHSIG)."""
-    _LIBC.prctl(1, signal.SIGTERM)
 
 
 def _payload(text: object) -> dict[str, Any]:

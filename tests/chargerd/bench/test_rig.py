@@ -156,6 +156,19 @@ def test_a_process_that_ends_again_and_again_is_given_up_with_its_last_words(tmp
     asyncio.run(story())
 
 
+def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        rig = Rig(RigSettings(board=BENCH, identity="X"))
+        try:
+            with pytest.raises(BenchError, match=r"cannot be started: .*'setpriv'"):
+                await rig.start()
+        finally:
+            await rig.stop()
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    asyncio.run(story())
+
+
 def test_the_world_lives_in_the_state_directory(tmp_path: Path) -> None:
     async def story(bench: Charger) -> None:
         await bench.do("plug_in", amps=20.0)
