@@ -7,6 +7,7 @@ belongs to one process at a time. Values are JSON, decoded strictly into the typ
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,6 +93,8 @@ class Store:
         self._failure: StoreError | None = None
         with self._translated():
             self._db = self._opened()
+            # Who forgets a store, or fails while it opens one, leaves no lock on the file behind.
+            self._closing = weakref.finalize(self, self._db.close)
             self._migrate()
 
     @contextmanager

@@ -1,3 +1,4 @@
+import gc
 import getpass
 import os
 import resource
@@ -436,3 +437,11 @@ def test_ten_thousand_rows_do_not_grow_the_memory(path: str) -> None:
     assert after - before < 200_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss_before < 8_000
     store.close()
+
+
+def test_a_forgotten_store_lets_go_of_its_file(path: str) -> None:
+    Store(path).put("space", "key", 1)
+    gc.collect()
+    again = Store(path)  # its predecessor would hold the lock otherwise
+    assert again.get("space", "key", int) == 1
+    again.close()

@@ -4,6 +4,7 @@ The root is made once by mmdebstrap and kept under XDG_CACHE_HOME, named by rele
 volatile layer over it, so nothing of a test stays behind. Our files are bound to where an installer puts them.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -41,18 +42,24 @@ def cached_root() -> Path:
     release = RELEASES[sys.version_info[:2]]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chargerd-tests"
     root = cache / "-".join((release, *PACKAGES))
-    if not root.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        unfinished = root.with_name(f"{root.name}.{os.getpid()}")
-        made = subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(unfinished)],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if made.returncode != 0:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise AssertionError(f"mmdebstrap could not make {root}:\n{made.stderr[-2000:]}")
-        unfinished.rename(root)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes may want it at once; one makes it
+        if not root.exists():
+            _make_root(root, release)
     return root
+
+
+def _make_root(root: Path, release: str) -> None:
+    unfinished = root.with_name(f"{root.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    made = subprocess.run(
+        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(unfinished)],
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if made.returncode != 0:
+        raise AssertionError(f"mmdebstrap could not make {root}:\n{made.stderr[-2000:]}")
+    unfinished.rename(root)
 
 
 class Machine:
