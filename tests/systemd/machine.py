@@ -71,7 +71,8 @@ class Machine:
             self._nspawn = subprocess.Popen(
                 [
                     "systemd-nspawn", "--quiet", f"--directory={cached_root()}", "--volatile=overlay",
-                    f"--machine={name}", "--link-journal=no", "--private-network", "--console=pipe", "--register=no", "--keep-unit",
+                    f"--machine={name}", "--link-journal=no", "--private-network", "--console=pipe",
+                    "--register=no", "--keep-unit",
                     *(f"--bind-ro={source}:{target}" for source, target in binds.items()), "--boot",
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
