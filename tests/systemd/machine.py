@@ -27,6 +27,9 @@ PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2")
 
 BOOT_BOUND_S = 30.0
 
+LAST_WITHOUT_SYSTEMD = 254
+"""Debian 12's 252 boots a container on any host; Debian 13's 257 wants a systemd to register with, whatever is asked."""
+
 
 def why_not_here() -> str | None:
     """Why this machine cannot carry another one, in one line; None: it can."""
@@ -34,7 +37,15 @@ def why_not_here() -> str | None:
         return "systemd in a container needs root: run the tests as root (CI does)"
     if sys.version_info[:2] not in RELEASES:
         return f"no Debian release has Python {sys.version_info.major}.{sys.version_info.minor}: use 3.11 or 3.13"
+    if nspawn_version() > LAST_WITHOUT_SYSTEMD and not Path("/run/systemd/system").is_dir():
+        return f"systemd-nspawn {nspawn_version()} registers with a running systemd, and here it is not PID 1"
     return None
+
+
+def nspawn_version() -> int:
+    """The release of systemd that systemd-nspawn comes from."""
+    said = subprocess.run(["systemd-nspawn", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(said.split()[1])
 
 
 def cached_root() -> Path:
