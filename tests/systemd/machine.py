@@ -28,7 +28,7 @@ PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2")
 BOOT_BOUND_S = 30.0
 
 LAST_WITHOUT_SYSTEMD = 254
-"""Debian 12's 252 boots a container on any host; Debian 13's 257 wants a systemd to register with, whatever is asked."""
+"""Debian 12's 252 boots a container on any host; Debian 13's 257 wants a systemd to register with."""
 
 
 def why_not_here() -> str | None:
