@@ -85,8 +85,12 @@ class ControlLoop:
         self._orders = self._channel.latest_orders() or self._orders
         orders = None if stopping else self._orders
         for unit, controller in zip(self._units, self._controllers, strict=True):
+            was_closed = unit.relay_closed
             outputs = controller.step(unit.read(now.mono), orders, now)
             unit.write(outputs, now.mono)
+            if was_closed and not unit.relay_closed:
+                why = ", ".join(controller.status(now).why_not) or "the pilot does not do as it is told"
+                log.info("EVSE %d: contactor opens (%s)", unit.evse_id, why)
             for poller in unit.pollers:
                 if poller.crash is not None:
                     raise RuntimeError(f"{poller.name}: the poller ended: {poller.crash!r}") from poller.crash

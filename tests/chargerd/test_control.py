@@ -89,6 +89,21 @@ def test_orders_that_are_not_renewed_end_the_charge_within_lease_and_soft_stop(t
     assert "no_orders" in world.status.why_not
 
 
+def test_each_opening_of_the_contactor_is_told_once_with_its_reasons(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="control")
+    world = World(tmp_path)
+    world.charge()
+    world.run(2.0)
+    assert caplog.messages == []
+    world.evse.fault("trip_rcd")
+    world.run(2.0)
+    assert [line for line in caplog.messages if "opens" in line] == [
+        "EVSE 1: contactor opens (residual_tripped, fault:residual_ac)"
+    ]
+
+
 def test_stopping_takes_the_offer_back_first_and_opens_when_the_vehicle_has_stopped(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.charge()
