@@ -1,0 +1,47 @@
+"""The walk through the code names things that exist: a name that was changed in the code is changed in the walk too."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
+
+TEXT = (ROOT / "docs" / "code-overview.md").read_text()
+CODE = "\n".join(path.read_text() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+PATHS = {*FOLDERS} | {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*")}
+
+
+def unknown_names(text: str) -> list[str]:
+    """Names in backticks whose parts stand nowhere in the code."""
+    known = set(re.findall(r"\w+", CODE))
+    quoted = [name for name in re.findall(r"`([^`\n]+)`", text) if not is_path(name)]
+    return [name for name in quoted if not set(re.findall(r"[A-Za-z_]\w*", name)) <= known]
+
+
+def unknown_paths(text: str) -> list[str]:
+    """Files and folders in backticks that are not there; `<block>` and `*` stand for anything."""
+    quoted = [name.partition(":")[0].rstrip("/") for name in re.findall(r"`([^`\n]+)`", text) if is_path(name)]
+    return [path for path in quoted if not any(re.fullmatch(as_pattern(path), known) for known in PATHS)]
+
+
+def is_path(quoted: str) -> bool:
+    return re.search(r"/|\.(py|toml|md)\b", quoted) is not None
+
+
+def as_pattern(path: str) -> str:
+    wild = re.sub(r"<\w+>|\*", "ANYTHING", path)
+    return r"(.*/)?" + re.escape(wild).replace("ANYTHING", r"[^/]+")
+
+
+def test_every_name_in_the_code_overview_stands_in_the_code() -> None:
+    assert unknown_names(TEXT) == []
+
+
+def test_every_file_in_the_code_overview_is_there() -> None:
+    assert unknown_paths(TEXT) == []
+
+
+def test_a_name_or_file_that_is_not_there_is_found() -> None:
+    invented = "No" + "SuchThing"
+    assert unknown_names(f"`Station.feed` calls `{invented}.feed`") == [f"{invented}.feed"]
+    assert unknown_paths("see `chargerd/nowhere.py` and `ocpp/<block>.py`") == ["chargerd/nowhere.py"]
