@@ -7,12 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-EXIT_CONFIG = 78
-"""EX_CONFIG: the settings are wrong; trying again changes nothing, so systemd is told not to."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. 78: settings, 77: permission, 75: try again, 1: other failures."""
+    """Run one command; the exit code. 78: settings, 75: try again, 1: other failures."""
     parser = _parser()
     options = parser.parse_args(arguments)
     run: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -28,6 +28,7 @@ from chargerd.evse.controller import Controller
 from chargerd.evse.types import EvseStatus, LoopHealth, Orders, Status
 from chargerd.pace import Histogram, Pacer, Wake
 from chargerd.poll import JOIN_BOUND_S, Poller
+from chargerd.service import EXIT_CONFIG, EXIT_FAILED, EXIT_TRY_AGAIN
 from hal.board import Board, BoardConfig, load_board, open_board
 from hal.board_file import REQUIRED_ROLES
 from hal.types import BoardError, BoardFacts, HalError
@@ -49,11 +50,6 @@ COLLECT_PERIOD_S = 60.0
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a poller may keep the interpreter while the loop is due; the default, 5 ms, is a quarter of the period."""
-
-EXIT_FAILED = 1
-EXIT_TRY_AGAIN = 75
-EXIT_CONFIG = 78
-"""EX_TEMPFAIL and EX_CONFIG: whether starting again can help."""
 
 log = logging.getLogger("control")
 

@@ -48,6 +48,7 @@ from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
 from chargerd.report import Frame, station_report
+from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.version import VERSION
 from hal.types import BoardFacts
@@ -63,12 +64,6 @@ CLOCK_STEP_S = 1.0
 
 FRAMES_KEPT = 200
 """How many OCPP frames the bench may look back."""
-
-EXIT_RESTART = 75
-"""EX_TEMPFAIL: started again by systemd; a Reboot that the machine was not told of ends like this."""
-
-EXIT_CONFIG = 78
-"""EX_CONFIG: wrong settings; starting again changes nothing."""
 
 log = logging.getLogger("chargerd")
 
@@ -245,7 +240,7 @@ class Daemon:
     def _give_up(self) -> None:
         """End for a fresh start. Energy is left to the lease of the last orders."""
         self._core_failed = True
-        self._exit_code = EXIT_RESTART
+        self._exit_code = EXIT_TRY_AGAIN
         self._stop.set()
 
     def _drain(self) -> None:
@@ -280,7 +275,7 @@ class Daemon:
                 self._clock.set_utc(utc)
             case Reboot(why):
                 log.warning("daemon: restarting (%s)", why)
-                self._exit_code = EXIT_RESTART
+                self._exit_code = EXIT_TRY_AGAIN
                 self._stop.set()
             case StartJob(job_id, kind):
                 asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
@@ -392,4 +387,4 @@ def main_station(options: argparse.Namespace) -> int:
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:
         log.error("%s", error)
-        return EXIT_RESTART
+        return EXIT_TRY_AGAIN

@@ -1,4 +1,5 @@
-"""What a process owes its service manager: readiness, a watchdog earned by work, a log that never stalls, credentials.
+"""What a process owes its service manager: readiness, a watchdog earned by work, a log that never stalls, credentials,
+an exit code that says whether to start it again.
 
 Everything here works without systemd as well: nobody is notified, and the log goes to stderr.
 """
@@ -15,6 +16,11 @@ from queue import SimpleQueue
 
 import msgspec
 import systemd.daemon
+
+EXIT_FAILED = 1
+EXIT_TRY_AGAIN = 75
+EXIT_CONFIG = 78
+"""EX_TEMPFAIL and EX_CONFIG of sysexits: starting again can help, or changes nothing (RestartPreventExitStatus=78)."""
 
 MAX_LOG_LINES_WAITING = 1000
 """Lines that may wait for a slow journal or pipe; further ones are counted and dropped, the callers go on."""

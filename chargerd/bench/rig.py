@@ -18,12 +18,11 @@ import msgspec
 
 from chargerd.bench.csms import Csms, CsmsError
 from chargerd.bench.verbs import BenchError, Verb, complete, find
+from chargerd.service import EXIT_CONFIG
 from hal.sim.world_file import SUFFIX
 
 READY_WITHIN_S = 20.0
 RESTART_AFTER_S = 0.25
-LASTING_EXITS = frozenset({78})
-"""EX_CONFIG: starting again changes nothing (RestartPreventExitStatus= of the units)."""
 STOP_WITHIN_S = 8.0
 END_WITH_BENCH = ("setpriv", "--pdeathsig", "TERM")
 """However the bench dies, its processes get a SIGTERM (util-linux, prctl(2) PR_SET_PDEATHSIG)."""
@@ -182,7 +181,7 @@ class Rig:
                 log.info("%s: %s", name, self._last_words[name])
             code = await process.wait()
             self._ends[name].append(code)
-            if code in LASTING_EXITS:
+            if code == EXIT_CONFIG:
                 return
             if not self._stopping:
                 log.warning("%s ended (%d), starting it again", name, code)
@@ -200,7 +199,7 @@ class Rig:
                 if keeper.done() and (problem := keeper.exception()) is not None:
                     raise BenchError(f"a process cannot be started: {problem}") from problem
             for name, codes in self._ends.items():
-                if LASTING_EXITS.intersection(codes) or len(codes) >= ENDS_BEFORE_READY:
+                if EXIT_CONFIG in codes or len(codes) >= ENDS_BEFORE_READY:
                     raise BenchError(f"the {name} process ends ({codes[-1]}): {self._last_words.get(name, 'no word')}")
             try:
                 report = await self._console.ask("status", {})

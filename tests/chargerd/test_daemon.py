@@ -20,8 +20,9 @@ from chargerd import daemon as daemon_module
 from chargerd.channel import ControlEnd
 from chargerd.clock import Now
 from chargerd.config import CsmsSettings, SiteSettings, StationSettings
-from chargerd.daemon import EXIT_RESTART, Daemon
+from chargerd.daemon import Daemon
 from chargerd.evse.types import EvseStatus, PilotState, Status
+from chargerd.service import EXIT_TRY_AGAIN
 from chargerd.store import Store, StoreError
 from hal.types import BoardFacts
 from tests.chargerd.ocpp.building import board
@@ -187,7 +188,7 @@ def test_a_board_that_is_not_the_remembered_one_makes_it_start_anew(
             await stage.until(lambda: stage.csms.boots)
             stage.appear(board(2))
             await stage.until(task.done)
-            assert task.result() == EXIT_RESTART
+            assert task.result() == EXIT_TRY_AGAIN
         async with stage.running() as (daemon, _):
             await stage.until(lambda: len(stage.csms.boots) == 2)
             assert len(daemon._report()["evses"]) == 2
@@ -297,7 +298,7 @@ def test_a_reset_by_the_csms_is_answered_before_the_process_ends_for_a_restart(t
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
             await stage.csms.call("Reset", type="Immediate")
             await stage.until(task.done, 5.0)
-            assert task.result() == EXIT_RESTART
+            assert task.result() == EXIT_TRY_AGAIN
             assert [3, "csms-1", {"status": "Accepted"}] in stage.csms.told
         async with stage.running():
             await stage.until(lambda: len(stage.csms.boots) == 2)
@@ -365,7 +366,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
             sent = len(stage.csms.told)
             await stage.csms.call("TriggerMessage", requestedMessage="Heartbeat")
             await stage.until(task.done, 5.0)
-            assert task.result() == EXIT_RESTART
+            assert task.result() == EXIT_TRY_AGAIN
             assert stage.csms.told[sent:] == []
         assert len([line for line in caplog.messages if told in line]) == 1
 
