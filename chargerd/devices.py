@@ -9,9 +9,27 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from chargerd.evse.types import Outputs, Readings
-from chargerd.poll import METER_PERIOD_S, READER_PERIOD_S, THERMOMETER_PERIOD_S, Poller, Presentations
+from chargerd.poll import (
+    LIMIT_PERIOD_S,
+    METER_PERIOD_S,
+    READER_PERIOD_S,
+    THERMOMETER_PERIOD_S,
+    Poller,
+    Presentations,
+    SelfTester,
+    Writer,
+)
 from hal.board import EvseDevices
-from hal.types import CableRating, HalError, LockReading, PilotReading, RelayReading, ResidualReading
+from hal.types import (
+    CableRating,
+    HalError,
+    InputsReading,
+    LockReading,
+    PhasesReading,
+    PilotReading,
+    RelayReading,
+    ResidualReading,
+)
 
 TROUBLE_LOG_PERIOD_S = 10.0
 """A device that fails and works in turns gets one line in this time."""
@@ -77,23 +95,45 @@ class EvseUnit:
         self._lock_output = Device[None](f"{name}.lock output")
         self._residual = Device[ResidualReading](f"{name}.residual")
         self._indicator = Device[None](f"{name}.indicator")
+        self._phases = Device[PhasesReading](f"{name}.phase_switch")
+        self._phases_output = Device[None](f"{name}.phase_switch output")
+        self._inputs = Device[InputsReading](f"{name}.inputs")
         meter, reader, thermometer = devices.meter, devices.reader, devices.thermometer
         self._meter = Poller(f"{name}.meter", meter.read, METER_PERIOD_S) if meter else None
         self._reader = Poller(f"{name}.reader", Presentations(reader).read, READER_PERIOD_S) if reader else None
         self._thermometer = (
             Poller(f"{name}.thermometer", thermometer.read, THERMOMETER_PERIOD_S) if thermometer else None
         )
+        plug, limit, display, residual = (
+            devices.plug_thermometer,
+            devices.external_limit,
+            devices.display,
+            devices.residual,
+        )
+        self._plug = Poller(f"{name}.plug_thermometer", plug.read, THERMOMETER_PERIOD_S) if plug else None
+        self._limit = Poller(f"{name}.external_limit", limit.read, LIMIT_PERIOD_S) if limit else None
+        self._display = Writer[tuple[str, ...]](f"{name}.display", display.show, ()) if display else None
+        self._tester = SelfTester(residual, f"{name}.residual self-test") if residual else None
 
     @property
     def pollers(self) -> list[Poller[Any]]:
         """The pollers of the slow devices that are fitted."""
-        fitted: tuple[Poller[Any] | None, ...] = (self._meter, self._reader, self._thermometer)
+        fitted: tuple[Poller[Any] | None, ...] = (
+            self._meter,
+            self._reader,
+            self._thermometer,
+            self._plug,
+            self._limit,
+            self._display.poller if self._display else None,
+            self._tester.poller if self._tester else None,
+        )
         return [poller for poller in fitted if poller is not None]
 
     def read(self, now_mono: float) -> Readings:
         """What every device says now, or said last, for the slow ones."""
         devices = self._devices
         proximity, lock, residual = devices.proximity, devices.lock, devices.residual
+        switch, inputs = devices.phase_switch, devices.inputs
         pilot = self._pilot.ask(devices.pilot.read, now_mono)
         if pilot is not None:
             self.pilot_at_mono = max(self.pilot_at_mono, pilot.at_mono)
@@ -108,12 +148,17 @@ class EvseUnit:
             lock=self._lock.ask(lock.read, now_mono) if lock else None,
             residual=self._residual.ask(residual.read, now_mono) if residual else None,
             temperature=self._thermometer.latest if self._thermometer else None,
+            plug_temperature=self._plug.latest if self._plug else None,
+            phases=self._phases.ask(switch.read, now_mono) if switch else None,
+            inputs=self._inputs.ask(inputs.read, now_mono) if inputs else None,
+            external_limit=self._limit.latest if self._limit else None,
+            self_test=self._tester.poller.latest if self._tester else None,
             token=self._reader.latest if self._reader else None,
         )
 
     def write(self, outputs: Outputs, now_mono: float) -> None:
         """Put everything out, opening before and closing after the pilot is set. Raises OutputFailed."""
-        lock, indicator = self._devices.lock, self._devices.indicator
+        lock, indicator, switch = self._devices.lock, self._devices.indicator, self._devices.phase_switch
         if not outputs.relay_closed:
             self._hold(False, 0.0)
         self._pilot_obeys = self._pilot_output.ask(lambda: self._set_pilot(outputs), now_mono) is True
@@ -125,6 +170,12 @@ class EvseUnit:
             self._lock_output.ask(lambda: lock.set(outputs.locked), now_mono)
         if indicator is not None:
             self._indicator.ask(lambda: indicator.show(outputs.indication), now_mono)
+        if switch is not None:
+            self._phases_output.ask(lambda: switch.set(outputs.phases), now_mono)
+        if self._display is not None:
+            self._display.want(outputs.message)
+        if self._tester is not None:
+            self._tester.want(outputs.self_test_seq)
 
     def _set_pilot(self, outputs: Outputs) -> bool:
         self._devices.pilot.set(outputs.pilot_mode, outputs.duty_percent)

@@ -13,12 +13,17 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from chargerd.evse.types import TokenSeen
-from hal.interfaces import TokenReader
+from chargerd.evse.types import SelfTest, TokenSeen
+from hal.interfaces import ResidualCurrent, TokenReader
 from hal.types import HalError
 
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
+WRITER_PERIOD_S = 0.1
+TESTER_PERIOD_S = 0.1
+LIMIT_PERIOD_S = 0.5
+"""Half of the second that an external limit may take to the pilot."""
+
 READER_PERIOD_S = 0.1
 """A reader's `read` may wait for a token by itself or answer at once (hal/interfaces.py); people notice 0.2 s."""
 
@@ -134,6 +139,59 @@ class Presentations:
             return None
         self._seq += 1
         return TokenSeen(token, self._seq)
+
+
+class Writer(Generic[T]):
+    """Hands the latest wish to a slow device, from a thread of its own: the loop leaves it here and goes on.
+
+    `apply` is called with every wish that differs from the one before, and again after it failed.
+    """
+
+    def __init__(self, name: str, apply: Callable[[T], None], first: T) -> None:
+        self._apply = apply
+        self._wish = first
+        self._applied: T | None = None
+        self.poller: Poller[None] = Poller(name, self._pass_on, WRITER_PERIOD_S)
+
+    def want(self, wish: T) -> None:
+        """From now on."""
+        self._wish = wish
+
+    def _pass_on(self) -> None:
+        wish = self._wish
+        if wish != self._applied:
+            self._applied = None
+            self._apply(wish)
+            self._applied = wish
+
+
+class SelfTester:
+    """Runs the residual monitor's own test, which takes up to a second, when its number has grown.
+
+    The first number is only noted: it was asked of nobody.
+    """
+
+    def __init__(self, residual: ResidualCurrent, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._residual = residual
+        self._monotonic = monotonic
+        self._wanted_seq = self._done_seq = 0
+        self.poller = Poller(name, self._run, TESTER_PERIOD_S)
+
+    def want(self, seq: int) -> None:
+        """The test of this number, if it was not done yet."""
+        self._wanted_seq = seq
+
+    def _run(self) -> SelfTest | None:
+        seq = self._wanted_seq
+        if seq == self._done_seq:
+            return None
+        self._done_seq = seq
+        try:
+            passed = self._residual.self_test()
+        except HalError:
+            self.poller.latest = SelfTest(seq, False, self._monotonic())
+            raise
+        return SelfTest(seq, passed, self._monotonic())
 
 
 def back_off_s(misses: int, period_s: float) -> float:

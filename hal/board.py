@@ -16,9 +16,13 @@ import msgspec
 
 from hal.board_file import BACKENDS, RUN_DIR, BoardConfig, DeviceConfig, EvseConfig, RelayDeadman, load_board
 from hal.interfaces import (
+    Display,
     Indicator,
+    Inputs,
+    LimitSource,
     Lock,
     Meter,
+    PhaseSwitch,
     Pilot,
     Proximity,
     Relays,
@@ -26,7 +30,8 @@ from hal.interfaces import (
     Thermometer,
     TokenReader,
 )
-from hal.sim.plant import MeterPort, Plant, PlantEvse
+from hal.sim.plant import Plant, PlantEvse
+from hal.sim.settings import MeterPort
 from hal.slot import DeviceSlot
 from hal.types import BoardError, BoardFacts, HalError, PilotMode
 
@@ -56,7 +61,12 @@ class EvseDevices:
     lock: Lock | None = None
     residual: ResidualCurrent | None = None
     thermometer: Thermometer | None = None
+    plug_thermometer: Thermometer | None = None
+    phase_switch: PhaseSwitch | None = None
+    inputs: Inputs | None = None
+    external_limit: LimitSource | None = None
     indicator: Indicator | None = None
+    display: Display | None = None
     reader: TokenReader | None = None
 
 

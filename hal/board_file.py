@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 
 from hal.drivers.register_map import load_map
-from hal.sim.plant import PlantSettings
+from hal.sim.settings import PlantSettings
 from hal.slot import DriverSettings
 from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, shown
-from hal.types import BoardError, EvseFacts
+from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFacts, WakeUp
 
 BACKENDS: dict[str, dict[str, str]] = {
     "pilot": {"sim": "hal.sim.devices:SimPilot"},
@@ -26,7 +26,12 @@ BACKENDS: dict[str, dict[str, str]] = {
     "lock": {"sim": "hal.sim.devices:SimLock"},
     "residual": {"sim": "hal.sim.devices:SimResidual"},
     "thermometer": {"sim": "hal.sim.devices:SimThermometer"},
+    "plug_thermometer": {"sim": "hal.sim.devices:SimPlugThermometer"},
+    "phase_switch": {"sim": "hal.sim.devices:SimPhaseSwitch"},
+    "inputs": {"sim": "hal.sim.devices:SimInputs"},
+    "external_limit": {"sim": "hal.sim.devices:SimLimitSource"},
     "indicator": {"sim": "hal.sim.devices:SimIndicator"},
+    "display": {"sim": "hal.sim.devices:SimDisplay"},
     "reader": {"sim": "hal.sim.devices:SimReader"},
 }
 """Role -> driver name -> "module:Class"; imported only when a board names it. A new driver adds its line here."""
@@ -111,6 +116,10 @@ class EvseTable(msgspec.Struct, frozen=True, kw_only=True):
     tethered: bool = False
     ventilated: bool = False
     feedback: bool = True
+    contactor_amps: Annotated[float, msgspec.Meta(ge=6, le=400)] | None = None
+    derating: tuple[DeratePoint, ...] = DERATING
+    plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
+    wake_up: WakeUp = WakeUp.INTERRUPT
 
 
 def load_board(path: Path | str) -> BoardConfig:
@@ -167,7 +176,10 @@ def _decode_evse(table: object, file: str, key: str) -> EvseConfig:
         elif role in REQUIRED_ROLES:
             raise BoardError(place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(drivers)}")
     facts = _facts(evse, {device.role for device in devices})
+    for device in devices:
+        facts = device.settings.amend(facts)
     _check_connector(facts, place)
+    _check_ratings(facts, place)
     for device in devices:
         try:
             device.settings.check(facts)
@@ -196,7 +208,9 @@ def _decode_device(role: str, table: object, file: str, key: str) -> DeviceConfi
             f"{place}.driver", f"driver '{driver}' cannot be loaded ({error})", "install what it needs"
         ) from error
     rest = {name: value for name, value in table.items() if name != "driver"}
-    return DeviceConfig(role, driver, decode_table(cast(type[DriverSettings], module.Settings), rest, file, key))
+    # A module that serves several roles may ask for different keys in each.
+    settings = getattr(_backend(role, driver), "settings_type", module.Settings)
+    return DeviceConfig(role, driver, decode_table(cast(type[DriverSettings], settings), rest, file, key))
 
 
 def _backend_module(role: str, driver: str) -> str:
@@ -222,7 +236,27 @@ def _facts(evse: EvseTable, fitted: set[str]) -> EvseFacts:
         has_lock="lock" in fitted,
         has_residual="residual" in fitted,
         has_thermometer="thermometer" in fitted,
+        has_plug_thermometer="plug_thermometer" in fitted,
+        has_phase_switch="phase_switch" in fitted,
+        has_external_limit="external_limit" in fitted,
+        contactor_amps=evse.contactor_amps,
+        derating=evse.derating,
+        plug_derating=evse.plug_derating,
+        wake_up=evse.wake_up,
     )
+
+
+def _check_ratings(facts: EvseFacts, place: str) -> None:
+    """What is physically impossible, or would leave a rule without effect."""
+    for key, curve in (("derating", facts.derating), ("plug_derating", facts.plug_derating)):
+        corners = [(point.celsius, point.amps) for point in curve]
+        rising = sorted({celsius for celsius, _ in corners}) == [celsius for celsius, _ in corners]
+        falling = [amps for _, amps in corners] == sorted((amps for _, amps in corners), reverse=True)
+        if not corners or not rising or not falling or corners[-1][1] != 0:
+            wanted = "corners [celsius, amps] with rising celsius and falling amps, the last with 0 A"
+            raise BoardError(f"{place}.{key}", f"found {shown([list(corner) for corner in corners])}", f"give {wanted}")
+    if facts.has_phase_switch and facts.phases != 3:
+        raise BoardError(f"{place}.phase_switch", "an EVSE of one phase has none to switch", "set phases = 3")
 
 
 def _check_connector(facts: EvseFacts, place: str) -> None:

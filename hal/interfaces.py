@@ -8,9 +8,12 @@ from typing import Protocol
 
 from hal.types import (
     CableRating,
+    ExternalLimit,
     Indication,
+    InputsReading,
     LockReading,
     MeterSample,
+    PhasesReading,
     PilotMode,
     PilotReading,
     RelayReading,
@@ -108,5 +111,41 @@ class Indicator(Protocol):
     """Lights and sounds for the user."""
 
     def show(self, indication: Indication) -> None:
-        """Show it until told otherwise."""
+        """Show it until told otherwise; called in every tick, so that blinking needs no thread. Returns within 5 ms."""
+        ...
+
+
+class PhaseSwitch(Protocol):
+    """The contactor of L2 and L3, switched without load only."""
+
+    def set(self, phases: int) -> None:
+        """Connect 1 or 3 phases; returns at once, `read` tells when it got there."""
+        ...
+
+    def read(self) -> PhasesReading:
+        """The feedback contact; returns within 5 ms."""
+        ...
+
+
+class Inputs(Protocol):
+    """Plain input lines: emergency stop, enclosure, ..."""
+
+    def read(self) -> InputsReading:
+        """All of them at once; returns within 5 ms."""
+        ...
+
+
+class LimitSource(Protocol):
+    """Somebody outside who limits the current: a grid operator's contact, an energy manager. May be slow."""
+
+    def read(self) -> ExternalLimit:
+        """What it allows now. Raises HalError rather than returning anything old."""
+        ...
+
+
+class Display(Protocol):
+    """A text surface for the user; slow, so it is written in a thread of its own."""
+
+    def show(self, lines: tuple[str, ...]) -> None:
+        """Show these lines until told otherwise, cut to what fits. Blocks for at most 0.5 s."""
         ...

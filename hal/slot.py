@@ -16,7 +16,11 @@ T = TypeVar("T")
 
 
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every driver's settings. Override what applies; all three are asked before any device is opened."""
+    """Base of every driver's settings. Override what applies; all are asked before any device is opened."""
+
+    def amend(self, evse: EvseFacts) -> EvseFacts:
+        """The facts of the EVSE with what this device adds to them (input lines fitted, how fresh a pilot is, ...)."""
+        return evse
 
     def check(self, evse: EvseFacts) -> None:
         """Raise BoardError with the key alone as its place when the settings cannot serve this EVSE."""

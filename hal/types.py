@@ -15,14 +15,40 @@ class PilotMode(StrEnum):
     STEADY_HIGH = "x1"  # +12 V through 1 kOhm, no oscillator: not ready to deliver energy
     PWM = "pwm"  # 1 kHz square wave, the duty cycle says the current
     STEADY_LOW = "F"  # -12 V: EVSE not available
+    DISCONNECTED = "open"  # the wire is cut off: to the vehicle it looks like an unplugged cable
+
+
+class Alarm(StrEnum):
+    """What the controller behind a pilot (a microcontroller with safety functions of its own) found by itself."""
+
+    NO_GROUND = "no_ground"
+    RESIDUAL_AC = "residual_ac"
+    RESIDUAL_DC = "residual_dc"
+    RESIDUAL_TEST = "residual_test"
+    CONTACTOR_WELDED = "contactor_welded"
+    CONTACTOR_NO_CLOSE = "contactor_no_close"
+    OVER_TEMPERATURE = "over_temperature"
+    OVER_CURRENT = "over_current"
+    OVER_VOLTAGE = "over_voltage"
+    UNDER_VOLTAGE = "under_voltage"
+    PROXIMITY = "proximity"
+    LOCK = "lock"
+    EMERGENCY_STOP = "emergency_stop"
+    ENCLOSURE = "enclosure"
+    HEARTBEAT_MISSED = "heartbeat_missed"
+    INTERNAL = "internal"
 
 
 class PilotReading(msgspec.Struct, frozen=True):
-    """Positive and negative peak of the control pilot in volts, as seen at the EVSE (about +12/+9/+6/+3/0/-12)."""
+    """Positive and negative peak of the control pilot in volts, as seen at the EVSE (about +12/+9/+6/+3/0/-12).
+
+    A controller that reports letters gives their nominal volts. `alarms`: what it found by itself.
+    """
 
     high_volts: float
     low_volts: float
     at_mono: float
+    alarms: tuple[Alarm, ...] = ()
 
 
 class RelayReading(msgspec.Struct, frozen=True):
@@ -78,6 +104,38 @@ class Temperature(msgspec.Struct, frozen=True):
     at_mono: float
 
 
+class PhasesReading(msgspec.Struct, frozen=True):
+    """How many phases the phase contactor connects. `phases` None: it has no feedback contact."""
+
+    phases: int | None
+    at_mono: float
+
+
+class InputName(StrEnum):
+    """What a plain input line can tell. Asserted means the named thing is so, whatever level the wire has then."""
+
+    EMERGENCY_STOP = "emergency_stop"  # the button is pressed (a broken wire reads as pressed)
+    ENCLOSURE = "enclosure"  # the enclosure is open
+    POWER_FAIL = "power_fail"  # the mains failed
+    OUTPUT_VOLTAGE = "output_voltage"  # there is voltage on the vehicle's side of the contactor
+    CABLE_CUT = "cable_cut"  # the loop through a fixed cable is broken
+    BUTTON = "button"  # a user's push button
+
+
+class InputsReading(msgspec.Struct, frozen=True):
+    """The input lines of one EVSE. `asserted`: those that are so now, in the order of InputName."""
+
+    asserted: tuple[InputName, ...]
+    at_mono: float
+
+
+class ExternalLimit(msgspec.Struct, frozen=True):
+    """What a grid operator's signal or an energy manager allows per phase. `amps` None: it asks for nothing now."""
+
+    amps: float | None
+    at_mono: float
+
+
 class TokenKind(StrEnum):
     """How a token was read; the values are OCPP's IdTokenEnumType."""
 
@@ -113,19 +171,52 @@ class Indication(StrEnum):
     RESERVED = "reserved"
     UNAVAILABLE = "unavailable"
     FAULTED = "faulted"
+    LOCATE = "locate"
+    UPDATING = "updating"
     OFF = "off"
+
+
+class DeratePoint(msgspec.Struct, frozen=True, array_like=True):
+    """One corner of a derating curve: from `celsius` on `amps` per phase, straight lines between; 0 A: none."""
+
+    celsius: float
+    amps: float
+
+
+DERATING = (DeratePoint(55.0, 80.0), DeratePoint(65.0, 0.0))
+"""Enclosure: full current up to 55 C, none from 65 C on (stop and resume temperatures used in the field)."""
+
+PLUG_DERATING = (DeratePoint(60.0, 80.0), DeratePoint(80.0, 0.0))
+"""Plug and cable: a worn contact is warmed by the current, so less of it is the cure."""
+
+
+class WakeUp(StrEnum):
+    """How far the EVSE may go to wake a sleeping vehicle (each step includes the ones before it)."""
+
+    OFF = "off"
+    INTERRUPT = "interrupt"  # take the offer away for some seconds: pilot disconnected where the board can, else x1
+    STATE_F = "state_f"  # then once -12 V: some vehicles take that for an error that lasts
 
 
 class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the hardware of one EVSE is and can do; never changes while the process lives.
 
-    `max_amps`: rating per phase. `phases`: 1 or 3. `nominal_volts`: phase to neutral. `connector_type`: OCPP
-    ConnectorType name (sType2, cType2, ...). `tethered`: cable permanently attached. `ventilated`: state D may be
-    served. `has_*`: fitted, so a missing reading means trouble.
+    `max_amps`: rating per phase. `contactor_amps`: rating of the contactor (None: no less than max_amps). `phases`: 1
+    or 3. `nominal_volts`: phase to neutral. `connector_type`: OCPP ConnectorType name (sType2, cType2, ...).
+    `tethered`: cable permanently attached. `ventilated`: state D may be served. `has_*`: fitted, so a missing reading
+    means trouble. `inputs`: the input lines that are fitted.
+
+    `autonomous`: the controller behind the pilot closes the contactor by itself while current is offered and the
+    vehicle asks, and opens it by itself within 100 ms when the vehicle leaves C. `pilot_stale_s`: a pilot reading
+    older than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has
+    the mode DISCONNECTED. `derating`: amps over enclosure temperature, `plug_derating`: over that of plug or cable;
+    the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what holds while the external limit
+    is silent. `wake_up`: how far to go for a sleeping vehicle.
     """
 
     max_amps: float
     phases: int
+    contactor_amps: float | None = None
     nominal_volts: float = 230.0
     connector_type: str = "sType2"
     tethered: bool = False
@@ -136,6 +227,17 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     has_lock: bool = False
     has_residual: bool = False
     has_thermometer: bool = False
+    has_plug_thermometer: bool = False
+    has_phase_switch: bool = False
+    has_external_limit: bool = False
+    inputs: tuple[InputName, ...] = ()
+    autonomous: bool = False
+    pilot_stale_s: float = 0.1
+    can_disconnect: bool = False
+    derating: tuple[DeratePoint, ...] = DERATING
+    plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
+    external_fallback_amps: float = 0.0
+    wake_up: WakeUp = WakeUp.INTERRUPT
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,12 @@ from chargerd.limits import NO_LIMITS, Limit
 from hal.types import (
     BoardFacts,
     CableRating,
+    ExternalLimit,
     Indication,
+    InputsReading,
     LockReading,
     MeterSample,
+    PhasesReading,
     PilotMode,
     PilotReading,
     RelayReading,
@@ -51,6 +54,14 @@ class TokenSeen(msgspec.Struct, frozen=True):
     seq: int
 
 
+class SelfTest(msgspec.Struct, frozen=True):
+    """How the residual monitor's own test went. `seq`: which request it answers; `passed` False: it did not trip."""
+
+    seq: int
+    passed: bool
+    at_mono: float
+
+
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells
     which.
@@ -63,6 +74,11 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     lock: LockReading | None = None
     residual: ResidualReading | None = None
     temperature: Temperature | None = None
+    plug_temperature: Temperature | None = None
+    phases: PhasesReading | None = None
+    inputs: InputsReading | None = None
+    external_limit: ExternalLimit | None = None
+    self_test: SelfTest | None = None
     token: TokenSeen | None = None
 
 
@@ -71,6 +87,8 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
 
     `permit`: somebody is authorised to take energy. `limits`: the station's rows of the limit table (site, csms, ...).
     `available`: the EVSE is in service. `unlock_seq`: grows by one for each request to release the connector.
+    `phases`: how many to connect where the board can switch them (None: all). `wake_up`: a sleeping vehicle may be
+    woken as far as the board allows. `message`: lines for the display.
     """
 
     permit: bool = False
@@ -78,6 +96,9 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
     available: bool = True
     unlock_seq: int = 0
     indication: Indication = Indication.AVAILABLE
+    phases: int | None = None
+    wake_up: bool = True
+    message: tuple[str, ...] = ()
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +110,11 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What to write to the devices of one EVSE in this tick; all of it, every tick."""
+    """What to write to the devices of one EVSE in this tick; all of it, every tick.
+
+    `phases`: what the phase contactor is to connect. `self_test_seq`: grows by one for each test of the residual
+    monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display.
+    """
 
     pilot_mode: PilotMode
     duty_percent: float
@@ -97,6 +122,9 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     relay_hold_s: float
     locked: bool
     indication: Indication
+    phases: int = 3
+    self_test_seq: int = 0
+    message: tuple[str, ...] = ()
 
 
 class ActiveFault(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from hal.sim.faults import FAULTS, PlantRefusal
-from hal.sim.plant import Plant, PlantState
+from hal.sim.pictures import PlantState
+from hal.sim.plant import Plant
 from hal.sim.world_file import SAVE_EVERY_S, WorldFile
 from hal.types import DeviceMissing, TokenKind
 

@@ -1,5 +1,7 @@
 """Every interface of hal/interfaces.py as a window onto the plant: reads and drives it, knows nothing by itself."""
 
+import msgspec
+
 from hal.iec61851 import cable_amps, check_duty
 from hal.sim.faults import Fault
 from hal.sim.plant import PlantEvse
@@ -9,10 +11,15 @@ from hal.types import (
     DeviceGarbled,
     DeviceMissing,
     DeviceSilent,
+    EvseFacts,
+    ExternalLimit,
     HalError,
     Indication,
+    InputName,
+    InputsReading,
     LockReading,
     MeterSample,
+    PhasesReading,
     PilotMode,
     PilotReading,
     RelayReading,
@@ -27,6 +34,20 @@ LONGEST_HOLD_S = 5.0
 
 class Settings(DriverSettings, frozen=True):
     """A simulated device has nothing to set: the table [plant] says what there is."""
+
+    def amend(self, evse: EvseFacts) -> EvseFacts:
+        """The simulated pilot can be disconnected."""
+        return msgspec.structs.replace(evse, can_disconnect=True)
+
+
+class InputSettings(DriverSettings, frozen=True, kw_only=True):
+    """[evse.inputs]: `lines`, which of them are fitted; all unless given."""
+
+    lines: tuple[InputName, ...] = tuple(InputName)
+
+    def amend(self, evse: EvseFacts) -> EvseFacts:
+        """The lines."""
+        return msgspec.structs.replace(evse, inputs=self.lines)
 
 
 class SimDevice:
@@ -152,6 +173,66 @@ class SimThermometer(SimDevice):
         with self._plant.lock:
             now_mono = self._evse.catch_up()
             return Temperature(self._evse.celsius(now_mono), now_mono)
+
+
+class SimPlugThermometer(SimDevice):
+    """Temperature of the plug."""
+
+    def read(self) -> Temperature:
+        """The present temperature."""
+        with self._plant.lock:
+            now_mono = self._evse.catch_up()
+            return Temperature(self._evse.plug_celsius(now_mono), now_mono)
+
+
+class SimPhaseSwitch(SimDevice):
+    """Contactor of L2 and L3 with feedback."""
+
+    def set(self, phases: int) -> None:
+        """Connect 1 or 3 phases; the feedback follows some hundredths of a second later."""
+        if phases not in {1, 3}:
+            raise HalError(self._device, f"refused to connect {phases} phases: 1 or 3")
+        with self._plant.lock:
+            self._evse.drive_phases(phases, self._evse.catch_up())
+
+    def read(self) -> PhasesReading:
+        """The feedback contact."""
+        with self._plant.lock:
+            now_mono = self._evse.catch_up()
+            return PhasesReading(self._evse.phases, now_mono)
+
+
+class SimInputs(SimDevice):
+    """The input lines."""
+
+    settings_type = InputSettings
+
+    def read(self) -> InputsReading:
+        """Those that are asserted."""
+        with self._plant.lock:
+            now_mono = self._evse.catch_up()
+            return InputsReading(self._evse.inputs(), now_mono)
+
+
+class SimLimitSource(SimDevice):
+    """The grid operator's signal."""
+
+    def read(self) -> ExternalLimit:
+        """What it allows now."""
+        with self._plant.lock:
+            now_mono = self._evse.catch_up()
+            if Fault.STALL_EXTERNAL in self._evse.faults:
+                raise DeviceSilent(self._device, "no answer")
+            return ExternalLimit(self._evse.faults.get(Fault.EXTERNAL_LIMIT), now_mono)
+
+
+class SimDisplay(SimDevice):
+    """Text surface: the plant remembers what it shows."""
+
+    def show(self, lines: tuple[str, ...]) -> None:
+        """Show it until told otherwise."""
+        with self._plant.lock:
+            self._evse.display = lines
 
 
 class SimIndicator(SimDevice):

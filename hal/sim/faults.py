@@ -30,6 +30,17 @@ class Fault(StrEnum):
     GRID_LOSS = "grid_loss"
     CABLE_RESISTOR = "cable_resistor"
     LOCK_JAM = "lock_jam"
+    EMERGENCY_STOP = "emergency_stop"
+    OPEN_ENCLOSURE = "open_enclosure"
+    POWER_FAIL = "power_fail"
+    OUTPUT_VOLTAGE = "output_voltage"
+    CUT_CABLE = "cut_cable"
+    PRESS_BUTTON = "press_button"
+    HOT_PLUG = "hot_plug"
+    GRID_VOLTS = "grid_volts"
+    PHASES_STUCK = "phases_stuck"
+    EXTERNAL_LIMIT = "external_limit"
+    STALL_EXTERNAL = "stall_external"
 
 
 class FaultVerb(msgspec.Struct, frozen=True):
@@ -63,6 +74,17 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.GRID_LOSS: FaultVerb("a phase of the grid is lost (0: all of them)", "phase", 1.0, 0.0, 3.0),
     Fault.CABLE_RESISTOR: FaultVerb("the proximity resistor reads as the value", "ohms", 10.0, 0.0, 1_000_000.0),
     Fault.LOCK_JAM: FaultVerb("the lock does not move"),
+    Fault.EMERGENCY_STOP: FaultVerb("the emergency stop is pressed"),
+    Fault.OPEN_ENCLOSURE: FaultVerb("the enclosure is open"),
+    Fault.POWER_FAIL: FaultVerb("the power-fail input says that the mains failed"),
+    Fault.OUTPUT_VOLTAGE: FaultVerb("there is voltage behind the open contactor"),
+    Fault.CUT_CABLE: FaultVerb("the fixed cable is cut: its loop is broken"),
+    Fault.PRESS_BUTTON: FaultVerb("the user's button is held down"),
+    Fault.HOT_PLUG: FaultVerb("the plug is as hot as the value", "celsius", 95.0, -40.0, 200.0),
+    Fault.GRID_VOLTS: FaultVerb("every phase of the grid has this voltage", "volts", 270.0, 0.0, 400.0),
+    Fault.PHASES_STUCK: FaultVerb("the contactor of L2 and L3 does not move"),
+    Fault.EXTERNAL_LIMIT: FaultVerb("the grid operator limits the current to the value", "amps", 6.0, 0.0, 80.0),
+    Fault.STALL_EXTERNAL: FaultVerb("the grid operator's signal is silent"),
 }
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from hal.drivers.register_map import WORDS, Point, RegisterMap, load_map
 from hal.sim.faults import Fault
-from hal.sim.plant import MeterValues, PlantEvse
+from hal.sim.pictures import MeterValues
+from hal.sim.plant import PlantEvse
 from hal.types import DeviceMissing
 
 SILENCE_S = 0.02  # more than 3.5 characters at any speed a pseudo-terminal plays at

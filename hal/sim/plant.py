@@ -9,96 +9,26 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Annotated
-
-import msgspec
 
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
 from hal.sim.faults import Fault, PlantRefusal, fault_named, value_for
+from hal.sim.pictures import EvsePlantState, MeterValues, PlantState
+from hal.sim.settings import PlantSettings
 from hal.sim.vehicle import Quirk, Vehicle
-from hal.types import EvseFacts, Indication, PilotMode, Token, TokenKind
+from hal.types import EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
 
 CONTACTOR_CLOSE_S = 0.03
 CONTACTOR_OPEN_S = 0.02
 LOCK_S = 0.3
+PHASES_S = 0.05
 SOURCE_OHMS = 0.08  # grid and cable per phase: 32 A pull the voltage down by 2.6 V
 POWER_FACTOR = 0.995
 PILOT_NOISE_VOLTS = 0.1
 GRID_NOISE_VOLTS = 1.5
+PLUG_LOAD_KELVIN = 25.0
 FULL_LOAD_KELVIN = 18.0  # how much warmer than its surroundings the enclosure is at the board's rating
 TOKENS_KEPT = 8
 LAST_LEASE_S = 1.0  # how long a contactor stays closed for a process that was killed
-
-Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
-
-
-class MeterPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The plant's meter of one EVSE as a Modbus RTU device on a pseudo-terminal.
-
-    `port`: path at which it appears (`{run}` is the run directory); `map`: register map it serves; `unit`: its unit id.
-    """
-
-    evse: Annotated[int, msgspec.Meta(ge=1)]
-    port: str
-    map: str
-    unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
-
-
-class PlantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table [plant] of a board file. `start_wh`: first register of each meter; `noise`: 0 none, 1 usual."""
-
-    seed: int = 1
-    grid_volts: tuple[Volts, Volts, Volts] = (230.0, 230.0, 230.0)
-    frequency_hz: Annotated[float, msgspec.Meta(ge=45, le=65)] = 50.0
-    ambient_celsius: Annotated[float, msgspec.Meta(ge=-40, le=80)] = 22.0
-    start_wh: Annotated[float, msgspec.Meta(ge=0, le=9_000_000)] = 1_000_000.0
-    noise: Annotated[float, msgspec.Meta(ge=0, le=5)] = 1.0
-    meter: tuple[MeterPort, ...] = ()
-
-
-class MeterValues(msgspec.Struct, frozen=True):
-    """What the meter of one EVSE shows; per phase of the EVSE: `amps`, `volts`, `phase_watts`."""
-
-    energy_wh: float
-    power_w: float
-    amps: tuple[float, ...]
-    volts: tuple[float, ...]
-    phase_watts: tuple[float, ...]
-    frequency_hz: float
-
-
-class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
-    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
-
-    `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug. `vehicle_watts`: what it takes.
-    """
-
-    evse: int
-    plugged: bool
-    ready: bool
-    s2_closed: bool
-    quirks: tuple[str, ...]
-    appetite_amps: float
-    vehicle_phases: int
-    vehicle_amps: float
-    vehicle_watts: float
-    pilot_mode: PilotMode
-    duty_percent: float
-    offered_amps: float
-    contacts_closed: bool
-    locked: bool
-    cable_ohms: float
-    plug_ohms: float
-    energy_wh: float
-    indication: Indication
-    faults: dict[str, float]
-
-
-class PlantState(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole plant at one instant."""
-
-    at_mono: float
-    evses: tuple[EvsePlantState, ...]
 
 
 class Plant:
@@ -165,6 +95,10 @@ class PlantEvse:
         self.locked = False
         self._lock_wanted = False
         self._lock_due_mono = math.inf
+        self.display: tuple[str, ...] = ()
+        self.phases = facts.phases
+        self._phases_wanted = facts.phases
+        self._phases_due_mono = math.inf
         self._cable_ohms = NO_CABLE_OHMS
         self._pilot_mode = PilotMode.STEADY_HIGH
         self._duty_percent = 100.0
@@ -264,6 +198,7 @@ class PlantEvse:
             self.vehicle.ready, self.vehicle.s2_closed = before.ready, before.s2_closed
         self._cable_ohms = before.plug_ohms
         self.locked = self._lock_wanted = before.locked
+        self.phases = self._phases_wanted = before.phases
         # Nobody renewed the coil's lease, so current flowed until it lapsed: the register never runs backwards.
         self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
         faults.pop(Fault.GLITCH, None)
@@ -293,6 +228,12 @@ class PlantEvse:
         if locked != self._lock_wanted:
             self._lock_wanted = locked
             self._lock_due_mono = now_mono + LOCK_S
+
+    def drive_phases(self, phases: int, now_mono: float) -> None:
+        """The contactor of L2 and L3 is told to connect 1 or 3 phases."""
+        if phases != self._phases_wanted:
+            self._phases_wanted = phases
+            self._phases_due_mono = now_mono + PHASES_S
 
     # ---- what devices see; the caller holds the lock and has caught up ----
 
@@ -324,6 +265,8 @@ class PlantEvse:
         high = self.vehicle.pilot_volts if self.vehicle is not None and connected else 12.0
         diode = not (self.vehicle and Quirk.NO_DIODE in self.vehicle.quirks) and Fault.NO_DIODE not in self.faults
         low = -12.0 if diode or not connected else -high
+        if self._pilot_mode is PilotMode.DISCONNECTED:  # the generator sees its own open end
+            return 12.0 + wobble, 12.0 + wobble
         if self._pilot_mode is PilotMode.STEADY_LOW:
             return low + wobble, low + wobble
         if self._pilot_mode is PilotMode.STEADY_HIGH:
@@ -334,13 +277,26 @@ class PlantEvse:
         """The proximity resistor as read now."""
         return self.faults.get(Fault.CABLE_RESISTOR, self._cable_ohms)
 
+    def inputs(self) -> tuple[InputName, ...]:
+        """The input lines that are asserted, of those the board has."""
+        return tuple(name for name in InputName if name in self.facts.inputs and _INPUT_FAULTS[name] in self.faults)
+
+    def plug_celsius(self, now_mono: float) -> float:
+        """Temperature of the plug: as the enclosure's, warmed a little more, never below what a fault says."""
+        if Fault.HOT_PLUG in self.faults:
+            return self.faults[Fault.HOT_PLUG]
+        return self._warmed(now_mono, PLUG_LOAD_KELVIN, 7)
+
     def celsius(self, now_mono: float) -> float:
         """Temperature of the enclosure: ambient, warmed by the square of the load, never below what a fault says."""
         if Fault.OVER_TEMPERATURE in self.faults:
             return self.faults[Fault.OVER_TEMPERATURE]
+        return self._warmed(now_mono, FULL_LOAD_KELVIN, 3)
+
+    def _warmed(self, now_mono: float, full_load_kelvin: float, channel: int) -> float:
         load = self._vehicle_amps() / self.facts.max_amps
-        wobble = 0.1 * self.plant.noise(self.evse_id * 16 + 3, int(now_mono))
-        return self.plant.settings.ambient_celsius + FULL_LOAD_KELVIN * load**2 + wobble
+        wobble = 0.1 * self.plant.noise(self.evse_id * 16 + channel, int(now_mono))
+        return self.plant.settings.ambient_celsius + full_load_kelvin * load**2 + wobble
 
     def meter_values(self, now_mono: float) -> MeterValues:
         """What the meter shows; while frozen, what it showed then."""
@@ -350,7 +306,7 @@ class PlantEvse:
         current = self._vehicle_amps()
         for phase in range(self.facts.phases):
             supply = self._supply_volts(phase)
-            flowing = current if supply and self.vehicle and phase < self.vehicle.phases else 0.0
+            flowing = current if supply and phase < self._vehicle_phases() else 0.0
             drift = GRID_NOISE_VOLTS * self.plant.noise(self.evse_id * 16 + 4 + phase, int(now_mono)) if supply else 0.0
             amps.append(flowing)
             volts.append(max(0.0, supply + drift - SOURCE_OHMS * flowing))
@@ -380,6 +336,8 @@ class PlantEvse:
             plug_ohms=self._cable_ohms,
             energy_wh=self._energy_wh,
             indication=self.indication,
+            phases=self.phases,
+            display=self.display,
             faults={str(fault): value for fault, value in self.faults.items()},
         )
 
@@ -406,6 +364,9 @@ class PlantEvse:
         if now_mono >= self._lock_due_mono and Fault.LOCK_JAM not in self.faults:
             self.locked = self._lock_wanted
             self._lock_due_mono = math.inf
+        if now_mono >= self._phases_due_mono and Fault.PHASES_STUCK not in self.faults:
+            self.phases = self._phases_wanted
+            self._phases_due_mono = math.inf
         if now_mono >= self._glitch_until_mono:
             self.faults.pop(Fault.GLITCH, None)
         if self.vehicle is not None:
@@ -419,9 +380,10 @@ class PlantEvse:
     def _next_due_mono(self, now_mono: float) -> float:
         lapse = self._lease_mono if self._coil else math.inf
         lock = math.inf if Fault.LOCK_JAM in self.faults else self._lock_due_mono
+        phases = math.inf if Fault.PHASES_STUCK in self.faults else self._phases_due_mono
         glitch = self._glitch_until_mono if Fault.GLITCH in self.faults else math.inf
         vehicle = self.vehicle.next_due_mono(now_mono, self.offer_amps, self._powered()) if self.vehicle else math.inf
-        return min(lapse, self._contacts_due_mono, lock, glitch, vehicle)
+        return min(lapse, self._contacts_due_mono, lock, phases, glitch, vehicle)
 
     def _flow(self, seconds: float) -> None:
         """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
@@ -437,8 +399,7 @@ class PlantEvse:
         vehicle.amps = end
 
     def _watts(self, amps: float) -> float:
-        assert self.vehicle is not None, "can't happen because only a vehicle draws current"
-        supplies = (self._supply_volts(phase) for phase in range(self.vehicle.phases))
+        supplies = (self._supply_volts(phase) for phase in range(self._vehicle_phases()))
         return sum((volts - SOURCE_OHMS * amps) * amps * POWER_FACTOR for volts in supplies if volts)
 
     def _powered(self) -> bool:
@@ -448,7 +409,13 @@ class PlantEvse:
         lost = self.faults.get(Fault.GRID_LOSS)
         if lost is not None and lost in {0.0, phase + 1.0}:
             return 0.0
+        if Fault.GRID_VOLTS in self.faults:
+            return self.faults[Fault.GRID_VOLTS]
         return self.plant.settings.grid_volts[phase]
+
+    def _vehicle_phases(self) -> int:
+        """How many phases reach the vehicle's charger."""
+        return min(self.vehicle.phases, self.phases) if self.vehicle else 0
 
     def _vehicle_amps(self) -> float:
         return self.vehicle.amps if self.vehicle else 0.0
@@ -460,6 +427,14 @@ class PlantEvse:
         return self.vehicle
 
 
+_INPUT_FAULTS = {
+    InputName.EMERGENCY_STOP: Fault.EMERGENCY_STOP,
+    InputName.ENCLOSURE: Fault.OPEN_ENCLOSURE,
+    InputName.POWER_FAIL: Fault.POWER_FAIL,
+    InputName.OUTPUT_VOLTAGE: Fault.OUTPUT_VOLTAGE,
+    InputName.CABLE_CUT: Fault.CUT_CABLE,
+    InputName.BUTTON: Fault.PRESS_BUTTON,
+}
 _NO_PILOT_AT_VEHICLE = frozenset({Fault.CUT_PILOT, Fault.SHORT_PILOT})
 
 

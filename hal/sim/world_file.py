@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from hal.sim.faults import PlantRefusal
-from hal.sim.plant import EvsePlantState, Plant, PlantState
+from hal.sim.pictures import EvsePlantState, PlantState
+from hal.sim.plant import Plant
 from hal.types import DeviceMissing
 
 SUFFIX = ".world"

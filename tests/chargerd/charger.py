@@ -42,7 +42,8 @@ connector = "sType2"
 """ + "\n".join(
     f'{role} = {{ driver = "sim" }}'
     for role in (
-        "pilot", "relays", "meter", "proximity", "lock", "residual", "thermometer", "indicator", "reader"
+        "pilot", "relays", "meter", "proximity", "lock", "residual", "thermometer", "plug_thermometer", "phase_switch",
+        "inputs", "external_limit", "indicator", "display", "reader"
     )
 )  # fmt: skip
 

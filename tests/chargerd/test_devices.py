@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chargerd.clock import ManualClock
@@ -54,7 +55,16 @@ def contacts(board: Board, clock: ManualClock) -> bool:
 
 def test_every_fitted_device_is_read(board: Board, clock: ManualClock) -> None:
     unit = EvseUnit(1, board.evses[0])
-    assert [poller.name for poller in unit.pollers] == ["evse[0].meter", "evse[0].reader", "evse[0].thermometer"]
+    assert [poller.name.removeprefix("evse[0].") for poller in unit.pollers] == [
+        "meter",
+        "reader",
+        "thermometer",
+        "plug_thermometer",
+        "external_limit",
+        "display",
+        "residual self-test",
+    ]
+    unit.write(msgspec.structs.replace(OPEN, self_test_seq=1), clock.monotonic())
     assert board.plant is not None
     board.plant.evse(1).present_token("04a1")
     for poller in unit.pollers:
@@ -85,8 +95,8 @@ def test_a_failing_device_is_a_missing_value_and_the_others_are_read(
     unit = EvseUnit(1, EvseDevices(**{**fitted, role: wire}))
     wire.cut = True
     readings = unit.read(clock.monotonic())
-    missing = [name for name in readings.__struct_fields__ if getattr(readings, name) is None]
-    assert missing == sorted({reading, "meter", "temperature", "token"}, key=readings.__struct_fields__.index)
+    read = {name for name in readings.__struct_fields__ if getattr(readings, name) is not None}
+    assert read == {"pilot", "relay", "cable", "lock", "residual"} - {reading}
     wire.cut = False
     assert getattr(unit.read(clock.monotonic()), reading) is not None
 

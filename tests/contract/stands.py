@@ -11,9 +11,13 @@ from typing import Generic, TypeVar
 
 from hal.drivers import _blueprint, meter_modbus
 from hal.interfaces import (
+    Display,
     Indicator,
+    Inputs,
+    LimitSource,
     Lock,
     Meter,
+    PhaseSwitch,
     Pilot,
     Proximity,
     Relays,
@@ -88,7 +92,12 @@ BACKENDS: dict[str, dict[str, Maker]] = {
     "lock": {"sim": sim(devices.SimLock, "lock")},
     "residual": {"sim": sim(devices.SimResidual, "residual")},
     "thermometer": {"sim": sim(devices.SimThermometer, "thermometer")},
+    "plug_thermometer": {"sim": sim(devices.SimPlugThermometer, "plug_thermometer")},
+    "phase_switch": {"sim": sim(devices.SimPhaseSwitch, "phase_switch")},
+    "inputs": {"sim": sim(devices.SimInputs, "inputs")},
+    "external_limit": {"sim": sim(devices.SimLimitSource, "external_limit")},
     "indicator": {"sim": sim(devices.SimIndicator, "indicator")},
+    "display": {"sim": sim(devices.SimDisplay, "display")},
     "reader": {"sim": sim(devices.SimReader, "reader")},
 }
 """Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line."""
@@ -101,6 +110,11 @@ INTERFACES = {
     "lock": Lock,
     "residual": ResidualCurrent,
     "thermometer": Thermometer,
+    "plug_thermometer": Thermometer,
+    "phase_switch": PhaseSwitch,
+    "inputs": Inputs,
+    "external_limit": LimitSource,
     "indicator": Indicator,
+    "display": Display,
     "reader": TokenReader,
 }

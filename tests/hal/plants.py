@@ -3,7 +3,8 @@
 from typing import Any
 
 from hal.sim.devices import SimMeter, SimPilot, SimRelays
-from hal.sim.plant import Plant, PlantSettings
+from hal.sim.plant import Plant
+from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
 from hal.types import EvseFacts, PilotMode, PilotReading, RelayReading
 

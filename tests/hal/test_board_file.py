@@ -229,14 +229,16 @@ def test_the_guide_explains_every_key(role: str) -> None:
     assert f"[evse.{role}]" in guide
     for driver, target in BACKENDS[role].items():
         assert f'"{driver}"' in guide
-        settings = importlib.import_module(target.partition(":")[0]).Settings
+        module, _, name = target.partition(":")
+        loaded = importlib.import_module(module)
+        settings = getattr(getattr(loaded, name), "settings_type", loaded.Settings)
         for field in msgspec.structs.fields(settings):
             assert f"`{field.name}`" in guide, f"{role}.{field.name}"
 
 
 def test_the_guide_explains_the_tables_of_the_board() -> None:
     import hal.board_file
-    from hal.sim.plant import MeterPort, PlantSettings
+    from hal.sim.settings import MeterPort, PlantSettings
 
     guide = (BOARD_CONFIGS / "README.md").read_text()
     for kind in (hal.board_file.BoardTable, hal.board_file.EvseTable, PlantSettings, MeterPort):

@@ -7,7 +7,8 @@ from chargerd.evse.controller import Controller
 from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Readings
 from chargerd.limits import Limit
 from hal.sim.devices import SimLock, SimMeter, SimPilot, SimProximity, SimRelays, SimResidual, SimThermometer
-from hal.sim.plant import Plant, PlantSettings
+from hal.sim.plant import Plant
+from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
 from hal.types import EvseFacts, HalError, MeterSample
 from tests.chargerd.evse.rig import SOCKET, TICK_S

@@ -12,7 +12,7 @@ from pymodbus.pdu import ExceptionResponse
 
 from hal.drivers.register_map import RegisterMap, load_map
 from hal.sim.meter_server import MeterServer, crc, encode_registers, respond
-from hal.sim.plant import MeterValues
+from hal.sim.pictures import MeterValues
 from hal.types import DeviceMissing
 from tests.hal.drivers.ports import descriptors
 from tests.hal.plants import World, charging

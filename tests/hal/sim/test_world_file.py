@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hal.sim.desk import Desk
-from hal.sim.plant import LAST_LEASE_S, EvsePlantState
+from hal.sim.pictures import EvsePlantState
+from hal.sim.plant import LAST_LEASE_S
 from hal.sim.world_file import SUFFIX, WorldFile
 from hal.types import DeviceMissing, EvseFacts
 from tests.hal.plants import World, charging

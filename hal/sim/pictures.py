@@ -1,0 +1,52 @@
+"""What people and tests see of the plant: values only."""
+
+import msgspec
+
+from hal.types import Indication, PilotMode
+
+
+class MeterValues(msgspec.Struct, frozen=True):
+    """What the meter of one EVSE shows; per phase of the EVSE: `amps`, `volts`, `phase_watts`."""
+
+    energy_wh: float
+    power_w: float
+    amps: tuple[float, ...]
+    volts: tuple[float, ...]
+    phase_watts: tuple[float, ...]
+    frequency_hz: float
+
+
+class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
+    """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
+
+    `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug. `vehicle_watts`: what it takes.
+    """
+
+    evse: int
+    plugged: bool
+    ready: bool
+    s2_closed: bool
+    quirks: tuple[str, ...]
+    appetite_amps: float
+    vehicle_phases: int
+    vehicle_amps: float
+    vehicle_watts: float
+    pilot_mode: PilotMode
+    duty_percent: float
+    offered_amps: float
+    contacts_closed: bool
+    locked: bool
+    cable_ohms: float
+    plug_ohms: float
+    energy_wh: float
+    indication: Indication
+    phases: int = 3
+    display: tuple[str, ...] = ()
+    faults: dict[str, float]
+
+
+class PlantState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole plant at one instant."""
+
+    at_mono: float
+    evses: tuple[EvsePlantState, ...]
