@@ -207,18 +207,17 @@ def essentials(config: BoardConfig) -> tuple[BoardConfig, ...]:
 
     A meter, a file with the serial number or an EVSE that is not there must not keep a contactor closed.
     """
-    plant = config.plant and msgspec.structs.replace(config.plant, meter=())
-    needed = (tuple(device for device in evse.devices if device.role in REQUIRED_ROLES) for evse in config.evses)
-    return tuple(
-        msgspec.structs.replace(
-            config,
-            evses=(msgspec.structs.replace(evse, devices=devices),),
-            plant=plant,
-            serial="safe-state",
-            serial_file=None,
-        )
-        for evse, devices in zip(config.evses, needed, strict=True)
-    )
+    return tuple(_essentials_of(config, index) for index in range(len(config.evses)))
+
+
+def _essentials_of(config: BoardConfig, index: int) -> BoardConfig:
+    evse, plant = config.evses[index], config.plant
+    if plant is not None:
+        peers = (msgspec.structs.replace(peer, evse=1) for peer in plant.peer if peer.evse == index + 1)
+        plant = msgspec.structs.replace(plant, meter=(), peer=tuple(peers))
+    devices = tuple(device for device in evse.devices if device.role in REQUIRED_ROLES)
+    alone = (msgspec.structs.replace(evse, devices=devices),)
+    return msgspec.structs.replace(config, evses=alone, plant=plant, serial="safe-state", serial_file=None)
 
 
 def main_control(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ back when one of them is not there. Only the control process opens a board.
 
 import contextlib
 import dataclasses
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from hal.board_file import BACKENDS, RUN_DIR, BoardConfig, DeviceConfig, EvseConfig, RelayDeadman, load_board
+from hal.board_file import BACKENDS, RUN_DIR, BoardConfig, DeviceConfig, EvseConfig, load_board
 from hal.interfaces import (
     Display,
     Indicator,
@@ -31,9 +32,9 @@ from hal.interfaces import (
     TokenReader,
 )
 from hal.sim.plant import Plant, PlantEvse
-from hal.sim.settings import MeterPort
+from hal.sim.settings import PEERS
 from hal.slot import DeviceSlot
-from hal.types import BoardError, BoardFacts, HalError, PilotMode
+from hal.types import BoardError, BoardFacts, HalError, PilotMode, RelayDeadman
 
 __all__ = [
     "BACKENDS",
@@ -130,6 +131,7 @@ def open_board(
         run = _run_dir(config, run_dir, resources)
         if plant is not None:
             _open_meter_servers(config, plant, run, resources)
+            _open_peers(config, plant, run, resources)
         shared: dict[str, object] = {}
         evses = tuple(
             _open_evse(evse, DeviceSlot(f"evse[{index}]", evse.facts, monotonic, shared), world, run, resources)
@@ -166,27 +168,32 @@ def _with_worlds(config: BoardConfig, plant: Plant | None) -> Iterator[tuple[int
 
 def _with_run_dir(device: DeviceConfig, run: Path) -> DeviceConfig:
     """The same device with the run directory put into its paths."""
-    values = {name: getattr(device.settings, name) for name in device.settings.__struct_fields__}
-    paths = {name: value.replace(RUN_DIR, str(run)) for name, value in values.items() if isinstance(value, str)}
+    paths = {name: value.replace(RUN_DIR, str(run)) for name, value in device.paths().items()}
     return msgspec.structs.replace(device, settings=msgspec.structs.replace(device.settings, **paths))
 
 
 def _run_dir(config: BoardConfig, run_dir: Path | None, resources: contextlib.ExitStack) -> Path:
-    if run_dir is not None or not _meters_in_use(config):
+    if run_dir is not None or not any(device.driver != "sim" and device.simulated for device in _devices(config)):
         return run_dir or Path()
     import tempfile  # noqa: PLC0415  the device names its run directory, only tests and trials come here
 
     return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="chargerd-")))
 
 
-def _meters_in_use(config: BoardConfig) -> list[MeterPort]:
-    """The plant's meters that this board reads; opened without its meters it takes no port from another."""
-    read = {getattr(device.settings, "port", None) for evse in config.evses for device in evse.devices}
-    return [meter for meter in (config.plant.meter if config.plant else ()) if meter.port in read]
+def _devices(config: BoardConfig) -> Iterator[DeviceConfig]:
+    for evse in config.evses:
+        yield from evse.devices
+
+
+def _is_used(port: str, config: BoardConfig) -> bool:
+    """Whether a device of this board opens the port; a board opened without it takes no port from another."""
+    return any(
+        path == port or path.startswith(f"{port}/") for device in _devices(config) for path in device.paths().values()
+    )
 
 
 def _open_meter_servers(config: BoardConfig, plant: Plant, run: Path, resources: contextlib.ExitStack) -> None:
-    meters = _meters_in_use(config)
+    meters = [meter for meter in plant.settings.meter if _is_used(meter.port, config)]
     if not meters:
         return
     from hal.sim.meter_server import MeterServer  # noqa: PLC0415  only a simulated board pays for it
@@ -194,6 +201,15 @@ def _open_meter_servers(config: BoardConfig, plant: Plant, run: Path, resources:
     for meter in meters:
         path = Path(meter.port.replace(RUN_DIR, str(run)))
         resources.callback(MeterServer(plant.evses[meter.evse - 1], meter.map, meter.unit, path).close)
+
+
+def _open_peers(config: BoardConfig, plant: Plant, run: Path, resources: contextlib.ExitStack) -> None:
+    for peer in plant.settings.peer:
+        if _is_used(peer.port, config):
+            module, _, name = PEERS[peer.kind].partition(":")
+            make = getattr(importlib.import_module(module), name)
+            opened = make(plant.evses[peer.evse - 1], peer, Path(peer.port.replace(RUN_DIR, str(run))))
+            resources.callback(opened.close)
 
 
 def _open_desk(config: BoardConfig, plant: Plant | None, path: Path, resources: contextlib.ExitStack) -> None:

@@ -6,17 +6,16 @@ contradicts what. Whether the devices are there is found out when the board is o
 
 import importlib
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
 from hal.drivers.register_map import load_map
-from hal.sim.settings import PlantSettings
+from hal.sim.settings import PEERS, PlantSettings
 from hal.slot import DriverSettings
 from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, shown
-from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFacts, WakeUp
+from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFacts, RelayDeadman, WakeUp
 
 BACKENDS: dict[str, dict[str, str]] = {
     "pilot": {"sim": "hal.sim.devices:SimPilot"},
@@ -49,15 +48,6 @@ Connector = Literal[
 """OCPP's names for the AC connectors; c: cable at the station, s: socket."""
 
 
-class RelayDeadman(StrEnum):
-    """What opens the contactor when nobody renews `Relays.hold`."""
-
-    MCU = "mcu"
-    HARDWARE = "hardware"
-    NONE = "none"
-    SIMULATED = "simulated"
-
-
 class DeviceConfig(msgspec.Struct, frozen=True):
     """One device: its role, the driver's name and the driver's own settings."""
 
@@ -69,6 +59,16 @@ class DeviceConfig(msgspec.Struct, frozen=True):
     def backend(self) -> type[Any]:
         """The driver's class."""
         return _backend(self.role, self.driver)
+
+    @property
+    def simulated(self) -> bool:
+        """A window onto the plant, or a real driver on a port that the plant serves."""
+        return self.driver == "sim" or any(RUN_DIR in path for path in self.paths().values())
+
+    def paths(self) -> dict[str, str]:
+        """The settings that are texts, by name."""
+        values = msgspec.structs.asdict(self.settings)
+        return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
 class EvseConfig(msgspec.Struct, frozen=True):
@@ -136,7 +136,7 @@ def load_board(path: Path | str) -> BoardConfig:
             f"{path}: board", "found both or neither of 'serial' and 'serial_file'", "give exactly one of them"
         )
     plant = decode_table(PlantSettings, tables["plant"], str(path), "plant") if "plant" in tables else None
-    evses = tuple(_decode_evses(tables["evse"], str(path)))
+    evses = tuple(_decode_evses(tables["evse"], board.relay_deadman, str(path)))
     simulated = _check_simulation(evses, board.relay_deadman, plant is not None, path)
     config = BoardConfig(
         path=path,
@@ -149,20 +149,21 @@ def load_board(path: Path | str) -> BoardConfig:
         plant=(plant or PlantSettings()) if simulated else None,
     )
     _check_claims(config)
+    _check_served_ports(config)
     _check_run_paths(config)
     return config
 
 
-def _decode_evses(tables: object, file: str) -> Iterator[EvseConfig]:
+def _decode_evses(tables: object, deadman: RelayDeadman, file: str) -> Iterator[EvseConfig]:
     if not isinstance(tables, list) or not tables:
         raise BoardError(
             at(file, "evse"), f"found {shown(tables)}", "expected one [[evse]] (double brackets) for each EVSE"
         )
     for index, table in enumerate(tables):
-        yield _decode_evse(table, file, f"evse[{index}]")
+        yield _decode_evse(table, deadman, file, f"evse[{index}]")
 
 
-def _decode_evse(table: object, file: str, key: str) -> EvseConfig:
+def _decode_evse(table: object, deadman: RelayDeadman, file: str, key: str) -> EvseConfig:
     place = at(file, key)
     if not isinstance(table, Mapping):
         raise BoardError(place, f"found {shown(table)}", "expected a table")
@@ -175,7 +176,7 @@ def _decode_evse(table: object, file: str, key: str) -> EvseConfig:
             devices.append(_decode_device(role, table[role], file, f"{key}.{role}"))
         elif role in REQUIRED_ROLES:
             raise BoardError(place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(drivers)}")
-    facts = _facts(evse, {device.role for device in devices})
+    facts = _facts(evse, {device.role for device in devices}, deadman)
     for device in devices:
         facts = device.settings.amend(facts)
     _check_connector(facts, place)
@@ -222,7 +223,7 @@ def _backend(role: str, driver: str) -> type[Any]:
     return cast(type[Any], getattr(importlib.import_module(module), name))
 
 
-def _facts(evse: EvseTable, fitted: set[str]) -> EvseFacts:
+def _facts(evse: EvseTable, fitted: set[str], deadman: RelayDeadman) -> EvseFacts:
     return EvseFacts(
         max_amps=evse.max_amps,
         phases=evse.phases,
@@ -243,6 +244,7 @@ def _facts(evse: EvseTable, fitted: set[str]) -> EvseFacts:
         derating=evse.derating,
         plug_derating=evse.plug_derating,
         wake_up=evse.wake_up,
+        relay_deadman=deadman,
     )
 
 
@@ -283,9 +285,9 @@ def _check_simulation(evses: tuple[EvseConfig, ...], deadman: RelayDeadman, has_
     current.
     """
     devices = [(f"{path}: evse[{i}].{device.role}", device) for i, evse in enumerate(evses) for device in evse.devices]
-    simulated = all(device.driver == "sim" for _, device in devices if device.role in REQUIRED_ROLES)
+    simulated = all(device.simulated for _, device in devices if device.role in REQUIRED_ROLES)
     for place, device in devices:
-        if device.driver == "sim" and not simulated:
+        if device.simulated and not simulated:
             raise BoardError(place, "a simulated device on a board with a real pilot or contactor", "use a real driver")
     place = f"{path}: board.relay_deadman"
     allowed = (RelayDeadman.SIMULATED, RelayDeadman.NONE) if simulated else (RelayDeadman.MCU, RelayDeadman.HARDWARE)
@@ -316,24 +318,45 @@ def _check_claims(config: BoardConfig) -> None:
                 raise BoardError(place, f"sets {port} to {parameters}, {other} to {known}", "one line has one setting")
 
 
-def _check_run_paths(config: BoardConfig) -> None:
-    served: dict[str, int] = {}
-    for index, meter in enumerate(config.plant.meter if config.plant else ()):
+def _check_served_ports(config: BoardConfig) -> None:
+    """Every port that the plant serves is served once, for an EVSE that is there, by something that exists."""
+    plant = config.plant or PlantSettings()
+    places = [
+        (f"{config.path}: plant.meter[{index}]", meter.evse, meter.port) for index, meter in enumerate(plant.meter)
+    ]
+    places += [(f"{config.path}: plant.peer[{index}]", peer.evse, peer.port) for index, peer in enumerate(plant.peer)]
+    served: set[str] = set()
+    for place, evse, port in places:
+        if evse > len(config.evses):
+            raise BoardError(f"{place}.evse", f"found {evse}", f"expected an EVSE from 1 to {len(config.evses)}")
+        if port in served:
+            raise BoardError(place, "the same port or EVSE twice", "give each its own port, and each EVSE one meter")
+        served.add(port)
+    metered: set[int] = set()
+    for index, meter in enumerate(plant.meter):
         place = f"{config.path}: plant.meter[{index}]"
-        if meter.evse > len(config.evses):
-            raise BoardError(f"{place}.evse", f"found {meter.evse}", f"expected an EVSE from 1 to {len(config.evses)}")
-        if meter.port in served or meter.evse in served.values():
-            raise BoardError(place, "the same port or EVSE twice", "give each EVSE one meter with a port of its own")
-        served[meter.port] = meter.evse
+        if meter.evse in metered:
+            raise BoardError(place, "the same port or EVSE twice", "give each its own port, and each EVSE one meter")
+        metered.add(meter.evse)
         try:
             load_map(meter.map)
         except BoardError as error:
             raise BoardError(f"{place}.map", error.problem, error.remedy) from error
+    for index, peer in enumerate(plant.peer):
+        if peer.kind not in PEERS:
+            near = did_you_mean(peer.kind, PEERS)
+            place = f"{config.path}: plant.peer[{index}].kind"
+            raise BoardError(place, f"unknown kind '{peer.kind}'", f"{near}kinds: {', '.join(PEERS) or 'none'}")
+
+
+def _check_run_paths(config: BoardConfig) -> None:
+    """Nothing is in {run} but what the plant serves there."""
+    plant = config.plant or PlantSettings()
+    served = [*(meter.port for meter in plant.meter), *(peer.port for peer in plant.peer)]
     for index, evse in enumerate(config.evses):
         for device in evse.devices:
-            for name in device.settings.__struct_fields__:
-                value = getattr(device.settings, name)
-                if isinstance(value, str) and RUN_DIR in value and value not in served:
+            for name, value in device.paths().items():
+                if RUN_DIR in value and not any(value == port or value.startswith(f"{port}/") for port in served):
                     place = f"{config.path}: evse[{index}].{device.role}.{name}"
-                    offers = ", ".join(served) or "none"
-                    raise BoardError(place, f"nothing serves {value}", f"ports of [[plant.meter]]: {offers}")
+                    offers = f"ports of [[plant.meter]] and [[plant.peer]]: {', '.join(served) or 'none'}"
+                    raise BoardError(place, f"nothing serves {value}", offers)

@@ -190,6 +190,15 @@ PLUG_DERATING = (DeratePoint(60.0, 80.0), DeratePoint(80.0, 0.0))
 """Plug and cable: a worn contact is warmed by the current, so less of it is the cure."""
 
 
+class RelayDeadman(StrEnum):
+    """What opens the contactor when nobody renews `Relays.hold`."""
+
+    MCU = "mcu"
+    HARDWARE = "hardware"
+    NONE = "none"
+    SIMULATED = "simulated"
+
+
 class WakeUp(StrEnum):
     """How far the EVSE may go to wake a sleeping vehicle (each step includes the ones before it)."""
 
@@ -211,7 +220,8 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     older than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has
     the mode DISCONNECTED. `derating`: amps over enclosure temperature, `plug_derating`: over that of plug or cable;
     the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what holds while the external limit
-    is silent. `wake_up`: how far to go for a sleeping vehicle.
+    is silent. `wake_up`: how far to go for a sleeping vehicle. `relay_deadman`: what opens the contactor when the
+    software dies.
     """
 
     max_amps: float
@@ -238,6 +248,7 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
     external_fallback_amps: float = 0.0
     wake_up: WakeUp = WakeUp.INTERRUPT
+    relay_deadman: RelayDeadman = RelayDeadman.SIMULATED
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,10 @@ import msgspec
 Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
 
 
+PEERS: dict[str, str] = {}
+"""Kind of peer -> "module:Class", made with (evse of the plant, its PlantPeer, path) and closed by `close()`."""
+
+
 class MeterPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The plant's meter of one EVSE as a Modbus RTU device on a pseudo-terminal.
 
@@ -16,6 +20,19 @@ class MeterPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     evse: Annotated[int, msgspec.Meta(ge=1)]
     port: str
     map: str
+    unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
+
+
+class PlantPeer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device of the plant behind a port that a real driver opens: a controller, a module, a card reader.
+
+    `kind`: which one (PEERS); `port`: path at which it appears, `{run}` is the run directory; `unit`: its Modbus
+    address, where it has one.
+    """
+
+    evse: Annotated[int, msgspec.Meta(ge=1)]
+    kind: str
+    port: str
     unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
 
 
@@ -29,3 +46,4 @@ class PlantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     start_wh: Annotated[float, msgspec.Meta(ge=0, le=9_000_000)] = 1_000_000.0
     noise: Annotated[float, msgspec.Meta(ge=0, le=5)] = 1.0
     meter: tuple[MeterPort, ...] = ()
+    peer: tuple[PlantPeer, ...] = ()

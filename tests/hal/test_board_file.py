@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from hal.board_file import BACKENDS, RelayDeadman, load_board
+from hal.board_file import BACKENDS, load_board
 from hal.slot import DriverSettings
-from hal.types import BoardError
+from hal.types import BoardError, RelayDeadman
 from tests.hal.boards import BENCH, BENCH_DUAL, BOARD_CONFIGS, bench_tables, write
 
 Tables = dict[str, Any]
@@ -238,9 +238,9 @@ def test_the_guide_explains_every_key(role: str) -> None:
 
 def test_the_guide_explains_the_tables_of_the_board() -> None:
     import hal.board_file
-    from hal.sim.settings import MeterPort, PlantSettings
+    from hal.sim.settings import MeterPort, PlantPeer, PlantSettings
 
     guide = (BOARD_CONFIGS / "README.md").read_text()
-    for kind in (hal.board_file.BoardTable, hal.board_file.EvseTable, PlantSettings, MeterPort):
+    for kind in (hal.board_file.BoardTable, hal.board_file.EvseTable, PlantSettings, MeterPort, PlantPeer):
         for field in msgspec.structs.fields(kind):
             assert f"`{field.name}`" in guide, f"{kind.__name__}.{field.name}"
