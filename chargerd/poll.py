@@ -166,9 +166,9 @@ class Writer(Generic[T]):
 
 
 class SelfTester:
-    """Runs the residual monitor's own test, which takes up to a second, when its number has grown.
+    """Runs the residual monitor's own test, which takes up to a second, once for each new number; 0 asks for none.
 
-    The first number is only noted: it was asked of nobody.
+    A device that does not answer has failed the test.
     """
 
     def __init__(self, residual: ResidualCurrent, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -195,5 +195,7 @@ class SelfTester:
 
 
 def back_off_s(misses: int, period_s: float) -> float:
-    """How long to wait after `misses` failures in a row: doubling from the period, never above MAX_BACK_OFF_S."""
-    return min(max(period_s, MIN_BACK_OFF_S) * 2.0 ** min(misses - 1, 10), max(MAX_BACK_OFF_S, period_s))
+    """How long to wait after `misses` failures in a row: MIN_BACK_OFF_S, then twice as long each time, never above
+    MAX_BACK_OFF_S or the period. One lost answer costs little: a meter is to be heard of every 3 s.
+    """
+    return min(MIN_BACK_OFF_S * 2.0 ** min(misses - 1, 10), max(MAX_BACK_OFF_S, period_s))

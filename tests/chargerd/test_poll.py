@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from chargerd.clock import ManualClock
-from chargerd.poll import MAX_BACK_OFF_S, MISSES_TO_STALE, Poller, Presentations, back_off_s
-from hal.types import DeviceGarbled, DeviceSilent, HalError, Token, TokenKind
+from chargerd.evse.types import SelfTest
+from chargerd.poll import MAX_BACK_OFF_S, MISSES_TO_STALE, Poller, Presentations, SelfTester, Writer, back_off_s
+from hal.types import DeviceGarbled, DeviceSilent, HalError, ResidualReading, Token, TokenKind
 
 SILENT = DeviceSilent("meter", "no answer in 0.5 s")
 
@@ -85,16 +86,109 @@ def test_a_failure_is_logged_when_it_begins_changes_and_ends_but_not_each_time(
     ]
 
 
-def test_back_off_doubles_from_the_period_up_to_its_bound() -> None:
-    assert [back_off_s(misses, 1.0) for misses in range(1, 6)] == [1.0, 2.0, 4.0, 4.0, 4.0]
-    assert [back_off_s(misses, 0.0) for misses in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.4])
+def test_back_off_begins_short_and_doubles_up_to_its_bound() -> None:
+    assert [back_off_s(misses, 1.0) for misses in range(1, 8)] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.0])
     assert back_off_s(10_000, 1.0) == MAX_BACK_OFF_S
-    assert back_off_s(3, 10.0) == 10.0
+    assert back_off_s(10_000, 10.0) == 10.0
 
 
 def test_a_failing_device_is_asked_again_after_the_back_off() -> None:
     poller = poller_of(SILENT, SILENT, SILENT)
-    assert [poller.poll_once() for _ in range(3)] == [1.0, 2.0, 4.0]
+    assert [poller.poll_once() for _ in range(3)] == pytest.approx([0.1, 0.2, 0.4])
+
+
+class Panel:
+    """A slow device that notes what it is given; `broken`: it fails."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.broken = False
+
+    def show(self, text: str) -> None:
+        if self.broken:
+            raise SILENT
+        self.shown.append(text)
+
+
+def test_a_writer_passes_on_the_latest_wish_once() -> None:
+    panel = Panel()
+    writer = Writer("panel", panel.show, "")
+    for wish in ("a", "b", "b"):
+        writer.want(wish)
+    for _ in range(3):
+        writer.poller.poll_once()
+    assert panel.shown == ["b"]
+
+
+def test_a_writer_shows_the_first_wish_again_after_another() -> None:
+    panel = Panel()
+    writer = Writer("panel", panel.show, "")
+    for wish in ("a", "b", "a"):
+        writer.want(wish)
+        writer.poller.poll_once()
+    assert panel.shown == ["a", "b", "a"]
+
+
+def test_a_writer_repeats_what_the_device_failed_to_take() -> None:
+    panel = Panel()
+    writer = Writer("panel", panel.show, "")
+    writer.want("a")
+    panel.broken = True
+    writer.poller.poll_once()
+    assert writer.poller.polled.misses == 1
+    panel.broken = False
+    writer.poller.poll_once()
+    assert panel.shown == ["a"]
+
+
+class Monitor:
+    """A residual current monitor whose own test gives `answer`; `tests` counts how often it was run."""
+
+    def __init__(self, answer: bool | HalError = True) -> None:
+        self.answer = answer
+        self.tests = 0
+
+    def read(self) -> ResidualReading:
+        return ResidualReading(False, False, 7.0)
+
+    def self_test(self) -> bool:
+        self.tests += 1
+        if isinstance(self.answer, HalError):
+            raise self.answer
+        return self.answer
+
+
+def self_tester(monitor: Monitor) -> SelfTester:
+    return SelfTester(monitor, "residual self-test", ManualClock(mono=7.0).monotonic)
+
+
+def test_no_self_test_runs_before_one_is_wanted() -> None:
+    monitor = Monitor()
+    tester = self_tester(monitor)
+    tester.want(0)
+    tester.poller.poll_once()
+    assert (monitor.tests, tester.poller.latest) == (0, None)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_wanted_self_test_runs_once_and_its_result_stays(answer: bool) -> None:
+    monitor = Monitor(answer)
+    tester = self_tester(monitor)
+    tester.want(1)
+    for _ in range(3):
+        tester.poller.poll_once()
+    assert (monitor.tests, tester.poller.latest) == (1, SelfTest(1, answer, 7.0))
+    tester.want(2)
+    tester.poller.poll_once()
+    assert (monitor.tests, tester.poller.latest) == (2, SelfTest(2, answer, 7.0))
+
+
+def test_a_self_test_that_the_device_does_not_answer_has_failed() -> None:
+    tester = self_tester(Monitor(SILENT))
+    tester.want(1)
+    tester.poller.poll_once()
+    assert tester.poller.latest == SelfTest(1, False, 7.0)
+    assert tester.poller.polled.misses == 1
 
 
 class Cards:
