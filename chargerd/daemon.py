@@ -15,7 +15,7 @@ import random
 import signal
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from chargerd import service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, load_site
-from chargerd.console import Console
+from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.identity import IdentityError, csms_context
 from chargerd.link import Link
@@ -43,7 +43,7 @@ from chargerd.ocpp.effects import (
     Severity,
     StartJob,
 )
-from chargerd.ocpp.events import Event, JobDone, Received, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, StatusArrived, StatusLost, TimeStepped
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
@@ -51,6 +51,7 @@ from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.version import VERSION
+from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
 
 STATUS_SILENT_S = 3.0
@@ -61,6 +62,9 @@ FACTS_WITHIN_S = 5.0
 
 CLOCK_STEP_S = 1.0
 """A wall clock that moved this much against the monotonic one has been set."""
+
+SIGNAL_EVERY_S = 10.0
+"""A radio link's level moves with the weather, the cars in between and the neighbours."""
 
 FRAMES_KEPT = 200
 """How many OCPP frames the bench may look back."""
@@ -93,6 +97,7 @@ class Daemon:
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._signal_dbm: float | None = None
         self._status_mono = 0.0
         self._first_status: Status | None = None
         self._core_failed = False
@@ -152,6 +157,7 @@ class Daemon:
             ),
             password=self._password,
             fuse_amps=site.station.fuse_amps,
+            wake_up=site.station.wake_up,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
         )
@@ -299,11 +305,15 @@ class Daemon:
             self._give_up()
 
     async def _watch(self) -> None:
-        """Once a second: has the control process fallen silent, has somebody set the wall clock?"""
+        """Once a second: has the control process fallen silent, has somebody set the wall clock? And the radio link."""
         known = self._clock.now()
+        signal_due_mono = known.mono
         while True:
             await asyncio.sleep(1.0)
             now = self._clock.now()
+            if now.mono >= signal_due_mono and self._signal_dbm is None:
+                signal_due_mono = now.mono + SIGNAL_EVERY_S
+                self.feed(SignalMeasured(signal_dbm()))
             if now.mono - self._status_mono > STATUS_SILENT_S and self.station.ctx.status is not None:
                 self.feed(StatusLost())
             stepped_s = (now.utc - known.utc).total_seconds() - (now.mono - known.mono)
@@ -352,12 +362,36 @@ class Daemon:
     # ------------------------------------------------------------------ console
 
     def _verbs(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
-        verbs: dict[str, Callable[[Any], dict[str, Any]]] = {"status": lambda _request: self._report()}
+        verbs: dict[str, Callable[[Any], dict[str, Any]]] = {
+            "status": lambda _request: self._report(),
+            "user_limit": self._limit_by_user,
+        }
         if self.bench:
+            verbs["signal"] = self._set_signal
             verbs["link_down"] = lambda _request: self._nothing(self.hold_link)
             verbs["link_up"] = lambda _request: self._nothing(self.release_link)
             verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
         return verbs
+
+    def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""
+        evse_id, amps, for_s = request.get("evse"), request.get("amps"), request.get("for_s")
+        if not isinstance(evse_id, int) or not all(value is None or _is_number(value) for value in (amps, for_s)):
+            raise ConsoleError('expected "evse", a whole number, and "amps" and "for_s", numbers or null')
+        why = self.station.user_limits.why_not(evse_id, amps, for_s)
+        if why is not None:
+            raise ConsoleError(why)
+        self._guarded(lambda: self.station.limit_by_user(evse_id, amps, for_s, self._clock.now()))
+        return {}
+
+    def _set_signal(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """`dbm`: what the radio link is said to have from now on; absent or null: what it really has."""
+        dbm = request.get("dbm")
+        if dbm is not None and not _is_number(dbm):
+            raise ConsoleError('expected "dbm", a number or null')
+        self._signal_dbm = dbm
+        self.feed(SignalMeasured(dbm))
+        return {}
 
     def _report(self) -> dict[str, Any]:
         report = msgspec.to_builtins(station_report(self.station, self._clock.now(), link_open=self._link.is_open))
@@ -372,6 +406,10 @@ class Daemon:
     def _nothing(work: Callable[[], None]) -> dict[str, Any]:
         work()
         return {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def main_station(options: argparse.Namespace) -> int:

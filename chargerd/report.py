@@ -6,7 +6,7 @@ import msgspec
 
 from chargerd.clock import Now
 from chargerd.evse.guard import reason_text
-from chargerd.evse.types import EvseStatus, LoopHealth
+from chargerd.evse.types import ActiveFault, EvseStatus, LoopHealth
 from chargerd.ocpp.station import Station
 
 
@@ -41,7 +41,8 @@ class TransactionReport(msgspec.Struct, frozen=True, kw_only=True):
 class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE: the charging side's own status and the station's view of it.
 
-    `why_not`: the reasons for no energy in words for people. `meter_age_s` None: no sample.
+    `why_not`: the reasons for no energy in words for people. `meter_age_s` None: no sample. `troubles`: warnings that
+    only the station process can see.
     """
 
     evse_id: int
@@ -50,6 +51,7 @@ class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
     charging: EvseStatus | None
     why_not: tuple[str, ...]
     meter_age_s: float | None
+    troubles: tuple[ActiveFault, ...] = ()
 
 
 class StationReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ class StationReport(msgspec.Struct, frozen=True, kw_only=True):
     loop: LoopHealth | None
     link: LinkReport
     evses: tuple[EvseReport, ...]
+    troubles: tuple[ActiveFault, ...] = ()
 
 
 def station_report(station: Station, now: Now, *, link_open: bool) -> StationReport:
@@ -90,6 +93,7 @@ def station_report(station: Station, now: Now, *, link_open: bool) -> StationRep
             queued=station.ctx.outbox.pending(),
         ),
         evses=tuple(_evse_report(station, evse_id, now) for evse_id in station.ctx.evse_ids),
+        troubles=station.troubles.of_station(),
     )
 
 
@@ -112,6 +116,7 @@ def _evse_report(station: Station, evse_id: int, now: Now) -> EvseReport:
         if charging is None
         else tuple(reason_text(reason) for reason in charging.why_not),
         meter_age_s=None if meter is None else round(now.mono - meter.at_mono, 3),
+        troubles=station.troubles.of_evse(evse_id),
     )
 
 

@@ -87,6 +87,18 @@ VERBS: dict[str, Verb] = {
         Verb("plant", "plant", "the simulated world as it is"),
         Verb("link_down", "station", "cut the link to the CSMS"),
         Verb("link_up", "station", "mend the link"),
+        Verb(
+            "user_limit",
+            "station",
+            "a person on the spot limits an EVSE (no amps: no longer), for so many seconds",
+            (_EVSE, Argument("amps", float, optional=True), Argument("for_s", float, optional=True)),
+        ),
+        Verb(
+            "signal",
+            "station",
+            "the radio link has this level (nothing: what it really has)",
+            (Argument("dbm", float, optional=True),),
+        ),
         Verb("frames", "station", "the OCPP frames after a number", (Argument("after", int, -1),)),
         Verb(
             "remote_start",

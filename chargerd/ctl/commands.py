@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "status": _status,
         "why": _why,
         "limits": _limits,
+        "limit": _limit,
         "board": _board,
         "bench": _bench,
     }
@@ -55,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--once", action="store_true", help="show it once and end")
     commands.add_parser("why", help="why no energy flows, EVSE by EVSE")
     commands.add_parser("limits", help="the limit table with its winner")
+    limit = commands.add_parser("limit", help="limit an EVSE on the spot; it never raises what others allow")
+    limit.add_argument("evse", type=int, metavar="EVSE", help="number of the EVSE")
+    limit.add_argument("amps", metavar="AMPS", help="per phase, from 0 (none) to 80; 'none' takes the limit away")
+    limit.add_argument("--for", type=float, dest="for_s", metavar="SECONDS", help="ends by itself after this time")
     board = commands.add_parser("board", help="work with board files")
     board_commands = board.add_subparsers(dest="board_command", required=True, metavar="COMMAND")
     check = board_commands.add_parser("check", help="is this board file right?")
@@ -93,6 +98,17 @@ def _limits(options: argparse.Namespace) -> None:
         print(f"EVSE {evse['evse_id']}:")
         for line in limit_lines(evse["charging"]):
             print("  " + line)
+
+
+def _limit(options: argparse.Namespace) -> None:
+    try:
+        amps = None if options.amps == "none" else float(options.amps)
+    except ValueError as error:
+        raise CtlError(f"limit: {options.amps!r} is no number of amps; expected 0 to 80, or 'none'") from error
+    request = {"evse": options.evse, "amps": amps, "for_s": options.for_s}
+    ask(find_socket(options.socket), "user_limit", request)
+    ends = "" if options.for_s is None or amps is None else f" for {options.for_s:g} s"
+    print(f"EVSE {options.evse}: {'no limit by users' if amps is None else f'at most {amps:g} A{ends}'}")
 
 
 def _board(options: argparse.Namespace) -> None:

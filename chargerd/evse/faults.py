@@ -207,7 +207,8 @@ def raised(
     """`standing` with the fault `code`. One that stands already keeps its time and detail: they tell how it began."""
     if any(active.code == code for active in standing):
         return standing
-    return (*standing, ActiveFault(code.value, since_mono, detail))
+    warning = fault(code).severity is Severity.WARNING
+    return (*standing, ActiveFault(code.value, since_mono, detail, warning))
 
 
 def cleared(standing: tuple[ActiveFault, ...], present: Collection[str], unplugged: bool) -> tuple[ActiveFault, ...]:

@@ -128,11 +128,15 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActiveFault(msgspec.Struct, frozen=True):
-    """A fault that stands. `code`: key of the fault table (chargerd/evse/faults.py); `detail`: the values behind it."""
+    """A fault that stands. `code`: key of the fault table (chargerd/evse/faults.py); `detail`: the values behind it.
+
+    `warning`: it only tells, and holds no energy back.
+    """
 
     code: str
     since_mono: float
     detail: str = ""
+    warning: bool = False
 
 
 class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):

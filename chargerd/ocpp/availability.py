@@ -11,7 +11,7 @@ from chargerd.clock import Now
 from chargerd.evse.types import PilotState
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.connector_states import ConnectorState, ConnectorStates, summary
-from chargerd.ocpp.edges import Change, LimitChanged, MeterArrived
+from chargerd.ocpp.edges import Change, LimitChanged, MeterArrived, has_stopping_fault
 from chargerd.ocpp.heartbeats import Heartbeats
 from chargerd.ocpp.messages.availability import (
     ChangeAvailability,
@@ -199,7 +199,7 @@ class Availability(Block):
         evse = self.ctx.evse(evse_id)
         if evse is None:  # Nothing can be served without the control process: it is starting, or broken.
             return ConnectorStatus.FAULTED if self._control_has_spoken else ConnectorStatus.UNAVAILABLE
-        if evse.faults:
+        if has_stopping_fault(evse):
             return ConnectorStatus.FAULTED
         if not self._flags.is_operative(evse_id):
             return ConnectorStatus.UNAVAILABLE

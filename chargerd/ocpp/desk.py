@@ -15,6 +15,9 @@ class OrdersDesk:
         self._limits: list[dict[str, Limit]] = [{} for _ in range(evse_count)]
         self._indication = [Indication.AVAILABLE] * evse_count
         self._unlock_seq = [0] * evse_count
+        self._phases: list[int | None] = [None] * evse_count
+        self._wake_up = True
+        self._message: list[tuple[str, ...]] = [()] * evse_count
         self._seq = 0
         self._last: tuple[EvseOrders, ...] = ()
 
@@ -44,6 +47,18 @@ class OrdersDesk:
     def set_indication(self, evse_id: int, indication: Indication) -> None:
         """What the user is to be shown."""
         self._indication[evse_id - 1] = indication
+
+    def set_phases(self, evse_id: int, phases: int | None) -> None:
+        """How many phases to connect where the board can switch them; None: all."""
+        self._phases[evse_id - 1] = phases
+
+    def set_wake_up(self, wake_up: bool) -> None:
+        """Whether sleeping vehicles may be woken at this site."""
+        self._wake_up = wake_up
+
+    def set_message(self, evse_id: int, lines: tuple[str, ...]) -> None:
+        """The lines on the display."""
+        self._message[evse_id - 1] = lines
 
     def request_unlock(self, evse_id: int) -> int:
         """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was
@@ -75,6 +90,9 @@ class OrdersDesk:
                 available=self._available[index],
                 unlock_seq=self._unlock_seq[index],
                 indication=self._indication[index],
+                phases=self._phases[index],
+                wake_up=self._wake_up,
+                message=self._message[index],
             )
             for index in range(len(self._permit))
         )

@@ -157,6 +157,11 @@ def is_energy_on(evse: EvseStatus) -> bool:
     return closed and evse.pilot_state in (PilotState.C, PilotState.D)
 
 
+def has_stopping_fault(evse: EvseStatus) -> bool:
+    """Whether a fault stands that is more than a warning."""
+    return any(not fault.warning for fault in evse.faults)
+
+
 def is_held_by_evse(evse: EvseStatus) -> bool:
     """Our side offers no current now. False: only the vehicle holds energy back."""
     return evse.offered_amps <= 0.0

@@ -67,4 +67,10 @@ class TimeStepped(msgspec.Struct, frozen=True):
     by_s: float
 
 
-Event = Received | LinkUp | LinkDown | StatusArrived | StatusLost | JobDone | TimeStepped
+class SignalMeasured(msgspec.Struct, frozen=True):
+    """The level of the radio link to the world; `dbm` None: there is no radio link."""
+
+    dbm: float | None
+
+
+Event = SignalMeasured | Received | LinkUp | LinkDown | StatusArrived | StatusLost | JobDone | TimeStepped

@@ -28,6 +28,7 @@ class Proposal(msgspec.Struct, frozen=True):
     """A profile on its way in, and what it has to fit.
 
     `transaction_id`: of the transaction running on that EVSE, None: none. `phases`: phases of EVSE 1, 2, ...
+    `switchable`: indexes in it of those that can connect one phase only.
     `with_remote_start`: it came in a RequestStartTransaction, so its transaction does not exist yet (K05).
     """
 
@@ -36,6 +37,7 @@ class Proposal(msgspec.Struct, frozen=True):
     transaction_id: str | None
     installed: tuple[Installed, ...]
     phases: tuple[int, ...]
+    switchable: tuple[int, ...] = ()
     with_remote_start: bool = False
 
     @property
@@ -232,11 +234,15 @@ def phase_to_use_is_the_one_in_use(proposal: Proposal) -> StatusInfo | None:
 
 
 def number_of_phases_can_be_kept(proposal: Proposal) -> StatusInfo | None:
-    """K01.FR.43, 45: an EVSE cannot use fewer phases than it has; a limit for more is imposed on those it has."""
-    concerned = proposal.phases if proposal.evse_id == 0 else (proposal.phases[proposal.evse_id - 1],)
+    """K01.FR.43, 45: an EVSE uses all phases it has, or one where it can switch; more are imposed on those it has."""
+    concerned = range(len(proposal.phases)) if proposal.evse_id == 0 else (proposal.evse_id - 1,)
     for period in proposal.periods:
-        if period.number_phases is not None and period.number_phases < max(concerned):
-            return _no("InvalidSchedule", f"numberPhases {period.number_phases} cannot be ensured")
+        asked = period.number_phases
+        if asked is None:
+            continue
+        for index in concerned:
+            if asked < proposal.phases[index] and not (asked == 1 and index in proposal.switchable):
+                return _no("InvalidSchedule", f"numberPhases {asked} cannot be ensured")
     return None
 
 

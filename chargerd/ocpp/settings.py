@@ -25,9 +25,10 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who this station is and what it starts from.
 
     `identity`: SecurityCtrlr.Identity, at most 48 characters, no colon. `password`: initial Basic auth password, None
-    where the security profile needs none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs.
-    `boot_reason`: the value of OCPP BootReasonEnumType that the shell found out. `overrides`: device model values set
-    by the site, "Component[instance].Variable[instance]" -> value.
+    where the security profile needs none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs. `wake_up`:
+    sleeping vehicles may be woken at this site, as far as the board goes. `boot_reason`: the value of OCPP
+    BootReasonEnumType that the shell found out. `overrides`: device model values set by the site,
+    "Component[instance].Variable[instance]" -> value.
     """
 
     identity: str
@@ -36,6 +37,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     network: NetworkSlot
     password: str | None = None
     fuse_amps: float | None = None
+    wake_up: bool = True
     boot_reason: str = "PowerUp"
     overrides: Mapping[str, str] = {}
 

@@ -250,6 +250,9 @@ class SmartCharging(Block):
             transaction_id=self._transaction_id(evse_id) if evse_id in self.ctx.evse_ids else None,
             installed=self._profiles.all(),
             phases=tuple(hardware.phases for hardware in self._hardware),
+            switchable=tuple(
+                index for index, facts in enumerate(self.ctx.config.board.evses) if facts.has_phase_switch
+            ),
             with_remote_start=with_remote_start,
         )
 
@@ -262,7 +265,11 @@ class SmartCharging(Block):
             self._mark_power_path(evse_id, now)
         views = [self._view(evse_id) for evse_id in self.ctx.evse_ids]
         station = self._profiles.of_station() if self.ctx.variables[ENABLED] else []
-        wishes = [schedule.allowance(view.profiles, view.zero_ms, view.hardware, at_ms).amps for view in views]
+        allowances = [schedule.allowance(view.profiles, view.zero_ms, view.hardware, at_ms) for view in views]
+        wishes = [allowance.amps for allowance in allowances]
+        for view, allowance in zip(views, allowances, strict=True):
+            fewer = allowance.phases if allowance.phases < view.hardware.phases else None
+            self.ctx.orders.set_phases(view.evse_id, fewer)
         self._drawing = self._who_may_draw()
         total_amps = None
         if schedule.has_leader(station, None, at_ms):

@@ -19,7 +19,17 @@ from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
-from chargerd.ocpp.events import Event, JobDone, LinkDown, LinkUp, Received, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.events import (
+    Event,
+    JobDone,
+    LinkDown,
+    LinkUp,
+    Received,
+    SignalMeasured,
+    StatusArrived,
+    StatusLost,
+    TimeStepped,
+)
 from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call, Wire
 from chargerd.ocpp.meter_values import MeterValues
@@ -32,7 +42,10 @@ from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
 from chargerd.ocpp.settings import StationConfig
 from chargerd.ocpp.smart_charging import SmartCharging
+from chargerd.ocpp.surface import Surface
 from chargerd.ocpp.transactions import Transactions
+from chargerd.ocpp.troubles import Troubles
+from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Variables
 from chargerd.store import Store, StoreError
 
@@ -84,6 +97,7 @@ class Station:
         outbox.set_answers({action: answer for block in self._blocks for action, answer in block.answers().items()})
         self._orders_due_mono: float | None = None
         self._apply_site_fuse(config)
+        self.ctx.orders.set_wake_up(config.wake_up)
         with store.transaction():
             for block in self._blocks:
                 block.on_start(now)
@@ -98,6 +112,9 @@ class Station:
         self.transactions = Transactions(ctx, self.authorization, self.meter_values)
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions)
+        self.user_limits = UserLimits(ctx)
+        self.troubles = Troubles(ctx)
+        self.surface = Surface(ctx, self.transactions, self.availability)
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
@@ -110,6 +127,9 @@ class Station:
             self.transactions,
             self.smart_charging,
             self.availability,
+            self.user_limits,
+            self.troubles,
+            self.surface,
             self.remote_control,
         )
 
@@ -126,6 +146,14 @@ class Station:
         """Something happened. Call `effects` afterwards. Raises StoreError only."""
         with self._store.transaction():
             self._take(event, now)
+            self._settle(now)
+
+    def limit_by_user(self, evse_id: int, amps: float | None, for_s: float | None, now: Now) -> None:
+        """A person on the spot limits an EVSE (user_limits.why_not has been asked). Call `effects` afterwards. Raises
+        StoreError only.
+        """
+        with self._store.transaction():
+            self.user_limits.set(evse_id, amps, for_s, now)
             self._settle(now)
 
     def on_time(self, now: Now) -> None:
@@ -160,6 +188,8 @@ class Station:
                 self._status_arrived(status, now)
             case StatusLost():
                 self._status_lost(now)
+            case SignalMeasured(dbm):
+                self.troubles.signal(dbm, now)
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
             case JobDone(job_id):
@@ -214,6 +244,7 @@ class Station:
         else:
             raise AssertionError("can't happen because no two blocks answer each other's news")
         self._outbox.on_time(now)
+        self.surface.refresh(now)
         if self._orders_due_mono is not None and (self.ctx.orders.changed() or now.mono >= self._orders_due_mono):
             self.ctx.do(SetOrders(self.ctx.orders.snapshot(now)))
             self._orders_due_mono = now.mono + ORDERS_EVERY_S

@@ -35,6 +35,7 @@ from chargerd.ocpp.edges import (
     PilotChanged,
     SuspensionChanged,
     TokenPresented,
+    has_stopping_fault,
 )
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.evse_session import EvseSession
@@ -371,7 +372,7 @@ class Transactions(Block):
     def _lasting(self, evse_id: int, evse: EvseStatus | None) -> Indication:
         session = self._sessions[evse_id]
         state = None if session.tx is None else session.tx.charging_state
-        if evse is not None and evse.faults:
+        if evse is not None and has_stopping_fault(evse):
             return Indication.FAULTED
         if state is ChargingState.CHARGING:
             return Indication.CHARGING

@@ -122,9 +122,9 @@ class Stage:
                     return
                 await asyncio.sleep(0.02)
 
-    async def ask(self, verb: str) -> dict[str, Any]:
+    async def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
         reader, writer = await asyncio.open_unix_connection(self.folder / "station.console")
-        writer.write(json.dumps({"verb": verb}).encode() + b"\n")
+        writer.write(json.dumps({"verb": verb} | arguments).encode() + b"\n")
         reply: dict[str, Any] = json.loads(await reader.readline())
         writer.close()
         return reply
@@ -399,6 +399,39 @@ def test_the_console_tells_the_status_and_keeps_the_verbs_of_the_bench_to_the_be
             assert status["link"]["identity"] == "CS-1"
             assert "unknown verb" in (await stage.ask("link_down"))["error"]
             assert "unknown verb" in (await stage.ask("frames"))["error"]
+            assert "unknown verb" in (await stage.ask("signal", dbm=-90))["error"]
+
+    play(tmp_path, story)
+
+
+def test_a_person_on_the_spot_limits_an_evse_and_is_told_what_was_wrong(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running() as (daemon, _):
+            await stage.until(lambda: stage.csms.boots)
+            assert await stage.ask("user_limit", evse=1, amps=10, for_s=60) == {"ok": True}
+            (row,) = (one for one in daemon.station.ctx.orders.snapshot(daemon._clock.now()).evses[0].limits)
+            assert (row.source, row.amps) == ("user", 10)
+            assert await stage.ask("user_limit", evse=1) == {"ok": True}
+            assert daemon.station.ctx.orders.snapshot(daemon._clock.now()).evses[0].limits == ()
+            for wrong in ({}, {"evse": "1"}, {"evse": 1, "amps": "ten"}, {"evse": 1, "amps": True}):
+                assert 'expected "evse"' in (await stage.ask("user_limit", **wrong))["error"]
+            assert "from 0 to 80 A" in (await stage.ask("user_limit", evse=1, amps=100))["error"]
+            assert "there is no EVSE 7" in (await stage.ask("user_limit", evse=7, amps=10))["error"]
+
+    play(tmp_path, story)
+
+
+def test_the_bench_says_how_weak_the_radio_link_is(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running(bench=True):
+            await stage.until(lambda: stage.csms.boots)
+            assert (await stage.ask("signal", dbm=-90))["ok"]
+            assert [one["code"] for one in (await stage.ask("status"))["troubles"]] == ["weak_signal"]
+            assert (await stage.ask("signal"))["ok"]
+            assert (await stage.ask("status"))["troubles"] == []
+            assert 'expected "dbm"' in (await stage.ask("signal", dbm="weak"))["error"]
 
     play(tmp_path, story)
 

@@ -55,6 +55,19 @@ def test_an_operator_sees_a_charge_and_never_a_whole_token(bench: Bench, capsys:
     assert not any(UID in text for text in (shown, piped, document, why))
 
 
+def test_an_electrician_limits_an_outlet_for_a_while_and_takes_that_back(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(bench, "limit", "1", "7", "--for", "600")
+    assert capsys.readouterr().out == "EVSE 1: at most 7 A for 600 s\n"
+    bench.until("evse 1 limit_by == user")
+    run(bench, "limits")
+    assert "> user                7.0 A" in capsys.readouterr().out
+    run(bench, "limit", "1", "none")
+    assert capsys.readouterr().out == "EVSE 1: no limit by users\n"
+    bench.until("evse 1 limit_by != user")
+
+
 @pytest.mark.parametrize(
     "words, complaint",
     [
@@ -65,6 +78,9 @@ def test_an_operator_sees_a_charge_and_never_a_whole_token(bench: Bench, capsys:
         (["bench", "plug-in", "9"], "unknown EVSE 9; this board has EVSE 1"),
         (["bench", "csms-call", "MakeCoffee"], "OCPP 2.0.1 has no request 'MakeCoffee'"),
         (["bench"], "the following arguments are required: verb"),
+        (["limit", "1", "ten"], "limit: 'ten' is no number of amps; expected 0 to 80, or 'none'"),
+        (["limit", "1", "100"], "100 A: a limit lies from 0 to 80 A"),
+        (["limit", "9", "10"], "there is no EVSE 9"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         ([], "the following arguments are required: COMMAND; see chargerctl --help"),
         (["status", "--yaml"], "unrecognized arguments: --yaml"),

@@ -210,6 +210,16 @@ def test_K01_FR_43_fewer_phases_than_the_evse_uses_cannot_be_ensured() -> None:
     assert refused(msgspec.structs.replace(one, phases=(1, 3), evse_id=0)) == "InvalidSchedule"
 
 
+def test_K01_FR_43_an_evse_that_switches_can_be_held_to_one_phase_but_not_to_two() -> None:
+    def on(phases: int, *, switchable: tuple[int, ...]) -> Proposal:
+        chosen = (schedule(period(number_phases=phases)),)
+        return msgspec.structs.replace(proposal(1, charging_schedule=chosen), switchable=switchable)
+
+    assert refused(on(1, switchable=(0,))) is None
+    assert refused(on(2, switchable=(0,))) == "InvalidSchedule"
+    assert refused(on(1, switchable=(1,))) == "InvalidSchedule"
+
+
 def test_K01_FR_45_more_phases_than_the_evse_has_are_taken() -> None:
     three = proposal(1, charging_schedule=(schedule(period(number_phases=3)),))
     assert refused(msgspec.structs.replace(three, phases=(1,))) is None

@@ -39,6 +39,24 @@ def test_K02_FR_02_a_tx_profile_is_obeyed_at_once() -> None:
     assert rig.orders().limits == (Limit("csms", 10.0),)
 
 
+def test_K01_FR_49_a_period_for_one_phase_connects_one_phase_where_the_board_has_three() -> None:
+    rig = station(facts=board(has_phase_switch=True))
+    charging(rig)
+    set_profile(rig, {0: 12.0})
+    assert rig.orders().phases is None
+    answer = rig.call("SetChargingProfile", evseId=1, chargingProfile=one_phase())
+    assert answer["status"] == "Accepted", answer
+    assert rig.orders().phases == 1
+
+
+def one_phase() -> Payload:
+    changed = profile({0: 12.0})
+    for schedule in changed["chargingSchedule"]:
+        for period in schedule["chargingSchedulePeriod"]:
+            period["numberPhases"] = 1
+    return changed
+
+
 def test_K01_FR_32_a_running_transaction_switches_to_the_new_default() -> None:
     rig = station()
     charging(rig)
