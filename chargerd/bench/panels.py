@@ -22,6 +22,7 @@ from chargerd.bench.wording import (
     next_step,
     reason_lines,
 )
+from hal.sim.vehicle import Quirk
 
 STATE_COLOURS = {
     "Available": "green",
@@ -137,8 +138,16 @@ class Panels:
 
     def _car(self, evse_id: int) -> None:
         with ui.row().classes("items-center gap-2"):
+            habits = ui.select([str(quirk) for quirk in Quirk], label="habits", multiple=True, value=[])
+            habits.props(f'dense data-testid="habits-{evse_id}"').classes("w-32")
+            self._button(
+                "Plug in",
+                "plug_in",
+                lambda: {"evse": evse_id, "quirks": tuple(habits.value)},
+                mark=f"plug_in-{evse_id}",
+                about="a car with these habits is plugged in",
+            )
             for text, verb, about in (
-                ("Plug in", "plug_in", "a car is plugged in"),
                 ("Ready", "ev_ready", "the car asks for energy (state C)"),
                 ("Pause", "ev_pause", "the car wants none for now (state B)"),
                 ("Resume", "ev_resume", "the car asks again"),
@@ -172,10 +181,16 @@ class Panels:
         names = sorted(self._faults)
         with ui.row().classes("items-center gap-2"):
             fault = ui.select(names, label="fault", value=names[0] if names else None).props("dense").classes("w-40")
+            value = ui.number("value").props("dense clearable").classes("w-20")
             chosen: Callable[[], dict[str, Any]] = lambda: {"evse": evse_id, "name": fault.value}  # noqa: E731
-            self._button("Raise", "fault", chosen, mark=f"raise-{evse_id}", colour="red")
+
+            def raised() -> dict[str, Any]:
+                return chosen() | ({} if value.value is None else {"value": float(value.value)})
+
+            self._button("Raise", "fault", raised, mark=f"raise-{evse_id}", colour="red")
             self._button("Clear", "clear_fault", chosen, mark=f"clear-{evse_id}")
         fault.props(f'data-testid="fault-{evse_id}"')
+        value.props(f'data-testid="fault-value-{evse_id}"')
         help_text = _text(f"fault-help-{evse_id}", "text-xs text-slate-600 w-full")
         help_text.bind_text_from(fault, "value", lambda name: f"{name}: {self._faults.get(name, '')}")
         standing = ui.row().classes("items-center gap-1").props(f'data-testid="standing-{evse_id}"')
@@ -198,7 +213,8 @@ class Panels:
         def draw(lines: tuple[list[str], list[str]]) -> None:
             faults, reasons = lines
             for line in faults:
-                ui.label(f"FAULT {line}").classes("text-sm font-bold text-red-700")
+                colour = "text-red-700" if line.startswith("FAULT") else "text-orange-700"
+                ui.label(line).classes(f"text-sm font-bold {colour}")
             for line in reasons:
                 ui.label(f"• {line}").classes("text-sm")
             if not reasons:
@@ -218,6 +234,17 @@ class Panels:
                     ui.label("◀ wins" if wins else "").classes("whitespace-nowrap")
 
         self._keep_drawn(box, lambda: limit_rows(self._evse_status(evse_id)), draw)
+        with ui.row().classes("items-center gap-2"):
+            amps = ui.number("user, A", value=8, min=0, max=80, step=1).props("dense").classes("w-16")
+            amps.props(f'data-testid="user-amps-{evse_id}"')
+            self._button(
+                "Limit",
+                "user_limit",
+                lambda: {"evse": evse_id, "amps": float(amps.value or 0)},
+                mark=f"user-limit-{evse_id}",
+                about="as chargerctl limit does it on the spot",
+            )
+            self._button("None", "user_limit", lambda: {"evse": evse_id}, mark=f"no-user-limit-{evse_id}")
 
     # ------------------------------------------------------------------ the CSMS
 
@@ -306,13 +333,14 @@ class Panels:
         try:
             reply = await self._rig.do(verb, arguments)
         except BenchError as error:
-            ui.notify(str(error), type="negative", multi_line=True)
+            ui.notify(str(error), type="negative", multi_line=True, position="top-right")
             return
         said = reply.get("status")
         ui.notify(
             text if said is None else f"{text}: {said}",
             type="positive" if said is None or said in ACCEPTED else "warning",
             timeout=1500,
+            position="top-right",
         )
 
     def _keep_drawn(self, box: ui.element, look: Callable[[], _T], draw: Callable[[_T], None]) -> None:

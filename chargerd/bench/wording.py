@@ -46,9 +46,15 @@ def reason_lines(evse: Evse | None) -> list[str]:
 
 
 def fault_lines(evse: Evse | None) -> list[str]:
-    """The faults that stand, with the values behind them."""
-    charging = evse["charging"] if evse is not None else None
-    return [f"{fault['code']} {fault['detail']}".rstrip() for fault in (charging or {"faults": ()})["faults"]]
+    """The faults and warnings that stand, with the values behind them; faults first."""
+    if evse is None:
+        return []
+    standing = [*(evse["charging"] or {"faults": ()})["faults"], *evse.get("troubles", ())]
+    lines = [
+        (fault["warning"], f"{'WARNING' if fault['warning'] else 'FAULT'} {fault['code']} {fault['detail']}".rstrip())
+        for fault in standing
+    ]
+    return [line for _, line in sorted(lines, key=lambda each: each[0])]
 
 
 def limit_rows(evse: Evse | None) -> list[tuple[str, float, bool]]:
@@ -65,7 +71,7 @@ def next_step(evse: Evse | None, *, has_csms: bool) -> str:
     charging = evse["charging"] if evse is not None else None
     if evse is None or charging is None:
         return "Wait: a process starts again."
-    if charging["faults"]:
+    if any(not fault["warning"] for fault in charging["faults"]):
         return "A fault stands. Clear what caused it; some faults also want the car unplugged."
     if not charging["ev_connected"]:
         return "Plug the car in."

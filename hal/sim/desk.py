@@ -238,7 +238,7 @@ def _perform(plant: Plant, request: AnyRequest) -> Reply:
     if isinstance(request, ShowPlant):
         return Reply(ok=True, plant=plant.state())
     if isinstance(request, ShowFaults):
-        return Reply(ok=True, faults={str(name): verb.text for name, verb in FAULTS.items()})
+        return Reply(ok=True, faults={str(name): verb.told for name, verb in FAULTS.items()})
     evse = plant.evse(request.evse)
     match request:
         case PlugIn():

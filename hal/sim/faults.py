@@ -52,6 +52,13 @@ class FaultVerb(msgspec.Struct, frozen=True):
     low: float = 0.0
     high: float = 0.0
 
+    @property
+    def told(self) -> str:
+        """The text, and what its value may be."""
+        if self.value is None:
+            return self.text
+        return f"{self.text} ({self.value} from {self.low:g} to {self.high:g}, {self.default:g} unless given)"
+
 
 FAULTS: dict[Fault, FaultVerb] = {
     Fault.WELD_RELAY: FaultVerb("the contacts of the contactor are welded: closed whatever the coil does"),

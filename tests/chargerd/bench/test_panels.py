@@ -56,13 +56,20 @@ def test_a_newcomer_charges_a_car_and_the_csms_limits_it(bench: Bench, browser: 
 
     browser.choose("fault-1", "over_temperature")
     browser.until("fault-help-1", "the enclosure is as hot as the value")
+    browser.type("fault-value-1", "81.5")
     browser.click("raise-1")
     browser.until("standing-1", "over_temperature")
-    browser.until("reasons-1", "FAULT over_temperature", "too hot")
+    browser.until("reasons-1", "FAULT over_temperature 81.5 C", "too hot")
     browser.until("connector-1", "Faulted")
     browser.click("clear-1")
     browser.wait(lambda: browser.text("standing-1") == "", "the fault to be mended")
     browser.until("state-1", "Charging")
+
+    browser.type("user-amps-1", "7")
+    browser.click("user-limit-1")
+    browser.until("facts-1", "offered 7.0 A")
+    browser.click("no-user-limit-1")
+    browser.until("facts-1", "offered 10.0 A")
 
     browser.click("tap-1")
     browser.until("facts-1", "contactor open")

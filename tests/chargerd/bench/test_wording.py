@@ -34,6 +34,10 @@ def evse(transaction: dict[str, Any] | None = None, why_not: tuple[str, ...] = (
     return {"evse_id": 1, "transaction": transaction, "why_not": why_not, "charging": usual | charging}
 
 
+def fault(code: str, detail: str = "", *, warning: bool = False) -> dict[str, Any]:
+    return {"code": code, "detail": detail, "warning": warning}
+
+
 def test_facts_are_one_line_with_the_energy_since_plugging_in() -> None:
     assert facts_line(evse()["charging"]) == (
         "pilot C · offered 10.0 A · contactor closed · locked · 10.0 / 9.9 / 10.1 A · 6.90 kW · +1.234 kWh"
@@ -58,8 +62,18 @@ def test_silence_is_said() -> None:
 
 
 def test_faults_carry_their_values() -> None:
-    broken = evse(faults=[{"code": "over_temperature", "detail": "95.0 C"}, {"code": "lock_jam", "detail": ""}])
-    assert fault_lines(broken) == ["over_temperature 95.0 C", "lock_jam"]
+    broken = evse(faults=[fault("over_temperature", "95.0 C"), fault("lock_jam")])
+    assert fault_lines(broken) == ["FAULT over_temperature 95.0 C", "FAULT lock_jam"]
+
+
+def test_warnings_come_after_faults_whoever_sees_them() -> None:
+    broken = evse(faults=[fault("warm", warning=True), fault("lock_jam")])
+    broken["troubles"] = [fault("authorization_timeout", warning=True)]
+    assert fault_lines(broken) == ["FAULT lock_jam", "WARNING warm", "WARNING authorization_timeout"]
+
+
+def test_a_warning_does_not_change_the_advice() -> None:
+    assert "It charges" in next_step(evse(TRANSACTION, faults=[fault("warm", warning=True)]), has_csms=True)
 
 
 def test_the_winner_of_the_limit_table_is_marked() -> None:
@@ -78,7 +92,7 @@ def test_the_winner_of_the_limit_table_is_marked() -> None:
         (evse(TRANSACTION | {"charging_state": "SuspendedEV"}), "The car waits"),
         (evse(TRANSACTION | {"charging_state": "SuspendedEVSE"}), "offers no current"),
         (evse(TRANSACTION | {"charging_state": "Idle"}), "Unplug"),
-        (evse(TRANSACTION, faults=[{"code": "weld", "detail": ""}]), "A fault stands"),
+        (evse(TRANSACTION, faults=[fault("weld")]), "A fault stands"),
     ],
 )
 def test_there_is_always_a_next_step(seen: dict[str, Any] | None, words: str) -> None:

@@ -70,7 +70,7 @@ def test_the_plant_is_shown_as_it_is() -> None:
 
 def test_the_faults_are_listed_with_their_text() -> None:
     reply = obey(World().plant, b'{"verb": "faults"}')
-    assert reply.faults == {str(name): verb.text for name, verb in FAULTS.items()}
+    assert reply.faults == {str(name): verb.told for name, verb in FAULTS.items()}
 
 
 @pytest.mark.parametrize(

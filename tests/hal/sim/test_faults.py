@@ -38,3 +38,8 @@ def test_a_fault_without_value_refuses_one() -> None:
     assert value_for(Fault.WELD_RELAY, None) == 0.0
     with pytest.raises(PlantRefusal, match="weld_relay takes no value, 3 was given"):
         value_for(Fault.WELD_RELAY, 3)
+
+
+def test_a_fault_with_a_value_tells_its_bounds_and_default() -> None:
+    assert FAULTS[Fault.GLITCH].told.endswith("(ms from 1 to 60000, 100 unless given)")
+    assert FAULTS[Fault.LOCK_JAM].told == FAULTS[Fault.LOCK_JAM].text
