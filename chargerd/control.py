@@ -74,7 +74,7 @@ class ControlLoop:
         self._lateness = Histogram()
         self._ticks = 0
         self._missed = 0
-        self._work_max_s = 0.0
+        self._work = Histogram()
 
     def tick(self, now: Now, stopping: bool = False) -> None:
         """Read, step, write and publish once. `stopping`: as if nobody gave orders. Raises OutputFailed."""
@@ -98,7 +98,7 @@ class ControlLoop:
         """Remember how late a tick began and how long it took."""
         self._lateness.add(wake.late_s)
         self._missed += wake.missed
-        self._work_max_s = max(self._work_max_s, work_s)
+        self._work.add(work_s)
 
     def is_open(self) -> bool:
         """Whether every contactor has been told to open, and no feedback says otherwise."""
@@ -112,7 +112,8 @@ class ControlLoop:
             late_p50_ms=self._lateness.percentile_s(50.0) * 1e3,
             late_p999_ms=self._lateness.percentile_s(99.9) * 1e3,
             late_max_ms=self._lateness.max_s * 1e3,
-            work_max_ms=self._work_max_s * 1e3,
+            work_p99_ms=self._work.percentile_s(99.0) * 1e3,
+            work_max_ms=self._work.max_s * 1e3,
         )
 
     def _publish(self, now: Now) -> None:
@@ -343,7 +344,8 @@ def exec_mono() -> float:
 
 def _in_words(health: LoopHealth) -> str:
     late = f"late p50 {health.late_p50_ms:.2f}, p99.9 {health.late_p999_ms:.2f}, max {health.late_max_ms:.2f} ms"
-    return f"{health.ticks} ticks, {health.missed} periods missed, {late}, work max {health.work_max_ms:.2f} ms"
+    work = f"work p99 {health.work_p99_ms:.2f}, max {health.work_max_ms:.2f} ms"
+    return f"{health.ticks} ticks, {health.missed} periods missed, {late}, {work}"
 
 
 def _pollers(units: tuple[EvseUnit, ...]) -> list[Poller[Any]]:

@@ -179,7 +179,7 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the control loop keeps time since start: ticks done, periods missed, lateness and work per tick in
-    milliseconds.
+    milliseconds (`work_p99_ms`: 99 of 100 ticks took no longer).
     """
 
     ticks: int = 0
@@ -187,6 +187,7 @@ class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):
     late_p50_ms: float = 0.0
     late_p999_ms: float = 0.0
     late_max_ms: float = 0.0
+    work_p99_ms: float = 0.0
     work_max_ms: float = 0.0
 
 

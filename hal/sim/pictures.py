@@ -20,6 +20,8 @@ class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
 
     `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug. `vehicle_watts`: what it takes.
+    `s2_since_mono`, `coil_since_mono`, `pilot_since_mono`: when S2 was thrown, the coil switched and the pilot given
+    another mode or duty, to the microsecond: reactions are measured by them.
     """
 
     evse: int
@@ -42,6 +44,9 @@ class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     indication: Indication
     phases: int = 3
     display: tuple[str, ...] = ()
+    s2_since_mono: float = 0.0
+    coil_since_mono: float = 0.0
+    pilot_since_mono: float = 0.0
     faults: dict[str, float]
 
 

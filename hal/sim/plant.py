@@ -110,6 +110,7 @@ class PlantEvse:
         self._energy_wh = plant.settings.start_wh
         self._frozen: MeterValues | None = None
         self._now_mono = plant.monotonic()
+        self._s2_since_mono = self._coil_since_mono = self._pilot_since_mono = self._now_mono
 
     # ---- verbs: what people do ----
 
@@ -215,6 +216,8 @@ class PlantEvse:
 
     def drive_pilot(self, mode: PilotMode, duty_percent: float) -> None:
         """The pilot generator shows this from now on."""
+        if (mode, duty_percent) != (self._pilot_mode, self._duty_percent):
+            self._pilot_since_mono = self._now_mono
         self._pilot_mode = mode
         self._duty_percent = duty_percent
 
@@ -338,6 +341,9 @@ class PlantEvse:
             indication=self.indication,
             phases=self.phases,
             display=self.display,
+            s2_since_mono=self._s2_since_mono,
+            coil_since_mono=self._coil_since_mono,
+            pilot_since_mono=self._pilot_since_mono,
             faults={str(fault): value for fault, value in self.faults.items()},
         )
 
@@ -370,11 +376,15 @@ class PlantEvse:
         if now_mono >= self._glitch_until_mono:
             self.faults.pop(Fault.GLITCH, None)
         if self.vehicle is not None:
+            asked = self.vehicle.s2_closed
             self.vehicle.settle(now_mono, self.offer_amps, self._powered())
+            if self.vehicle.s2_closed is not asked:
+                self._s2_since_mono = now_mono
 
     def _set_coil(self, energised: bool, now_mono: float) -> None:
         if energised != self._coil:
             self._coil = energised
+            self._coil_since_mono = now_mono
             self._contacts_due_mono = now_mono + (CONTACTOR_CLOSE_S if energised else CONTACTOR_OPEN_S)
 
     def _next_due_mono(self, now_mono: float) -> float:

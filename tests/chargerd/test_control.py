@@ -466,4 +466,5 @@ def test_the_loop_counts_what_it_was_told(tmp_path: Path) -> None:
     health = loop.health()
     assert health.missed == 1
     assert [health.work_max_ms, health.late_max_ms] == pytest.approx([2.0, 30.0])
+    assert health.work_p99_ms == pytest.approx(2.0)
     assert health.late_p50_ms == pytest.approx(0.2, rel=0.2)
