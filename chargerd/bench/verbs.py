@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-Value = int | float | str | dict[str, object] | tuple[str, ...]
+Value = bool | int | float | str | dict[str, object] | tuple[str, ...]
 
 
 class BenchError(Exception):
@@ -30,7 +30,7 @@ class Argument(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: type[int] | type[float] | type[str] | type[dict[str, object]] | type[tuple[str, ...]]
+    kind: type[bool] | type[int] | type[float] | type[str] | type[dict[str, object]] | type[tuple[str, ...]]
     default: Value | None = None
     optional: bool = False
 
@@ -60,7 +60,12 @@ VERBS: dict[str, Verb] = {
                 Argument("quirks", tuple, optional=True),
             ),
         ),
-        Verb("plug_out", "plant", "unplug the car", (_EVSE,)),
+        Verb(
+            "plug_out",
+            "plant",
+            "unplug the car; 'true' tears a locked plug out",
+            (_EVSE, Argument("force", bool, optional=True)),
+        ),
         Verb("ev_ready", "plant", "the car asks for energy (state C)", (_EVSE,)),
         Verb("ev_pause", "plant", "the car pauses (state B)", (_EVSE,)),
         Verb("ev_resume", "plant", "the car asks again", (_EVSE,)),
@@ -183,6 +188,7 @@ def usage(verb: Verb) -> str:
 
 
 _KINDS = {
+    bool: "flag (true or false)",
     int: "whole number",
     float: "number",
     str: "text",
@@ -193,6 +199,8 @@ _KINDS = {
 
 def _from_word(argument: Argument, word: str) -> object:
     """The word as a value of the argument's kind. ValueError: it is none."""
+    if argument.kind is bool:
+        return {"true": True, "false": False}[word] if word in {"true", "false"} else word
     if argument.kind is int:
         return int(word)
     if argument.kind is float:

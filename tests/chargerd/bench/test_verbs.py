@@ -68,6 +68,7 @@ def test_a_line_with_a_verb_alone_is_a_request() -> None:
     "name, words, complaint",
     [
         ("limit", ["1"], "limit: amps is missing; usage: limit [evse] amps"),
+        ("plug_out", ["1", "yes"], "plug_out: force: 'yes' is no flag (true or false); usage: plug_out [evse] [force]"),
         ("limit", ["one", "10"], "limit: evse: 'one' is no whole number; usage: limit [evse] amps"),
         ("limit", ["1", "ten"], "limit: amps: 'ten' is no number; usage: limit [evse] amps"),
         ("limit", ["1", "nan"], "limit: amps: nan is no number; usage: limit [evse] amps"),
