@@ -1,4 +1,4 @@
-"""Card reader or keypad that is a USB keyboard: it types digits and ENTER, and is grabbed so that nobody else sees them.
+"""Card reader or keypad that is a USB keyboard: types digits and ENTER, and is grabbed so that nobody else sees them.
 
 What the digits mean is the reader's own matter - hex or decimal, first byte first or last - so the board file says it.
 """
@@ -59,6 +59,10 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
     def claims(self) -> tuple[str, ...]:
         """The device."""
         return (self.path or f"keyboard {self.vendor:04x}:{self.product:04x}",)
+
+    def nodes(self) -> tuple[str, ...]:
+        """All input devices, as DeviceAllow= takes them: a reader that was put back may have another number."""
+        return ("char-input",)
 
 
 class HidReader:

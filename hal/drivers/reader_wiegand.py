@@ -52,7 +52,7 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
 
     def claims(self) -> tuple[str, ...]:
         """The two lines."""
-        return tuple(f"line {line} of {self.chip}" for line in (self.d0, self.d1))
+        return tuple(f"gpio {self.chip} {line}" for line in (self.d0, self.d1))
 
 
 class Pulses(Protocol):

@@ -45,14 +45,14 @@ class Pn532Chip:
     def lose_power(self) -> None:
         """Everything that was set is forgotten."""
         self._received = b""
-        self._is_awake = False
+        self.is_awake = False
         self._in_normal_mode = False
         self._retries = ENDLESS
         self.field_on = False
 
     def wake(self) -> None:
         """Somebody spoke to it: its address on I2C, chip select on SPI, two bytes of 55 on the UART."""
-        self._is_awake = True
+        self.is_awake = True
 
     def take(self, received: bytes) -> list[bytes]:
         """The frames it sends for what it received; none while it is frozen."""
@@ -75,7 +75,7 @@ class Pn532Chip:
             return [] if Fault.FREEZE_READER in self._evse.faults else frames
 
     def _obey(self, body: bytes) -> list[bytes]:
-        if not self._is_awake or body[:1] != b"\xd4":
+        if not self.is_awake or body[:1] != b"\xd4":
             return []
         code, values = body[1], body[2:]
         answer: bytes | None = b""
