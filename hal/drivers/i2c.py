@@ -1,5 +1,6 @@
-"""One device on an I2C bus, by the kernel's /dev/i2c-N: whole messages out and in. Why no library: docs/adr/0040-readers-and-displays-without-libraries.md.
+"""One device on an I2C bus, by the kernel's /dev/i2c-N: whole messages out and in.
 
+Why no library: docs/adr/0040-readers-and-displays-without-libraries.md.
 The kernel lets one transfer after the other onto the bus, so devices that share it need not know of each other.
 """
 

@@ -1,6 +1,6 @@
 """A USB reader that types: the input device, grabbed so that cards do not type into a console, and its keys as lines.
 
-What is typed is collected up to ENTER. Why not the evdev package: docs/adr/0040-readers-and-displays-without-libraries.md.
+What is typed is collected up to ENTER. Why no library: docs/adr/0040-readers-and-displays-without-libraries.md.
 """
 
 import errno

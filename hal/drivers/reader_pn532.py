@@ -23,7 +23,9 @@ POLL_S = 0.19
 """Every second call of a caller that asks each tenth of a second; people notice 0.3 s."""
 
 POWER_UP_S = 0.005  # ISO/IEC 14443-3 clause 5: a card may need that long in the field before it listens
-ANSWER_S = 0.15
+ANSWER_S = 0.3
+"""The chip answers in some 10 ms; it may be busy with a card at the edge of the field."""
+
 CALL_S = 0.4
 """One call of `read` may take 0.5 s (hal/interfaces.py); the last answer and the closing are in the rest."""
 

@@ -1,4 +1,7 @@
-"""One device on an SPI bus, by the kernel's /dev/spidevN.M: one exchange at a time. Why no library: docs/adr/0040-readers-and-displays-without-libraries.md."""
+"""One device on an SPI bus, by the kernel's /dev/spidevN.M: one exchange at a time.
+
+Why no library: docs/adr/0040-readers-and-displays-without-libraries.md.
+"""
 
 import os
 import struct

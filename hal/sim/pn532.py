@@ -21,6 +21,9 @@ HELD_S = 0.7
 ACK = bytes.fromhex("0000ff00ff00")
 SYNTAX_ERROR = bytes.fromhex("0000ff01ff7f8100")
 FIRMWARE = bytes.fromhex("32010607")
+ATS = bytes.fromhex("067577810280")
+"""What a card of ISO/IEC 14443-4 adds when it is selected further."""
+
 ENDLESS = 0xFF
 
 
@@ -48,6 +51,7 @@ class Pn532Chip:
         self.is_awake = False
         self._in_normal_mode = False
         self._retries = ENDLESS
+        self.selects_further = True
         self.field_on = False
 
     def wake(self) -> None:
@@ -91,7 +95,9 @@ class Pn532Chip:
             self._switch_field(bool(values[1] & 1))
         elif code == 0x4A:
             answer = self._list_cards()
-        elif code != 0x12:
+        elif code == 0x12:
+            self.selects_further = bool(values[0] & 0x10)
+        else:
             return [ACK, SYNTAX_ERROR]
         return [ACK] if answer is None else [ACK, _frame(bytes((0xD5, code + 1)) + answer)]
 
@@ -106,7 +112,7 @@ class Pn532Chip:
         if card is None or card.is_selected:
             return None if self._retries == ENDLESS else b"\x00"
         card.is_selected = True
-        return b"\x01\x01\x00\x04\x08" + bytes((len(card.uid),)) + card.uid
+        return b"\x01\x01\x03\x44\x20" + bytes((len(card.uid),)) + card.uid + (ATS if self.selects_further else b"")
 
     def _card_in_field(self) -> Card | None:
         with self._evse.plant.lock:

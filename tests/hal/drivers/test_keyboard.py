@@ -64,6 +64,8 @@ def test_a_device_that_another_program_holds_is_missing(device: InputDevice) -> 
 def test_a_reader_pulled_out_and_put_back_works_again(device: InputDevice) -> None:
     keyboard = opened(device)
     device.type("0012")
+    time.sleep(0.05)  # on its way through the kernel
+    assert keyboard.next_line(0.0, 1.0) is None
     device.pull_out()
     with pytest.raises(DeviceMissing, match="the reader cannot be read"):
         keyboard.next_line(0.0, 1.0)

@@ -63,7 +63,7 @@ def test_silence_is_no_bytes_and_lasts_milliseconds(wire: Wire) -> None:
     wire.wake()
     begin = time.monotonic()
     assert wire.receive() == b""
-    assert time.monotonic() - begin < 0.1
+    assert time.monotonic() - begin < 0.25
 
 
 def test_a_closed_wire_opens_again(wire: Wire) -> None:

@@ -139,7 +139,7 @@ def test_a_reader_answers_at_once(device: InputDevice, world: World) -> None:
     reader = reader_of(device, world)
     begin = time.monotonic()
     assert reader.read() is None
-    assert time.monotonic() - begin < 0.1
+    assert time.monotonic() - begin < 0.25
     reader.close()
 
 

@@ -101,6 +101,11 @@ def test_between_polls_the_field_is_off(desk: Desk) -> None:
     assert not desk.chip.field_on
 
 
+def test_a_card_is_identified_only(desk: Desk) -> None:
+    desk.reader.read()
+    assert not desk.chip.selects_further
+
+
 def test_the_chip_is_not_asked_more_often_than_five_times_a_second(desk: Desk) -> None:
     assert desk.reader.read() is None
     desk.world.evse.present_token(UID)
@@ -160,9 +165,20 @@ def test_a_reader_that_sends_the_last_byte_first_is_turned_round(tmp_path: Path)
 # ---- what goes wrong ----
 
 
+def commands_of(answer: Callable[[bytes], bytes]) -> Callable[[bytes], tuple[bytes, int]]:
+    """A far end that gets each command whole, with what was sent before it."""
+
+    def take(received: bytes) -> tuple[bytes, int]:
+        body = received.find(b"\xd4")
+        end = body + received[body - 2] + 2
+        return (answer(received[:end]), end) if body >= 0 and end <= len(received) else (b"", 0)
+
+    return take
+
+
 def broken(answer: Callable[[bytes], bytes]) -> HalError:
     """How the driver fails at a far end that gives these bytes for each command."""
-    with Port(lambda received: (answer(received), len(received))) as port:
+    with Port(commands_of(answer)) as port:
         reader = Pn532Reader(Settings(port=port.path), World().slot("reader"))
         begin = time.monotonic()
         with pytest.raises(HalError) as caught:
@@ -235,6 +251,24 @@ def test_an_adapter_pulled_out_and_put_back_works_again(tmp_path: Path) -> None:
     assert desk.polls(5) == [UID]
     reader.close()
     server.close()
+
+
+def test_a_port_that_stays_silent_is_opened_anew_for_what_came_back_under_its_name(tmp_path: Path) -> None:
+    world, path = World(), tmp_path / "reader"
+    with Port(lambda received: (b"", len(received))) as dead:
+        path.symlink_to(dead.path)
+        desk = Desk(world, Pn532Reader(Settings(port=str(path)), world.slot("reader")), Pn532Chip(world.evse))
+        for failure in range(REOPEN_AFTER):
+            with pytest.raises(DeviceSilent):
+                desk.polls(1)
+            world.wait(0.2)
+            if failure == 0:
+                path.unlink()
+                server = serve(world, path)
+        world.evse.present_token(UID)
+        assert desk.polls(1) == [UID]
+        desk.reader.close()
+        server.close()
 
 
 def test_a_port_that_is_not_there_is_missing_with_its_path_and_a_remedy(tmp_path: Path) -> None:

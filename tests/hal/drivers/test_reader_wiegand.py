@@ -141,6 +141,28 @@ def test_a_frame_that_is_still_coming_is_waited_for(tmp_path: Path) -> None:
     assert reader.read() is not None
 
 
+def test_a_frame_that_does_not_end_in_time_is_ended_by_the_next_call(tmp_path: Path) -> None:
+    class Slower(Wires):
+        """A pulse each 20 ms, which is as slow as they may come."""
+
+        def wait(self, seconds: float) -> bool:
+            time.sleep(0.02)
+            return super().wait(seconds)
+
+        def take(self) -> list[Pulse]:
+            return [self._pulses.popleft()]
+
+    wires = Slower(tmp_path / "gpiochip0")
+    reader = reader_of(wires)
+    wires.show(frame_of("04A1B2C3"), gap_ns=20_000_000)
+    begin = time.monotonic()
+    assert reader.read() is None
+    assert time.monotonic() - begin <= 0.5
+    token = reader.read()
+    assert token is not None
+    assert token.uid == "04A1B2C3"
+
+
 def test_lines_that_fail_are_missing_and_work_again(wires: Wires) -> None:
     reader = reader_of(wires)
     wires.error = OSError(errno.ENODEV, os.strerror(errno.ENODEV))

@@ -76,6 +76,16 @@ def test_a_card_that_was_read_is_deaf_until_the_field_was_off(world: World, chip
     assert uid_seen(chip) == "A1B2C3D4"
 
 
+def test_a_card_is_selected_further_unless_that_is_switched_off(world: World, chip: Pn532Chip) -> None:
+    world.evse.present_token("A1B2C3D4")
+    _, further = chip.take(LIST)
+    assert chip.take(bytes.fromhex("0000FF03FDD412041600")) == [ACK, bytes.fromhex("0000FF02FED5131800")]
+    chip.take(FIELD_OFF + FIELD_ON)
+    _, identified = chip.take(LIST)
+    assert (identified[13:17], identified[18:]) == (further[13:17], b"\x00")
+    assert further[17:].startswith(bytes.fromhex("067577810280"))
+
+
 def test_without_a_field_no_card_is_seen(world: World, chip: Pn532Chip) -> None:
     world.evse.present_token("A1B2C3D4")
     chip.take(FIELD_OFF)
