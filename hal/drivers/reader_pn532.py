@@ -66,9 +66,9 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
 
 
 class Pn532Reader:
-    """The reader of one EVSE. `kernel`: the calls to I2C and SPI."""
+    """The reader of one EVSE. `kernel`: the calls to I2C and SPI; `patience`: factor on all times to wait."""
 
-    def __init__(self, settings: Settings, slot: DeviceSlot, kernel: Kernel = LINUX) -> None:
+    def __init__(self, settings: Settings, slot: DeviceSlot, *, kernel: Kernel = LINUX, patience: float = 1.0) -> None:
         if not Path(settings.path).exists():
             raise DeviceMissing(
                 slot.device,
@@ -76,7 +76,7 @@ class Pn532Reader:
             )
         self._slot = slot
         self._byte_order = settings.byte_order
-        self._chip = Chip(slot.device, _wire(settings, slot.device, kernel))
+        self._chip = Chip(slot.device, _wire(settings, slot.device, kernel), patience)
         self._presence = Presence()
         self._failures = 0
         self._polled_mono = -POLL_S
@@ -87,7 +87,7 @@ class Pn532Reader:
             return None
         self._polled_mono = self._slot.monotonic()
         try:
-            uid = self._chip.find_card(within_s=CALL_S)
+            uid = self._chip.find_card()
             at_mono = self._slot.monotonic()
             token = None
             if uid is not None:
@@ -108,15 +108,16 @@ class Pn532Reader:
 class Chip:
     """The conversation with the chip. After any failure the next one begins with waking it and setting it up."""
 
-    def __init__(self, device: str, wire: Wire) -> None:
+    def __init__(self, device: str, wire: Wire, patience: float) -> None:
         self._device = device
         self._wire = wire
+        self._patience = patience
         self._is_set_up = False
         self._deadline_s = 0.0
 
-    def find_card(self, within_s: float) -> bytes | None:
-        """The identifier of a card in the field, as sent; None: no card. Takes `within_s` and one answer at most."""
-        self._deadline_s = time.monotonic() + within_s
+    def find_card(self) -> bytes | None:
+        """The identifier of a card in the field, as sent; None: no card."""
+        self._deadline_s = time.monotonic() + CALL_S * self._patience
         is_set_up, self._is_set_up = self._is_set_up, False
         if not is_set_up:
             self._set_up()
@@ -149,7 +150,7 @@ class Chip:
         """The answer to a command, once it was acknowledged."""
         frames = pn532.FrameReader()
         self._wire.send(pn532.encode(command))
-        until_s = min(time.monotonic() + ANSWER_S, self._deadline_s)
+        until_s = min(time.monotonic() + ANSWER_S * self._patience, self._deadline_s)
         acknowledged = False
         while True:
             for body in frames.feed(self._wire.receive()):

@@ -21,7 +21,7 @@ from hal.types import BoardError, DeviceGarbled, DeviceMissing, EvseFacts, Token
 FRAME_END_S = 0.025
 """Pulses of one frame come each 1 to 2 ms, 20 ms at most; so long without one and the frame is over."""
 
-CALL_S = 0.4
+CALL_S = 0.25
 """One call of `read` may take 0.5 s (hal/interfaces.py); a frame takes less than 0.1 s."""
 
 EVENTS_KEPT = 256

@@ -34,10 +34,12 @@ class InputDevice:
         self.held_by_another = False
         self.grabs = 0
         self._master = self._slave = -1
-        self.kernel = Kernel(ioctl=self._ioctl)
+        self._rest = b""
+        self.kernel = Kernel(ioctl=self._ioctl, read=self._read)
         self.plug_in()
 
     def plug_in(self) -> None:
+        self._rest = b""
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.path.symlink_to(os.ttyname(self._slave))
@@ -52,6 +54,18 @@ class InputDevice:
 
     def send(self, events: bytes) -> None:
         os.write(self._master, events)
+
+    def _read(self, file: int, count: int) -> bytes:
+        """Whole events only, as the kernel gives them; a pseudo-terminal may cut one."""
+        arrived = os.read(file, count - len(self._rest))
+        if not arrived:
+            return b""  # hung up
+        raw = self._rest + arrived
+        whole = len(raw) // EVENT.size * EVENT.size
+        self._rest = raw[whole:]
+        if not whole:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return raw[:whole]
 
     def _ioctl(self, file: int, request: int, argument: Any) -> int:
         if request == EVIOCGID:

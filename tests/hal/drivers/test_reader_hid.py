@@ -33,7 +33,7 @@ def reader_of(device: InputDevice, world: World, **settings: Any) -> HidReader:
 
 def next_token(reader: HidReader) -> Token | None:
     """The next token, which the kernel may take a moment to bring."""
-    until = time.monotonic() + 0.5
+    until = time.monotonic() + 1
     while (token := reader.read()) is None and time.monotonic() < until:
         time.sleep(0.01)
     return token

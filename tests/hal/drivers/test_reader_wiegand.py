@@ -9,7 +9,6 @@ import pytest
 from gpiod.line import Bias, Clock, Edge
 
 from hal.drivers.reader_wiegand import (
-    CALL_S,
     EVENTS_KEPT,
     GpiodPulses,
     Pulse,
@@ -111,7 +110,7 @@ def test_pulses_without_end_are_told_in_time(wires: Wires) -> None:
     begin = time.monotonic()
     with pytest.raises(DeviceGarbled, match="pulses without end"):
         reader.read()
-    assert time.monotonic() - begin <= CALL_S + 0.1
+    assert time.monotonic() - begin <= 0.5
     wires.endless = False
     wires.show(frame_of("04A1B2C3"))
     assert _until_quiet(reader) == "04A1B2C3"
@@ -158,9 +157,8 @@ def test_a_frame_that_does_not_end_in_time_is_ended_by_the_next_call(tmp_path: P
     begin = time.monotonic()
     assert reader.read() is None
     assert time.monotonic() - begin <= 0.5
-    token = reader.read()
-    assert token is not None
-    assert token.uid == "04A1B2C3"
+    tokens = [reader.read() for _ in range(5)]
+    assert [token.uid for token in tokens if token] == ["04A1B2C3"]
 
 
 def test_lines_that_fail_are_missing_and_work_again(wires: Wires) -> None:
