@@ -30,8 +30,17 @@ BACKENDS: dict[str, dict[str, str]] = {
     "inputs": {"sim": "hal.sim.devices:SimInputs"},
     "external_limit": {"sim": "hal.sim.devices:SimLimitSource"},
     "indicator": {"sim": "hal.sim.devices:SimIndicator"},
-    "display": {"sim": "hal.sim.devices:SimDisplay"},
-    "reader": {"sim": "hal.sim.devices:SimReader"},
+    "display": {
+        "sim": "hal.sim.devices:SimDisplay",
+        "display_hd44780": "hal.drivers.display_hd44780:Hd44780Display",
+        "display_ssd1306": "hal.drivers.display_ssd1306:Ssd1306Display",
+    },
+    "reader": {
+        "sim": "hal.sim.devices:SimReader",
+        "reader_pn532": "hal.drivers.reader_pn532:Pn532Reader",
+        "reader_hid": "hal.drivers.reader_hid:HidReader",
+        "reader_wiegand": "hal.drivers.reader_wiegand:WiegandReader",
+    },
 }
 """Role -> driver name -> "module:Class"; imported only when a board names it. A new driver adds its line here."""
 

@@ -155,7 +155,9 @@ class Token(msgspec.Struct, frozen=True):
     at_mono: float
 
     def __repr__(self) -> str:
-        return f"Token({self.uid[:2]}…{self.uid[-2:]}, {self.kind})"
+        """Half of the uid at most: a code of four digits shows none."""
+        shown = f"{self.uid[:2]}…{self.uid[-2:]}" if len(self.uid) >= 8 else "…"
+        return f"Token({shown}, {self.kind})"
 
 
 class Indication(StrEnum):

@@ -7,7 +7,9 @@ import msgspec
 Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
 
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "pn532": "hal.sim.pn532:Pn532Server",
+}
 """Kind of peer -> "module:Class", made with (evse of the plant, its PlantPeer, path) and closed by `close()`."""
 
 

@@ -28,6 +28,7 @@ from hal.interfaces import (
 from hal.sim import devices
 from hal.sim.meter_server import MeterServer
 from hal.types import EvseFacts
+from tests.contract import user_stands
 from tests.hal.drivers.relay_board import relay_board
 from tests.hal.plants import World
 
@@ -97,8 +98,17 @@ BACKENDS: dict[str, dict[str, Maker]] = {
     "inputs": {"sim": sim(devices.SimInputs, "inputs")},
     "external_limit": {"sim": sim(devices.SimLimitSource, "external_limit")},
     "indicator": {"sim": sim(devices.SimIndicator, "indicator")},
-    "display": {"sim": sim(devices.SimDisplay, "display")},
-    "reader": {"sim": sim(devices.SimReader, "reader")},
+    "display": {
+        "sim": sim(devices.SimDisplay, "display"),
+        "display_hd44780": user_stands.hd44780,
+        "display_ssd1306": user_stands.ssd1306,
+    },
+    "reader": {
+        "sim": sim(devices.SimReader, "reader"),
+        "reader_pn532": user_stands.pn532,
+        "reader_hid": user_stands.hid,
+        "reader_wiegand": user_stands.wiegand,
+    },
 }
 """Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line."""
 

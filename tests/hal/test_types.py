@@ -11,6 +11,11 @@ def test_a_token_does_not_show_its_uid_in_a_log() -> None:
     assert repr(token) == "Token(04…F6, ISO14443)"
 
 
+@pytest.mark.parametrize("code", ["1234", "123456", "1234567"])
+def test_a_short_code_is_not_shown_at_all(code: str) -> None:
+    assert repr(Token(code, TokenKind.KEY_CODE, 1.0)) == "Token(…, KeyCode)"
+
+
 @pytest.mark.parametrize("kind", [DeviceMissing, DeviceSilent, DeviceGarbled])
 def test_each_way_to_fail_is_a_hal_error_that_names_device_and_reason(kind: type[HalError]) -> None:
     error = kind("evse[0].meter", "no answer")
