@@ -74,6 +74,25 @@ class MeterSample(msgspec.Struct, frozen=True):
     signed: bytes | None = None
 
 
+class LineQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """How a shared line has fared since start: counts of requests and of what came of them.
+
+    `refusals`: the device answered that it will not. `timeouts`: nothing came. `garbled`: noise, a wrong checksum, a
+    wrong length. `strays`: answers of another unit, or to an earlier question. `resyncs`: pauses after a question
+    without an answer. `reconnects`: connections opened anew. `missing`: the port or address could not be used.
+    """
+
+    requests: int = 0
+    answers: int = 0
+    refusals: int = 0
+    timeouts: int = 0
+    garbled: int = 0
+    strays: int = 0
+    resyncs: int = 0
+    reconnects: int = 0
+    missing: int = 0
+
+
 class CableRating(msgspec.Struct, frozen=True):
     """Proximity reading. `amps`: what the cable carries; None: no cable, or a resistor outside every class."""
 
