@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
-from hal.drivers.register_map import load_map
+from hal.drivers.register_map import SUNSPEC, load_map
 from hal.sim.settings import PEERS, PlantSettings
 from hal.slot import DriverSettings
 from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, shown
@@ -348,7 +348,8 @@ def _check_served_ports(config: BoardConfig) -> None:
             raise BoardError(place, "the same port or EVSE twice", "give each its own port, and each EVSE one meter")
         metered.add(meter.evse)
         try:
-            load_map(meter.map)
+            if meter.map != SUNSPEC:
+                load_map(meter.map)
         except BoardError as error:
             raise BoardError(f"{place}.map", error.problem, error.remedy) from error
     for index, peer in enumerate(plant.peer):

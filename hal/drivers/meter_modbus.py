@@ -1,7 +1,7 @@
 """Energy meter on Modbus RTU or TCP, described by a register map: read in blocks, judged, given whole or not at all.
 
-A sample that cannot be true (NaN, impossible volts, amps or frequency, a register that runs backwards or leaps) is
-DeviceGarbled: the caller's reading goes stale and no energy flows on doubtful numbers.
+A sample that cannot be true (hal/drivers/meter_judge.py) is DeviceGarbled: the caller's reading goes stale and no
+energy flows on doubtful numbers. The serial number is read at each new beginning: a meter that was swapped is refused.
 """
 
 import math
@@ -10,24 +10,39 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from hal.drivers.modbus_line import ModbusLine, value_of
-from hal.drivers.register_map import Point, RegisterMap, load_map, plan_blocks
+from hal.drivers import sunspec
+from hal.drivers.meter_judge import Judge
+from hal.drivers.modbus_line import DeviceRefused, ModbusLine
+from hal.drivers.modbus_unit import ModbusUnit
+from hal.drivers.register_map import SUNSPEC, Block, Point, RegisterMap, load_map, plan_blocks
 from hal.slot import DeviceSlot, DriverSettings
-from hal.types import BoardError, DeviceGarbled, DeviceMissing, EvseFacts, MeterSample
+from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, EvseFacts, LineQuality, MeterSample
 
-HIGHEST_VOLTS = 300.0
-LOWEST_HZ, HIGHEST_HZ = 45.0, 65.0
-BEYOND_RANGE = 1.2  # a meter still shows a little more than its rating
-ENERGY_SLACK_WH = 20.0  # registers step by up to 10 Wh
-FLOAT_STEP = 2.0**-22  # two steps of a 32-bit float register
+LONGEST_READING_S = 2.0
+"""A meter is read each second, and one that is silent has to be known within 3 s."""
+
+BITS_PER_CHARACTER = 11
+"""On the wire at most: start, 8 data, parity, stop (or two stops)."""
+
+REQUEST_CHARACTERS = 8
+
+TENTHS_OF_HERTZ = 450.0
+"""A frequency above this is in tenths: some SDM630 report it so."""
+
+PROBE_LENGTHS = 3
+"""So many lengths take turns, so that a late answer to a probe does not fit the next one either."""
+
+BUSY_CODES = frozenset({5, 6, 10, 11})
+"""Exceptions that may be another at the next try."""
 
 
 class Settings(DriverSettings, frozen=True, kw_only=True):
     """[evse.meter] with driver = "meter_modbus": a serial `port` (Modbus RTU) or a `host` (Modbus TCP), never both.
 
-    `map`: name of a register map, or the path of your own; `unit`: Modbus address; `invert`: wired backwards, so
-    energy towards the vehicle counts on its export register. One reading takes at most (retries + 1) x (timeout_ms +
-    gap of the map) for each block.
+    `map`: name of a register map, "sunspec", or the path of your own; `unit`: Modbus address; `echo`: the serial
+    adapter hears itself; `invert`: wired backwards, so energy towards the vehicle counts on its export register;
+    `retries`: how often in one reading a question is repeated. One reading takes at most
+    (requests + 2 x retries) x (timeout_ms + gap of the map).
     """
 
     map: str
@@ -36,34 +51,22 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
     baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
+    echo: bool = False
     host: str | None = None
     tcp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
     invert: bool = False
-    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 500
+    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 300
     retries: Annotated[int, msgspec.Meta(ge=0, le=3)] = 1
 
     def check(self, evse: EvseFacts) -> None:
-        """The map exists, measures each phase of the EVSE, and counts energy in the direction it is wired."""
+        """The map exists, measures each phase of the EVSE in the direction it is wired, and is read in time."""
         if (self.port is None) == (self.host is None):
             raise BoardError(
                 "port", "found both or neither of 'port' and 'host'", "give 'port' for RTU or 'host' for TCP"
             )
-        registers = load_map(self.map)
-        if not registers.per_phase("current"):
-            raise BoardError(
-                "map",
-                f"{self.map} ({registers.vendor} {registers.models[0]}) has totals only, no current per phase",
-                "it cannot supervise what a vehicle takes: fit a meter that measures each phase",
-            )
-        for quantity in ("voltage", "current"):
-            if len(registers.per_phase(quantity)) < evse.phases:
-                raise BoardError(
-                    "map", f"{self.map} measures fewer than {evse.phases} phases", "fit a three-phase meter"
-                )
-        if self.invert and registers.points.export is None:
-            raise BoardError("invert", f"{self.map} has no export register", "wire the meter the right way round")
-        if evse.max_amps > registers.max_amps:
-            raise BoardError("map", f"{self.map} ends at {registers.max_amps:g} A", f"the EVSE has {evse.max_amps:g} A")
+        registers = sunspec.LARGEST_MAP if self.map == SUNSPEC else load_map(self.map)
+        check_fit(registers, self.map, evse, self.invert)
+        self._check_time(registers, evse)
 
     def claims(self) -> tuple[str, ...]:
         """A unit id on a line belongs to one device."""
@@ -71,7 +74,8 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
 
     def bus(self) -> tuple[str, str]:
         """Meters may share a line."""
-        rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms"
+        echo = ", echo" if self.echo else ""
+        rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms{echo}"
         return self.line, rtu if self.port is not None else f"{self.timeout_ms} ms"
 
     @property
@@ -79,129 +83,221 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
         """The line's name in messages."""
         return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
 
+    def _check_time(self, registers: RegisterMap, evse: EvseFacts) -> None:
+        points = points_to_read(registers, evse.phases, self.invert)
+        blocks = _blocks(registers, points)
+        tries = len(blocks) + 2 * self.retries
+        worst_s = tries * (self.timeout_ms + registers.gap_ms) / 1000
+        if worst_s > LONGEST_READING_S:
+            fits_ms = int(LONGEST_READING_S * 1000 / tries) - registers.gap_ms
+            raise BoardError(
+                "timeout_ms",
+                f"a reading may take {worst_s:g} s ({len(blocks)} requests and {self.retries} repeated after a pause, "
+                f"each {self.timeout_ms} ms and {registers.gap_ms} ms of silence), {LONGEST_READING_S:g} s are allowed",
+                f"set timeout_ms to {fits_ms} or less, or retries to 0",
+            )
+        longest = max(block.count for block in blocks)
+        characters = REQUEST_CHARACTERS + 5 + 2 * longest
+        wire_ms = characters * BITS_PER_CHARACTER * 1000 / self.baud
+        if self.port is not None and wire_ms > self.timeout_ms:
+            raise BoardError(
+                "timeout_ms",
+                f"{longest} registers take {wire_ms:.0f} ms at {self.baud} baud, the meter has {self.timeout_ms} ms",
+                "set the meter and 'baud' to a higher speed, or give more time",
+            )
+
 
 class ModbusMeter:
     """The meter of one EVSE. Not for several threads at once; meters that share a line take turns."""
 
     def __init__(self, settings: Settings, slot: DeviceSlot) -> None:
-        if settings.port is not None and not Path(settings.port).exists():
-            raise DeviceMissing(
-                slot.device, f"{settings.port} is not there; plug the adapter in, or mend 'port' in the board file"
-            )
         self._settings = settings
         self._slot = slot
-        self._map = load_map(settings.map)
-        self._points = _points_to_read(self._map, slot.evse.phases, settings.invert)
-        self._blocks = plan_blocks(list(self._points.values()), self._map.max_regs)
-        self._judge = Judge(slot.device, slot.evse, self._map)
-        self._line = slot.share(f"modbus {settings.line}", ModbusLine, lambda: _open_line(settings))
-        self._line.join()
+        self._map: RegisterMap | None = None if settings.map == SUNSPEC else load_map(settings.map)
+        template = self._map or sunspec.LARGEST_MAP
+        self._judge = Judge(slot.device, slot.evse, template.max_amps, template.phases)
+        self._unit = open_unit(settings, slot, template.gap_ms)
+        self._serial_number: str | None = None
+        self._works = False
+        self._is_in_step = False
+        self._probes = 0
 
     def read(self) -> MeterSample:
-        """One sample, stamped when the last of its answers was complete; HalError when it cannot be had or believed."""
-        registers: dict[int, int] = {}
-        for block in self._blocks:
-            answer = self._line.read(
-                self._slot.device,
-                self._settings.unit,
-                self._map.function,
-                block.address,
-                block.count,
-                retries=self._settings.retries,
-                gap_s=self._map.gap_ms / 1000,
-            )
-            registers.update(zip(range(block.address, block.address + block.count), answer, strict=True))
-        at_mono = self._slot.monotonic()
-        values = {name: self._decode(point, registers) for name, point in self._points.items()}
-        sample = _sample(values, at_mono, self._slot.evse.phases, self._settings.invert)
-        self._judge.check(sample)
+        """One sample, stamped when the last of its answers was complete; HalError when it cannot be had or believed.
+
+        A meter that did not answer last time is asked without repeating, so that a dead one takes little of the line.
+        """
+        retries = self._settings.retries if self._works else 0
+        worked, self._works = self._works, False
+        registers = self._map if worked and self._map is not None else self._begin()
+        if not self._is_in_step:
+            self._get_in_step(registers)
+        self._is_in_step = False
+        sample = self._judge.check(self._measure(registers, retries))
+        self._works = True
         return sample
+
+    def quality(self) -> LineQuality:
+        """How the questions to this meter have fared since start."""
+        return self._unit.quality()
 
     def close(self) -> None:
         """Leave the line."""
-        self._line.leave()
+        self._unit.leave()
 
-    def _decode(self, point: Point, registers: dict[int, int]) -> float:
-        words = [registers[address] for address in range(point.address, point.end)]
-        return value_of(words, point.type, self._map.word_order) * point.scale
-
-
-class Judge:
-    """Whether a sample can be true, alone and after the one before."""
-
-    def __init__(self, device: str, evse: EvseFacts, registers: RegisterMap) -> None:
-        self._device = device
-        self._highest_amps = registers.max_amps * BEYOND_RANGE
-        self._highest_w = self._highest_amps * HIGHEST_VOLTS * registers.phases
-        self._nominal_volts = evse.nominal_volts
-        self._before: MeterSample | None = None
-
-    def check(self, sample: MeterSample) -> None:
-        """DeviceGarbled, naming the value and its bounds, when it cannot; remembers it otherwise."""
-        self._within("energy", sample.energy_wh, 0.0, math.inf, "Wh")
-        self._within("power", sample.power_w, -self._highest_w, self._highest_w, "W")
-        for phase, volts in enumerate(sample.volts, start=1):
-            self._within(f"voltage of L{phase}", volts, 0.0, HIGHEST_VOLTS, "V")
-        for phase, amps in enumerate(sample.amps, start=1):
-            self._within(f"current of L{phase}", amps, -self._highest_amps, self._highest_amps, "A")
-        if sample.frequency_hz is not None:
-            self._within("frequency", sample.frequency_hz, LOWEST_HZ, HIGHEST_HZ, "Hz")
-        if (
-            max(sample.volts) < self._nominal_volts / 2
-        ):  # the meter lives on the mains: without a phase it cannot answer
-            raise DeviceGarbled(self._device, f"no phase has voltage: {sample.volts}")
-        if self._before is not None:
-            self._check_energy(sample, self._before)
-        self._before = sample
-
-    def _check_energy(self, sample: MeterSample, before: MeterSample) -> None:
-        rise_wh = sample.energy_wh - before.energy_wh
-        step_wh = sample.energy_wh * FLOAT_STEP
-        hours = max(0.0, sample.at_mono - before.at_mono) / 3600
-        if rise_wh < -step_wh:
+    def _begin(self) -> RegisterMap:
+        """What is asked of a meter that has not answered before, or whose last reading failed: who it is."""
+        if self._map is None:
+            found = sunspec.find_map(self._unit)
+            try:
+                check_fit(found, SUNSPEC, self._slot.evse, self._settings.invert)
+            except BoardError as error:
+                raise DeviceGarbled(self._slot.device, f"{error.problem}; {error.remedy}") from error
+            self._map = found
+        serial_number = read_serial_number(self._unit, self._map)
+        if serial_number is not None and self._serial_number not in {None, serial_number}:
             raise DeviceGarbled(
-                self._device, f"energy ran back from {before.energy_wh:.1f} to {sample.energy_wh:.1f} Wh"
+                self._slot.device,
+                f"serial number {serial_number} answers where {self._serial_number} was: the meter was swapped; "
+                "restart the control process to accept it",
             )
-        if rise_wh > self._highest_w * hours + ENERGY_SLACK_WH + step_wh:
-            raise DeviceGarbled(self._device, f"energy leapt from {before.energy_wh:.1f} to {sample.energy_wh:.1f} Wh")
+        self._serial_number = serial_number or self._serial_number
+        return self._map
 
-    def _within(self, what: str, value: float, low: float, high: float, unit: str) -> None:
-        if not low <= value <= high or math.isinf(value):  # NaN fails every comparison
-            raise DeviceGarbled(self._device, f"{what} reads {value:g} {unit}, possible are {low:g} to {high:g} {unit}")
+    def _get_in_step(self, registers: RegisterMap) -> None:
+        """Make sure that the meter answers this reading's questions, not those of a reading that got no answer.
+
+        A serial line may deliver seconds late (a converter on a network), and frames carry no number. So a question of
+        a length of its own comes first: once that is answered, so is everything that was asked before.
+        """
+        longest = max(_blocks(registers, self._points(registers)), key=lambda block: block.count)
+        lengths = range(2, longest.count, 2)[-PROBE_LENGTHS:]  # even: many meters give whole 32-bit values only
+        if self._settings.port is None or not lengths:
+            return  # TCP numbers its questions
+        self._probes += 1
+        try:
+            self._unit.read(registers.function, longest.address, lengths[self._probes % len(lengths)])
+        except DeviceRefused:
+            return  # an answer all the same
+
+    def _points(self, registers: RegisterMap) -> dict[str, Point]:
+        return points_to_read(registers, self._slot.evse.phases, self._settings.invert)
+
+    def _measure(self, registers: RegisterMap, retries: int) -> MeterSample:
+        points = self._points(registers)
+        words = self._read_words(registers, points, retries)
+        at_mono = self._slot.monotonic()
+        values = {name: registers.value(point, words) for name, point in points.items()}
+        return sample_of(values, at_mono, self._slot.evse.phases, self._settings.invert)
+
+    def _read_words(self, registers: RegisterMap, points: dict[str, Point], retries: int) -> dict[int, int]:
+        """The registers of all points by address. Questions are repeated, `retries` times in all."""
+        left = retries
+        words: dict[int, int] = {}
+        waiting = list(_blocks(registers, points))
+        while waiting:
+            block = waiting[0]
+            try:
+                answer = self._unit.read(registers.function, block.address, block.count)
+            except (DeviceSilent, DeviceGarbled) as error:
+                if left == 0 or (isinstance(error, DeviceRefused) and error.code not in BUSY_CODES):
+                    raise
+                left -= 1
+                continue
+            words.update(zip(range(block.address, block.address + block.count), answer, strict=True))
+            waiting.pop(0)
+        self._is_in_step = left == retries
+        return words
 
 
-def _open_line(settings: Settings) -> ModbusLine:
-    timeout_s = settings.timeout_ms / 1000
-    if settings.port is not None:
-        return ModbusLine.serial(settings.port, settings.baud, settings.parity, settings.stop_bits, timeout_s)
-    assert settings.host is not None, "can't happen because check() wants one of the two"
-    return ModbusLine.tcp(settings.host, settings.tcp_port, timeout_s)
+def check_fit(registers: RegisterMap, name: str, evse: EvseFacts, invert: bool) -> None:
+    """BoardError when a meter of this map cannot supervise the EVSE."""
+    meter = f"{name} ({registers.vendor} {registers.models[0]})"
+    if registers.unfit is not None:
+        raise BoardError("map", f"{meter} cannot measure the outlet: {registers.unfit}", "fit another meter")
+    if not registers.per_phase("current"):
+        raise BoardError(
+            "map",
+            f"{meter} has totals only, no current per phase",
+            "it cannot supervise what a vehicle takes: fit a meter that measures each phase",
+        )
+    for quantity in ("voltage", "current"):
+        if len(registers.per_phase(quantity)) < evse.phases:
+            raise BoardError("map", f"{name} measures fewer than {evse.phases} phases", "fit a three-phase meter")
+    if invert and registers.points.export is None:
+        raise BoardError("invert", f"{name} has no export register", "wire the meter the right way round")
+    if evse.max_amps > registers.max_amps:
+        raise BoardError("map", f"{name} ends at {registers.max_amps:g} A", f"the EVSE has {evse.max_amps:g} A")
 
 
-def _points_to_read(registers: RegisterMap, phases: int, invert: bool) -> dict[str, Point]:
+def open_unit(settings: Settings, slot: DeviceSlot, gap_ms: int) -> ModbusUnit:
+    """The meter's unit on its line, which all devices that name the line share. DeviceMissing without its port."""
+    if settings.port is not None and not Path(settings.port).exists():
+        raise DeviceMissing(
+            slot.device, f"{settings.port} is not there; plug the adapter in, or mend 'port' in the board file"
+        )
+    line = slot.share(f"modbus {settings.line}", ModbusLine, lambda: _open_line(settings))
+    line.join()
+    return ModbusUnit(line, slot.device, settings.unit, gap_ms)
+
+
+def read_serial_number(unit: ModbusUnit, registers: RegisterMap) -> str | None:
+    """The meter's serial number; None when it has none, or refuses to tell it. HalError when it is silent."""
+    identity = registers.identity
+    if identity is None:
+        return None
+    try:
+        raw = unit.read_text(identity.function, identity.address, identity.registers)
+    except DeviceRefused as error:
+        if error.code in BUSY_CODES:
+            raise
+        return None
+    if identity.kind == "number":
+        return str(int.from_bytes(raw, "big"))
+    return raw.split(b"\0")[0].decode("latin-1").strip() or None
+
+
+def points_to_read(registers: RegisterMap, phases: int, invert: bool) -> dict[str, Point]:
+    """The points that a sample is made of, by name."""
     named = registers.points.named()
-    wanted = ["export" if invert else "import", "power", "frequency"]
+    wanted = ["export" if invert else "import", "power", "import_power", "export_power", "frequency"]
     wanted += [f"{quantity}_l{n + 1}" for quantity in ("voltage", "current", "power") for n in range(phases)]
     return {name: named[name] for name in wanted if name in named}
 
 
-def _sample(values: dict[str, float], at_mono: float, phases: int, invert: bool) -> MeterSample:
+def _blocks(registers: RegisterMap, points: dict[str, Point]) -> tuple[Block, ...]:
+    return plan_blocks(list(points.values()), registers.max_regs, registers.max_hole)
+
+
+def sample_of(values: dict[str, float], at_mono: float, phases: int, invert: bool) -> MeterSample:
+    """Decoded points as a sample; NaN where the meter says that it has no value for something it has to have."""
     sign = -1.0 if invert else 1.0
-    frequency_hz = values.get("frequency")
-    if frequency_hz is not None and frequency_hz > 10 * LOWEST_HZ:
-        frequency_hz /= 10  # some SDM630 report tenths of a hertz
+    power_w = values["power"] if "power" in values else values["import_power"] - values.get("export_power", 0.0)
+    frequency_hz = values.get("frequency", math.nan)
+    if frequency_hz > TENTHS_OF_HERTZ:
+        frequency_hz /= 10
     return MeterSample(
         at_mono=at_mono,
         energy_wh=values["export" if invert else "import"],
-        power_w=sign * values["power"],
+        power_w=sign * power_w,
         amps=tuple(_signed_amps(values, n + 1, sign) for n in range(phases)),
         volts=tuple(values[f"voltage_l{n + 1}"] for n in range(phases)),
-        frequency_hz=frequency_hz,
+        frequency_hz=None if math.isnan(frequency_hz) else frequency_hz,
     )
 
 
 def _signed_amps(values: dict[str, float], phase: int, sign: float) -> float:
     """Many meters give the current without a sign; the phase's power then has the direction."""
     amps = values[f"current_l{phase}"]
-    watts = values.get(f"power_l{phase}")
-    return amps * sign if watts is None or amps < 0 else math.copysign(amps, watts * sign)
+    watts = values.get(f"power_l{phase}", math.nan)
+    return amps * sign if math.isnan(watts) or amps < 0 else math.copysign(amps, watts * sign)
+
+
+def _open_line(settings: Settings) -> ModbusLine:
+    timeout_s = settings.timeout_ms / 1000
+    if settings.port is not None:
+        return ModbusLine.serial(
+            settings.port, settings.baud, settings.parity, settings.stop_bits, timeout_s, echo=settings.echo
+        )
+    assert settings.host is not None, "can't happen because check() wants one of the two"
+    return ModbusLine.tcp(settings.host, settings.tcp_port, timeout_s)

@@ -21,7 +21,7 @@ from hal.drivers.modbus_frames import answer_bytes, find_answer, find_stray
 from hal.types import DeviceGarbled, DeviceMissing, DeviceSilent, HalError, LineQuality
 
 QUIET_S = 0.02
-"""Silence after something unexpected was heard: more than 3.5 characters at 2400 baud (Modbus over serial line, 2.5)."""
+"""Silence after something unexpected was heard: more than 3.5 characters at 2400 baud (Modbus over serial line)."""
 
 FLUSHES = 5
 """So often bytes that nobody asked for are thrown away before a question is asked into them all the same."""
@@ -225,9 +225,7 @@ class ModbusLine:
             raise self._garbled(device, unit, f"answered {len(reply.bits)} bits, {count} were asked for")
         return [bool(bit) for bit in reply.bits[:count]]  # an answer has whole bytes
 
-    def write_register(
-        self, device: str, unit: int, address: int, value: int, *, retries: int, gap_s: float
-    ) -> None:
+    def write_register(self, device: str, unit: int, address: int, value: int, *, retries: int, gap_s: float) -> None:
         """One holding register (function 6)."""
 
         def put(client: Client) -> Any:

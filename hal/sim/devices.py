@@ -98,6 +98,12 @@ class SimRelays(SimDevice):
             return RelayReading(self._evse.contacts_closed if self._evse.facts.has_feedback else None, now_mono)
 
 
+_SILENT_METER = frozenset({Fault.STALL_METER, Fault.DELAY_METER})
+_GARBLED_METER = frozenset(
+    {Fault.GARBLE_METER, Fault.MISADDRESS_METER, Fault.NAN_METER, Fault.REFUSE_METER, Fault.SWAP_METER}
+)
+
+
 class SimMeter(SimDevice):
     """The plant's meter without a wire; on the bench the same values go through hal/sim/meter_server.py instead."""
 
@@ -107,10 +113,10 @@ class SimMeter(SimDevice):
             now_mono = self._evse.catch_up()
             if Fault.UNPLUG_METER in self._evse.faults:
                 raise DeviceMissing(self._device, "the meter's adapter is unplugged")
-            if Fault.STALL_METER in self._evse.faults:
+            if not self._evse.faults.keys().isdisjoint(_SILENT_METER):
                 raise DeviceSilent(self._device, "no answer")
-            if Fault.GARBLE_METER in self._evse.faults:
-                raise DeviceGarbled(self._device, "the answer is damaged")
+            if not self._evse.faults.keys().isdisjoint(_GARBLED_METER):
+                raise DeviceGarbled(self._device, "the answer is none, or damaged")
             values = self._evse.meter_values(now_mono)
             return MeterSample(
                 at_mono=now_mono,
@@ -118,7 +124,7 @@ class SimMeter(SimDevice):
                 power_w=values.power_w,
                 amps=values.amps,
                 volts=values.volts,
-                frequency_hz=values.frequency_hz,
+                frequency_hz=values.frequency_hz or None,
             )
 
 

@@ -18,6 +18,12 @@ class Fault(StrEnum):
     FREEZE_METER = "freeze_meter"
     GARBLE_METER = "garble_meter"
     UNPLUG_METER = "unplug_meter"
+    MISADDRESS_METER = "misaddress_meter"
+    DELAY_METER = "delay_meter"
+    NAN_METER = "nan_meter"
+    REFUSE_METER = "refuse_meter"
+    RESTART_METER = "restart_meter"
+    SWAP_METER = "swap_meter"
     TRIP_RCD = "trip_rcd"
     TRIP_RCD_DC = "trip_rcd_dc"
     RCD_TEST_FAILS = "rcd_test_fails"
@@ -67,6 +73,12 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.FREEZE_METER: FaultVerb("the meter answers the values of the moment it froze"),
     Fault.GARBLE_METER: FaultVerb("the meter's answers are damaged on the wire"),
     Fault.UNPLUG_METER: FaultVerb("the meter's adapter is pulled out: its port is gone"),
+    Fault.MISADDRESS_METER: FaultVerb("the meter answers with the address of another"),
+    Fault.DELAY_METER: FaultVerb("the meter's answers come late by so many milliseconds", "ms", 400.0, 0.0, 60_000.0),
+    Fault.NAN_METER: FaultVerb("the meter marks every value as missing"),
+    Fault.REFUSE_METER: FaultVerb("the meter refuses with the Modbus exception of the value", "code", 11.0, 1.0, 255.0),
+    Fault.RESTART_METER: FaultVerb("the meter forgot its register: it counts from 0 again"),
+    Fault.SWAP_METER: FaultVerb("another meter, with another serial number, is in its place"),
     Fault.TRIP_RCD: FaultVerb("the residual current monitor sees more than 30 mA AC"),
     Fault.TRIP_RCD_DC: FaultVerb("the residual current monitor sees more than 6 mA smooth DC"),
     Fault.RCD_TEST_FAILS: FaultVerb("the residual current monitor does not trip at its own test"),

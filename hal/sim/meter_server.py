@@ -1,6 +1,6 @@
 """The plant's meter as a Modbus RTU device on a pseudo-terminal: on the bench the real driver reads real frames.
 
-Function codes 3 and 4, exception answers, CRC and silence as on the wire; the meter faults act here, on the bytes.
+Reads, writes, exception answers, CRC and silence as on the wire; the meter faults act here, on the bytes.
 One thread per meter, asleep until a request comes. Why not pymodbus' own server: docs/adr/0010-plant-meter-server.md.
 """
 
@@ -10,28 +10,38 @@ import os
 import select
 import struct
 import threading
+import time
 import tty
+from collections import deque
 from pathlib import Path
 
-from hal.drivers.register_map import WORDS, Point, RegisterMap, load_map
+import msgspec
+
+from hal.drivers.register_map import SUNSPEC, load_map
 from hal.sim.faults import Fault
+from hal.sim.meter_book import FIRST_SERIAL_NUMBER, ILLEGAL_FUNCTION, ILLEGAL_VALUE, SWAPPED, Book, MapBook, Refusal
 from hal.sim.pictures import MeterValues
 from hal.sim.plant import PlantEvse
+from hal.sim.sunspec_book import SunspecBook
 from hal.types import DeviceMissing
 
 SILENCE_S = 0.02  # more than 3.5 characters at any speed a pseudo-terminal plays at
 CHECK_FAULTS_S = 0.2
 REQUEST_BYTES = 8
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
-FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "f32": "f", "u64": "Q", "i64": "q", "f64": "d"}
+READS, WRITE_ONE, WRITE_MANY = (3, 4), 6, 16
+WRITE_HEAD_BYTES = 7
+LONGEST_WRITE = 123
+ANSWERS_ON_THE_WAY = 16
 
 
 class MeterServer:
     """Serves one EVSE's meter at `path` (a link to the pseudo-terminal) until it is closed."""
 
-    def __init__(self, evse: PlantEvse, map_name: str, unit: int, path: Path) -> None:
+    def __init__(self, evse: PlantEvse, map_name: str, unit: int, path: Path, book: Book | None = None) -> None:
+        """`book`: what it holds, where it is more than the registers of the map."""
         self._evse = evse
-        self._map = load_map(map_name)
+        self._book = book or (SunspecBook() if map_name == SUNSPEC else MapBook(load_map(map_name)))
+        self._late: deque[tuple[float, bytes]] = deque(maxlen=ANSWERS_ON_THE_WAY)
         self._unit = unit
         self._path = path
         self._pty: tuple[int, int] | None = None
@@ -81,18 +91,35 @@ class MeterServer:
         while True:
             self._obey_plug()
             master = [self._pty[0]] if self._pty is not None else []
-            ready, _, _ = select.select([*master, self._wake_read], [], [], SILENCE_S if received else CHECK_FAULTS_S)
+            ready, _, _ = select.select([*master, self._wake_read], [], [], self._wait_s(received))
             if self._wake_read in ready:
                 return
+            self._send_what_is_due(master)
             if not ready:
                 received = b""  # silence ends a frame; what has not become a request was noise
                 continue
             received += _read(master[0])
-            answer = self._answer(received[:REQUEST_BYTES])
-            if answer is not None:
-                _write(master[0], answer)
-            if len(received) >= REQUEST_BYTES:
+            size = _request_bytes(received)
+            if len(received) >= size:
+                self._take(received[:size])
                 received = b""
+                self._send_what_is_due(master)
+
+    def _wait_s(self, received: bytes) -> float:
+        wait_s = SILENCE_S if received else CHECK_FAULTS_S
+        return min(wait_s, max(0.0, self._late[0][0] - time.monotonic())) if self._late else wait_s
+
+    def _send_what_is_due(self, master: list[int]) -> None:
+        while self._late and self._late[0][0] <= time.monotonic():
+            _, frame = self._late.popleft()
+            for side in master:
+                _write(side, frame)
+
+    def _take(self, request: bytes) -> None:
+        answer = self._answer(request)
+        if answer is not None:
+            delay_s = self._evse.faults.get(Fault.DELAY_METER, 0.0) / 1000
+            self._late.append((time.monotonic() + delay_s, answer))
 
     def _obey_plug(self) -> None:
         unplugged = Fault.UNPLUG_METER in self._evse.faults
@@ -104,42 +131,45 @@ class MeterServer:
 
     def _answer(self, request: bytes) -> bytes | None:
         """The frame to send, after the faults had their way; None for no answer."""
-        if len(request) < REQUEST_BYTES or crc(request[:-2]) != request[-2:] or request[0] != self._unit:
+        if crc(request[:-2]) != request[-2:] or request[0] != self._unit:
             return None
         with self._evse.plant.lock:
             now_mono = self._evse.catch_up()
-            faults = set(self._evse.faults)
+            faults = dict(self._evse.faults)
             values = self._evse.meter_values(now_mono)
         if Fault.STALL_METER in faults:
             return None
-        body = self._unit.to_bytes(1, "big") + respond(self._map, values, request[1:-2])
+        if Fault.NAN_METER in faults:
+            values = _without_numbers(values)
+        serial = FIRST_SERIAL_NUMBER + self._evse.evse_id + (SWAPPED if Fault.SWAP_METER in faults else 0)
+        if Fault.REFUSE_METER in faults:
+            answer = bytes((request[1] | 0x80, round(faults[Fault.REFUSE_METER])))
+        else:
+            answer = respond(self._book, values, serial, request[1:-2])
+        unit = self._unit + 1 if Fault.MISADDRESS_METER in faults else self._unit
+        body = unit.to_bytes(1, "big") + answer
         frame = body + crc(body)
         return _damaged(frame) if Fault.GARBLE_METER in faults else frame
 
 
-def respond(registers: RegisterMap, values: MeterValues, request: bytes) -> bytes:
-    """The answer to a request (function code, address, count) without unit id and CRC: registers, or an exception."""
-    function, address, count = struct.unpack(">BHH", request)
-    if function != registers.function:
-        return bytes((function | 0x80, ILLEGAL_FUNCTION))
-    if not 1 <= count <= registers.max_regs:
-        return bytes((function | 0x80, ILLEGAL_VALUE))
-    words = encode_registers(registers, values)
-    if address < min(words) or address + count - 1 > max(words):
-        return bytes((function | 0x80, ILLEGAL_ADDRESS))
-    block = (words.get(each, 0) for each in range(address, address + count))
-    return struct.pack(f">BB{count}H", function, 2 * count, *block)
-
-
-def encode_registers(registers: RegisterMap, values: MeterValues) -> dict[int, int]:
-    """Every register of the map, address -> word; what the map has and the EVSE has not reads 0."""
-    numbers = {"import": values.energy_wh, "export": 0.0, "power": values.power_w, "frequency": values.frequency_hz}
-    for quantity, phases in (("voltage", values.volts), ("current", values.amps), ("power", values.phase_watts)):
-        numbers |= {f"{quantity}_l{phase}": value for phase, value in enumerate(phases, start=1)}
-    words: dict[int, int] = {}
-    for name, point in registers.points.named().items():
-        words |= _words_of(point, numbers.get(name, 0.0), registers.word_order)
-    return words
+def respond(book: Book, values: MeterValues, serial: int, request: bytes) -> bytes:
+    """The answer to a request without unit id and CRC (function code, address, ...): words, an echo or an exception."""
+    function, address, count = struct.unpack(">BHH", request[:5])
+    try:
+        if function in READS:
+            words = book.read(function, address, count, values, serial)
+            return struct.pack(f">BB{len(words)}H", function, 2 * len(words), *words)
+        if function == WRITE_ONE:
+            book.write(address, [count])
+        elif function == WRITE_MANY:
+            if not 1 <= count <= LONGEST_WRITE or len(request) != WRITE_HEAD_BYTES - 1 + 2 * count:
+                raise Refusal(ILLEGAL_VALUE)
+            book.write(address, list(struct.unpack(f">{count}H", request[WRITE_HEAD_BYTES - 1 :])))
+        else:
+            raise Refusal(ILLEGAL_FUNCTION)
+    except Refusal as refusal:
+        return bytes((function | 0x80, refusal.code))
+    return request[:5]
 
 
 def crc(frame: bytes) -> bytes:
@@ -152,13 +182,19 @@ def crc(frame: bytes) -> bytes:
     return value.to_bytes(2, "little")
 
 
-def _words_of(point: Point, value: float, word_order: str) -> dict[int, int]:
-    raw = value / point.scale
-    packed = struct.pack(f">{FORMATS[point.type]}", raw if point.type[0] == "f" else math.floor(raw))
-    words = list(struct.unpack(f">{WORDS[point.type]}H", packed))
-    if word_order == "little":
-        words.reverse()
-    return dict(enumerate(words, start=point.address))
+def _request_bytes(received: bytes) -> int:
+    """How long the request is that begins like this."""
+    if len(received) >= WRITE_HEAD_BYTES and received[1] == WRITE_MANY:
+        return WRITE_HEAD_BYTES + received[WRITE_HEAD_BYTES - 1] + 2
+    return max(REQUEST_BYTES, WRITE_HEAD_BYTES)
+
+
+def _without_numbers(values: MeterValues) -> MeterValues:
+    """Nothing is measured: every value is the mark for "there is none"."""
+    none = tuple(math.nan for _ in values.volts)
+    return msgspec.structs.replace(
+        values, energy_wh=math.nan, power_w=math.nan, amps=none, volts=none, phase_watts=none, frequency_hz=math.nan
+    )
 
 
 def _damaged(frame: bytes) -> bytes:

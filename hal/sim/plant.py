@@ -109,6 +109,7 @@ class PlantEvse:
         self._glitch_until_mono = -math.inf
         self._energy_wh = plant.settings.start_wh
         self._frozen: MeterValues | None = None
+        self._forgotten_wh = 0.0
         self._now_mono = plant.monotonic()
         self._s2_since_mono = self._coil_since_mono = self._pilot_since_mono = self._now_mono
 
@@ -175,6 +176,8 @@ class PlantEvse:
             now_mono = self.plant.catch_up()
             if fault is Fault.FREEZE_METER:
                 self._frozen = self.meter_values(now_mono)
+            if fault is Fault.RESTART_METER:
+                self._forgotten_wh = self._energy_wh
             if fault is Fault.GLITCH:
                 self._glitch_until_mono = now_mono + checked / 1000
             self.faults[fault] = checked
@@ -187,6 +190,8 @@ class PlantEvse:
             self.faults.pop(fault, None)
             if fault is Fault.FREEZE_METER:
                 self._frozen = None
+            if fault is Fault.RESTART_METER:
+                self._forgotten_wh = 0.0
 
     def restore(self, before: EvsePlantState) -> None:
         """Vehicle, lock, faults and register as they were; the contacts are open, what was on its way is over."""
@@ -204,6 +209,7 @@ class PlantEvse:
         self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
         faults.pop(Fault.GLITCH, None)
         self.faults = faults
+        self._forgotten_wh = self._energy_wh if Fault.RESTART_METER in faults else 0.0
         self._frozen = self.meter_values(self.plant.monotonic()) if Fault.FREEZE_METER in faults else None
 
     # ---- what devices drive; the caller holds the lock and has caught up ----
@@ -314,8 +320,10 @@ class PlantEvse:
             amps.append(flowing)
             volts.append(max(0.0, supply + drift - SOURCE_OHMS * flowing))
             watts.append(volts[-1] * flowing * POWER_FACTOR)
-        frequency_hz = self.plant.settings.frequency_hz
-        return MeterValues(self._energy_wh, sum(watts), tuple(amps), tuple(volts), tuple(watts), frequency_hz)
+        frequency_hz = self.plant.settings.frequency_hz if any(volts) else 0.0
+        return MeterValues(
+            self._energy_wh - self._forgotten_wh, sum(watts), tuple(amps), tuple(volts), tuple(watts), frequency_hz
+        )
 
     def state(self) -> EvsePlantState:
         """A picture of this EVSE for people and tests."""

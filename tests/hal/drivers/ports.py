@@ -53,10 +53,11 @@ class Port:
 
 
 def frames_of(answers: Callable[[bytes], bytes]) -> Callable[[bytes], tuple[bytes, int]]:
-    """For a Modbus meter: each request of 8 bytes gets what `answers` says."""
+    """For a Modbus device: each request (8 bytes, more for function 16) gets what `answers` says."""
 
     def answer(received: bytes) -> tuple[bytes, int]:
-        return (answers(received[:8]), 8) if len(received) >= 8 else (b"", 0)
+        size = 9 + received[6] if len(received) > 6 and received[1] == 16 else 8
+        return (answers(received[:size]), size) if len(received) >= size else (b"", 0)
 
     return answer
 
