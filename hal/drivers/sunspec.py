@@ -127,7 +127,7 @@ def _models(unit: ModbusUnit, address: int) -> Iterator[tuple[int, int]]:
         address += 2 + length
         if address > 0xFFFF:
             break
-    raise DeviceGarbled(unit.device, f"the SunSpec chain does not end: it is at {address} after {LONGEST_CHAIN} models")
+    raise DeviceGarbled(unit.device, f"the SunSpec chain does not end: it leads to {address}")
 
 
 LARGEST_MAP = map_of(203, 40070, 40002)

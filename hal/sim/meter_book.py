@@ -120,7 +120,7 @@ def words_of(raw: bytes) -> list[int]:
 def _pack_with_exponent(number: float, *, is_signed: bool) -> bytes:
     most = 2**23 if is_signed else 2**24
     for exponent in range(SMALLEST_EXPONENT, LARGEST_EXPONENT):
-        whole = math.floor(number / 10.0**exponent)
+        whole = round(number / 10.0**exponent)
         if -most <= whole < most:
             return exponent.to_bytes(1, "big", signed=True) + whole.to_bytes(3, "big", signed=is_signed)
     raise ValueError(f"{number} does not fit into 24 bits and an exponent")

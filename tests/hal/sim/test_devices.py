@@ -52,7 +52,17 @@ def test_a_board_without_feedback_contact_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault, kind", [("stall_meter", DeviceSilent), ("garble_meter", DeviceGarbled), ("unplug_meter", DeviceMissing)]
+    "fault, kind",
+    [
+        ("stall_meter", DeviceSilent),
+        ("garble_meter", DeviceGarbled),
+        ("unplug_meter", DeviceMissing),
+        ("delay_meter", DeviceSilent),
+        ("misaddress_meter", DeviceGarbled),
+        ("nan_meter", DeviceGarbled),
+        ("refuse_meter", DeviceGarbled),
+        ("swap_meter", DeviceGarbled),
+    ],
 )
 def test_a_broken_meter_fails_in_its_own_way_and_recovers(fault: str, kind: type[HalError]) -> None:
     world = charging()
@@ -94,6 +104,22 @@ def test_the_lock_reports_where_it_is() -> None:
     lock.set(True)
     world.wait(LOCK_S)
     assert lock.read().locked is True
+
+
+def test_a_meter_that_restarts_counts_from_zero() -> None:
+    world = charging()
+    world.evse.fault("restart_meter")
+    assert world.meter.read().energy_wh == 0
+    world.charge(10)
+    assert 0 < world.meter.read().energy_wh < 100
+    world.evse.clear_fault("restart_meter")
+    assert world.meter.read().energy_wh > 1_000_000
+
+
+def test_a_meter_without_a_grid_has_no_frequency() -> None:
+    world = World()
+    world.evse.fault("grid_loss", 0)
+    assert (world.meter.read().volts, world.meter.read().frequency_hz) == ((0, 0, 0), None)
 
 
 @pytest.mark.parametrize("fault, tripped", [("trip_rcd", (True, False)), ("trip_rcd_dc", (False, True))])

@@ -1,19 +1,23 @@
+import math
 import os
 import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import serial
 from pymodbus.client import ModbusSerialClient
 from pymodbus.pdu import ExceptionResponse
 
-from hal.drivers.register_map import RegisterMap, load_map
-from hal.sim.meter_server import MeterServer, crc, encode_registers, respond
+from hal.drivers.meter_modbus import ModbusMeter, Settings
+from hal.drivers.register_map import load_map
+from hal.drivers.sunspec import LARGEST_MAP
+from hal.sim.meter_book import MapBook, Refusal
+from hal.sim.meter_server import MeterServer, crc, respond
 from hal.sim.pictures import MeterValues
-from hal.types import DeviceMissing
+from hal.types import DeviceGarbled, DeviceMissing, EvseFacts
+from tests.hal.drivers.golden_meters import GOLDEN
 from tests.hal.drivers.ports import descriptors
 from tests.hal.plants import World, charging
 
@@ -79,7 +83,7 @@ def test_an_independent_client_reads_the_plant(world: World, port: Path) -> None
     [(3, 0, 2, 1), (4, 0x4C, 1, 2), (4, 0x4A, 3, 2), (4, 0xFFFF, 2, 2), (4, 0, 0, 3), (4, 0, 81, 3), (4, 0, 65535, 3)],
 )
 def test_what_the_meter_does_not_serve_is_an_exception(function: int, address: int, count: int, code: int) -> None:
-    answer = respond(SDM630, VALUES, struct.pack(">BHH", function, address, count))
+    answer = respond(MapBook(SDM630), VALUES, 1, struct.pack(">BHH", function, address, count))
     assert answer == bytes((function | 0x80, code))
 
 
@@ -153,6 +157,122 @@ def eventually(condition: object) -> None:
         os.sched_yield()
 
 
+def test_an_answer_may_come_from_a_wrong_address(world: World, port: Path) -> None:
+    world.evse.fault("misaddress_meter")
+    answer = asked(port, request())
+    assert (answer[0], crc(answer[:-2])) == (4, answer[-2:])
+
+
+def test_an_answer_may_come_late(world: World, port: Path) -> None:
+    world.evse.fault("delay_meter", 150)
+    begin = time.monotonic()
+    with serial.Serial(str(port), 9600, timeout=1) as raw:
+        raw.write(request())
+        assert len(raw.read(9)) == 9
+    assert time.monotonic() - begin >= 0.15
+
+
+def test_a_meter_may_refuse_with_any_exception(world: World, port: Path) -> None:
+    world.evse.fault("refuse_meter")
+    assert asked(port, request())[1:3] == bytes((0x84, 0x0B))
+    world.evse.fault("refuse_meter", 6)
+    assert asked(port, request())[1:3] == bytes((0x84, 6))
+
+
+def test_a_meter_may_have_no_value(world: World, port: Path) -> None:
+    world.evse.fault("nan_meter")
+    assert math.isnan(struct.unpack(">f", asked(port, request())[3:7])[0])
+
+
+def test_a_meter_that_restarted_counts_from_zero_and_one_that_was_swapped_has_another_number(
+    world: World, port: Path
+) -> None:
+    world.evse.fault("restart_meter")
+    assert asked(port, request(address=0x48))[3:7] == bytes(4)
+    number = request(function=3, address=0xFC00)
+    before = asked(port, number)
+    world.evse.fault("swap_meter")
+    assert asked(port, number) != before
+
+
+# ---- every map, read by the driver over the wire ----
+
+
+@pytest.mark.parametrize("name", [*GOLDEN, "sunspec"])
+def test_the_driver_reads_the_plant_through_every_map(name: str, tmp_path: Path) -> None:
+    registers = LARGEST_MAP if name == "sunspec" else load_map(name)
+    world = charging(EvseFacts(max_amps=32, phases=registers.phases))
+    server = MeterServer(world.evse, name, 1, tmp_path / "meter")
+    settings = Settings(map=name, port=str(tmp_path / "meter"), baud=115200)
+    settings.check(world.evse.facts)
+    driver = ModbusMeter(settings, world.slot("meter"))
+    for _ in range(2):
+        world.charge(2)
+        sample, values = driver.read(), world.evse.meter_values(world.mono)
+        assert sample.volts == pytest.approx(values.volts, abs=1.0)  # the coarsest registers count whole volts,
+        assert sample.amps == pytest.approx(values.amps, abs=0.1)  # tenths of an ampere,
+        assert sample.power_w == pytest.approx(values.power_w, abs=10)  # tens of watts,
+        assert values.energy_wh - sample.energy_wh == pytest.approx(50, abs=51)  # and tenths of a kilowatt-hour
+        assert sample.frequency_hz is None or sample.frequency_hz == pytest.approx(50)
+        assert sample.at_mono == world.mono
+    driver.close()
+    server.close()
+
+
+@pytest.mark.parametrize("name", [*GOLDEN, "sunspec"])
+def test_no_map_takes_a_missing_value_for_a_number(name: str, tmp_path: Path) -> None:
+    registers = LARGEST_MAP if name == "sunspec" else load_map(name)
+    world = charging(EvseFacts(max_amps=32, phases=registers.phases))
+    server = MeterServer(world.evse, name, 1, tmp_path / "meter")
+    driver = ModbusMeter(Settings(map=name, port=str(tmp_path / "meter"), baud=115200), world.slot("meter"))
+    driver.read()
+    world.evse.fault("nan_meter")
+    with pytest.raises(DeviceGarbled):
+        driver.read()
+    driver.close()
+    server.close()
+
+
+# ---- writing ----
+
+
+class Notebook:
+    """Holding registers that can be written, but for number 666."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, int] = {}
+
+    def read(self, function: int, address: int, count: int, values: MeterValues, serial: int) -> list[int]:
+        return [self.words.get(each, 0) for each in range(address, address + count)]
+
+    def write(self, address: int, words: list[int]) -> None:
+        if address == 666:
+            raise Refusal(2)
+        self.words |= dict(enumerate(words, start=address))
+
+
+def test_an_independent_client_writes_and_reads_back(world: World, tmp_path: Path) -> None:
+    server = MeterServer(world.evse, "eastron_sdm630", 3, tmp_path / "meter", Notebook())
+    client = client_of(tmp_path / "meter")
+    assert not client.write_registers(100, list(range(123)), device_id=3).isError()
+    assert not client.write_register(7, 0xBEEF, device_id=3).isError()
+    assert client.read_holding_registers(100, count=123, device_id=3).registers == list(range(123))
+    assert client.read_holding_registers(7, count=1, device_id=3).registers == [0xBEEF]
+    refused = client.write_register(666, 1, device_id=3)
+    assert isinstance(refused, ExceptionResponse)
+    assert refused.exception_code == 2
+    client.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "body", ["10 0000 0000 00", "10 0000 0002 02 0001", "10 0000 007c f8" + 248 * "00", "01 0000 0001"]
+)
+def test_a_write_that_is_none_is_refused(body: str) -> None:
+    request = bytes.fromhex(body)
+    assert respond(Notebook(), VALUES, 1, request) in {bytes((0x90, 3)), bytes((0x81, 1))}
+
+
 # ---- the port ----
 
 
@@ -181,29 +301,9 @@ def test_a_path_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert descriptors() == before
 
 
-# ---- encoding ----
+# ---- frames ----
 
 
 def test_the_crc_is_the_one_of_the_standard() -> None:
     assert crc(bytes.fromhex("010400000002")) == bytes.fromhex("71cb")  # a frame printed in many meter manuals
     assert crc(b"123456789") == bytes.fromhex("374b")  # catalogue of CRCs, CRC-16/MODBUS: 0x4B37
-
-
-def test_registers_hold_the_values_in_the_units_of_the_map() -> None:
-    words = encode_registers(SDM630, VALUES)
-    assert (words[0], words[1]) == (0x4366, 0x0000)
-    assert struct.unpack(">f", struct.pack(">HH", words[0x48], words[0x49]))[0] == pytest.approx(1234.567)
-    assert (words[0x4A], words[0x4B]) == (0, 0)
-
-
-def test_integers_and_low_word_first_are_served_too() -> None:
-    points = {"import": [0, "u64", 10.0], "power": [4, "i32", 0.1], "voltage_l1": [6, "u16", 0.1]}
-    registers = msgspec.convert(
-        {
-            "vendor": "x", "models": ["x"], "phases": 1, "function": 3, "serial": "", "word_order": "little",
-            "max_regs": 20, "gap_ms": 0, "max_amps": 80, "points": points,
-        },
-        RegisterMap,
-    )  # fmt: skip
-    words = encode_registers(registers, VALUES)
-    assert [words[address] for address in range(7)] == [123456 & 0xFFFF, 123456 >> 16, 0, 0, 69000 & 0xFFFF, 1, 2300]
