@@ -20,7 +20,11 @@ from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFact
 BACKENDS: dict[str, dict[str, str]] = {
     "pilot": {"sim": "hal.sim.devices:SimPilot"},
     "relays": {"sim": "hal.sim.devices:SimRelays", "_blueprint": "hal.drivers._blueprint:SerialRelays"},
-    "meter": {"sim": "hal.sim.devices:SimMeter", "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter"},
+    "meter": {
+        "sim": "hal.sim.devices:SimMeter",
+        "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter",
+        "meter_signing": "hal.drivers.meter_signing:SigningModbusMeter",
+    },
     "proximity": {"sim": "hal.sim.devices:SimProximity"},
     "lock": {"sim": "hal.sim.devices:SimLock"},
     "residual": {"sim": "hal.sim.devices:SimResidual"},

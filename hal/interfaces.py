@@ -4,6 +4,7 @@ A driver raises HalError when the device fails and never retries on its own for 
 Everything that can energise something is a lease: `Relays.hold` opens by itself when it is not renewed.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 from hal.types import (
@@ -18,6 +19,8 @@ from hal.types import (
     PilotReading,
     RelayReading,
     ResidualReading,
+    SignedKind,
+    Signing,
     Temperature,
     Token,
 )
@@ -56,6 +59,37 @@ class Meter(Protocol):
 
     def read(self) -> MeterSample:
         """One fresh, consistent sample. Raises HalError rather than returning anything old or doubtful."""
+        ...
+
+
+class SigningMeter(Meter, Protocol):
+    """A meter that signs what a session took. `read` goes on as ever and carries the work forward, step by step.
+
+    A document comes once, in the `signed` of the sample that `read` returns then, and stays at `signed` until the next
+    session begins. The contactor is open from `begin` to phase ACTIVE, and from before `end` to phase IDLE.
+    """
+
+    def begin(self, text: str, at: datetime) -> None:
+        """Open a session for the user identified by `text`. `at`: the time now, with the offset of local time.
+
+        HalError for a text that the meter cannot take, or while another session is open. Returns at once.
+        """
+        ...
+
+    def end(self, at: datetime) -> None:
+        """Close the session that the meter has open, also one from before a restart. Returns at once."""
+        ...
+
+    def signing(self) -> Signing:
+        """How far it is."""
+        ...
+
+    def signed(self, kind: SignedKind) -> bytes | None:
+        """The session's document, byte for byte; None while there is none."""
+        ...
+
+    def public_key(self) -> bytes:
+        """The key (DER) that verifies what this meter signs. HalError when it cannot be read."""
         ...
 
 

@@ -62,7 +62,9 @@ class MeterSample(msgspec.Struct, frozen=True):
     """One consistent reading of the energy meter; positive means towards the vehicle.
 
     `energy_wh`: import register, never rebased. `amps`, `volts`: one value per phase (1 to 3). `power_w`: total.
-    `frequency_hz` None: not offered by this meter. `signed`: the meter's own signed document (OCMF, ...), opaque bytes.
+    `frequency_hz` None: not offered by this meter, or measured on a lost phase. `signed`: the meter's own signed
+    document (OCMF), byte for byte, in the first sample after it was made; the contactor is open then, so both have the
+    same register.
     """
 
     at_mono: float
@@ -72,6 +74,30 @@ class MeterSample(msgspec.Struct, frozen=True):
     volts: tuple[float, ...]
     frequency_hz: float | None = None
     signed: bytes | None = None
+
+
+class SignedKind(StrEnum):
+    """Which of a session's signed documents: that of its begin, or that of its end (some meters put both into it)."""
+
+    BEGIN = "begin"
+    END = "end"
+
+
+class SigningPhase(StrEnum):
+    """How far a signing meter is with a session."""
+
+    IDLE = "idle"  # none is open
+    BEGINNING = "beginning"  # asked for; no energy yet
+    ACTIVE = "active"  # open: energy counts for it
+    ENDING = "ending"  # its end is asked for and the document is being made
+    FAILED = "failed"  # could not be opened, or not be closed
+
+
+class Signing(msgspec.Struct, frozen=True):
+    """State of a signing meter. `why`: what went wrong, in phase FAILED; else empty."""
+
+    phase: SigningPhase = SigningPhase.IDLE
+    why: str = ""
 
 
 class LineQuality(msgspec.Struct, frozen=True, kw_only=True):

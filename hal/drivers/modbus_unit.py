@@ -36,6 +36,10 @@ class ModbusUnit:
             part = values[start : start + LONGEST_WRITE]
             self._line.write_registers(self.device, self._unit, address + start, part, retries=0, gap_s=self._gap_s)
 
+    def write_one(self, address: int, value: int) -> None:
+        """One holding register (function 6). HalError."""
+        self._line.write_register(self.device, self._unit, address, value, retries=0, gap_s=self._gap_s)
+
     def write_text(self, address: int, text: bytes, count: int) -> None:
         """Text into `count` registers, cut to what fits, the rest filled with zeros."""
         padded = text[: 2 * count].ljust(2 * count, b"\0")
