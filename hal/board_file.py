@@ -24,6 +24,7 @@ BACKENDS: dict[str, dict[str, str]] = {
         "sim": "hal.sim.devices:SimMeter",
         "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter",
         "meter_signing": "hal.drivers.meter_signing:SigningModbusMeter",
+        "meter_pulse": "hal.drivers.meter_pulse:PulseMeter",
     },
     "proximity": {"sim": "hal.sim.devices:SimProximity"},
     "lock": {"sim": "hal.sim.devices:SimLock"},

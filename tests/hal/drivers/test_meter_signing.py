@@ -126,9 +126,10 @@ def test_a_text_that_would_break_a_document_is_refused(bench: Bench, text: str) 
 
 def test_sessions_do_not_overlap(bench: Bench) -> None:
     bench.meter.begin(USER, NOW)
-    for call in (lambda: bench.meter.begin(USER, NOW), lambda: bench.meter.end(NOW)):
-        with pytest.raises(HalError, match="session is beginning"):
-            call()
+    with pytest.raises(HalError, match="session is beginning"):
+        bench.meter.begin(USER, NOW)
+    with pytest.raises(HalError, match="session is beginning"):
+        bench.meter.end(NOW)
     bench.until(SigningPhase.ACTIVE)
     with pytest.raises(HalError, match="session is active already: end it first"):
         bench.meter.begin(USER, NOW)
