@@ -12,6 +12,7 @@ from hal.types import (
     ExternalLimit,
     Indication,
     InputsReading,
+    LineQuality,
     LockReading,
     MeterSample,
     PhasesReading,
@@ -59,6 +60,14 @@ class Meter(Protocol):
 
     def read(self) -> MeterSample:
         """One fresh, consistent sample. Raises HalError rather than returning anything old or doubtful."""
+        ...
+
+
+class OnSharedLine(Protocol):
+    """What a device on a line that it shares with others offers beside its role, for technicians."""
+
+    def quality(self) -> LineQuality:
+        """How the questions to this device have fared since start; asks nothing of it."""
         ...
 
 

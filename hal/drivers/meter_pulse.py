@@ -20,7 +20,7 @@ from hal.types import BoardError, DeviceGarbled, DeviceMissing, EvseFacts, Meter
 WATT_SECONDS_PER_KWH = 3_600_000.0
 
 FALL_AMPS, FALL_S = 1.0, 2.0
-"""After the contactor opened, the current has to read below this within that time, or the contactor is called welded."""
+"""After the contactor opened, the current has to read below this within that time, or it is called welded."""
 
 BEYOND_RATING = 1.5
 """Pulses that come faster than this much over the EVSE's rating are interference."""

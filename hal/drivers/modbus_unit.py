@@ -40,6 +40,10 @@ class ModbusUnit:
         """One holding register (function 6). HalError."""
         self._line.write_register(self.device, self._unit, address, value, retries=0, gap_s=self._gap_s)
 
+    def write_coil(self, address: int, on: bool) -> None:
+        """One coil (function 5). HalError."""
+        self._line.write_coil(self.device, self._unit, address, on, retries=0, gap_s=self._gap_s)
+
     def write_text(self, address: int, text: bytes, count: int) -> None:
         """Text into `count` registers, cut to what fits, the rest filled with zeros."""
         padded = text[: 2 * count].ljust(2 * count, b"\0")

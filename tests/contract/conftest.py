@@ -12,7 +12,7 @@ import pytest
 
 from hal.board import Board, load_board, open_board
 from hal.types import EvseFacts, InputName
-from tests.contract.stands import BACKENDS, Stand
+from tests.contract.stands import BACKENDS, FACTS, Stand
 from tests.hal.plants import World
 
 
@@ -61,6 +61,6 @@ def stand(request: pytest.FixtureRequest, hardware: Board | None) -> Iterator[St
         board_device = getattr(hardware.evses[backend], role)
         yield Stand(board_device, hardware.facts.evses[backend], time.monotonic, time.sleep)
         return
-    world = World(EvseFacts(max_amps=32, phases=3, inputs=tuple(InputName)), noise=1.0)
+    world = World(FACTS.get(backend, EvseFacts(max_amps=32, phases=3, inputs=tuple(InputName))), noise=1.0)
     with BACKENDS[role][backend](world) as device:
         yield Stand(device, world.evse.facts, world.monotonic, world.wait)

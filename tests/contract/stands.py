@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from hal.drivers import _blueprint, meter_modbus
+from hal.drivers import _blueprint, meter_modbus, meter_pulse, meter_signing
 from hal.interfaces import (
     Display,
     Indicator,
@@ -29,7 +29,9 @@ from hal.sim import devices
 from hal.sim.meter_server import MeterServer
 from hal.types import EvseFacts
 from tests.contract import user_stands
+from tests.hal.drivers.plant_pulses import PlantPulses
 from tests.hal.drivers.relay_board import relay_board
+from tests.hal.drivers.signing_books import BsmBook
 from tests.hal.plants import World
 
 D = TypeVar("D")
@@ -85,10 +87,35 @@ def modbus_meter(world: World) -> Iterator[Meter]:
         server.close()
 
 
+@contextlib.contextmanager
+def signing_meter(world: World) -> Iterator[Meter]:
+    with tempfile.TemporaryDirectory() as run:
+        server = MeterServer(world.evse, "bauer_bsm_ws36a", 42, Path(run) / "meter", BsmBook())
+        settings = meter_signing.Settings(map="bauer_bsm_ws36a", unit=42, port=f"{run}/meter", baud=19200)
+        driver = meter_signing.SigningModbusMeter(settings, world.slot("meter"))
+        yield driver
+        driver.close()
+        server.close()
+
+
+@contextlib.contextmanager
+def pulse_meter(world: World) -> Iterator[Meter]:
+    with tempfile.NamedTemporaryFile() as chip:
+        settings = meter_pulse.Settings(chip=chip.name, line=0, pulses_per_kwh=10_000)
+        driver = meter_pulse.PulseMeter(settings, world.slot("meter"), lambda _: PlantPulses(world, 10_000))
+        yield driver
+        driver.close()
+
+
 BACKENDS: dict[str, dict[str, Maker]] = {
     "pilot": {"sim": sim(devices.SimPilot, "pilot")},
     "relays": {"sim": sim(devices.SimRelays, "relays"), "_blueprint": blueprint_relays},
-    "meter": {"sim": sim(devices.SimMeter, "meter"), "meter_modbus": modbus_meter},
+    "meter": {
+        "sim": sim(devices.SimMeter, "meter"),
+        "meter_modbus": modbus_meter,
+        "meter_signing": signing_meter,
+        "meter_pulse": pulse_meter,
+    },
     "proximity": {"sim": sim(devices.SimProximity, "proximity")},
     "lock": {"sim": sim(devices.SimLock, "lock")},
     "residual": {"sim": sim(devices.SimResidual, "residual")},
@@ -111,6 +138,9 @@ BACKENDS: dict[str, dict[str, Maker]] = {
     },
 }
 """Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line."""
+
+FACTS = {"meter_pulse": EvseFacts(max_amps=32, phases=1)}
+"""Backend -> facts of its EVSE, for those that cannot serve the three phases that the others get."""
 
 INTERFACES = {
     "pilot": Pilot,

@@ -8,6 +8,7 @@ BOARD_CONFIGS = Path(__file__).resolve().parents[2] / "board-configs"
 
 BENCH = BOARD_CONFIGS / "bench.toml"
 BENCH_DUAL = BOARD_CONFIGS / "bench-dual.toml"
+BENCH_METERS = BOARD_CONFIGS / "bench-meters.toml"
 
 
 def bench_tables() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from hal.board import Board, load_board, open_board
 from hal.types import BoardError, DeviceMissing, HalError, PilotMode
-from tests.hal.boards import BENCH, BENCH_DUAL, bench_tables, write
+from tests.hal.boards import BENCH, BENCH_DUAL, BENCH_METERS, bench_tables, write
 from tests.hal.drivers.ports import descriptors
 
 MODBUS = {"driver": "meter_modbus", "map": "eastron_sdm630"}
@@ -28,7 +28,7 @@ def least(tmp_path: Path, **evse: object) -> Path:
     return write(tmp_path / "board.toml", tables)
 
 
-@pytest.mark.parametrize("path", [BENCH, BENCH_DUAL], ids=["bench", "bench-dual"])
+@pytest.mark.parametrize("path", [BENCH, BENCH_DUAL, BENCH_METERS], ids=["bench", "dual", "meters"])
 def test_every_device_of_a_bench_answers(path: Path) -> None:
     board = open_board(load_board(path))
     for facts, evse in zip(board.facts.evses, board.evses, strict=True):

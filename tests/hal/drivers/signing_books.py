@@ -24,6 +24,7 @@ class SigningBook:
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.trouble: int | None = None
+        self.signature_length: int | None = None
         self.words: dict[int, int] = {}
         self.written: list[int] = []
         self._measures = MapBook(load_map(self.map_name))
@@ -200,7 +201,8 @@ class IskraBook(SigningBook):
             signature = self.signature(payload)
             self.put(7612, payload)
             self.put(8188, signature)
-            self.words[7057], self.words[7058] = len(payload), len(signature)
+            self.words[7057] = len(payload)
+            self.words[7058] = len(signature) if self.signature_length is None else self.signature_length
 
 
 BOOKS = {book.map_name: book for book in (BsmBook, Em580Book, IskraBook)}

@@ -10,6 +10,8 @@ from gpiod.line import Bias, Clock, Edge
 from hal.drivers.meter_pulse import EVENTS_KEPT, GpiodPulses, Pulse, PulseMeter, Settings
 from hal.slot import DeviceSlot
 from hal.types import BoardError, DeviceGarbled, DeviceMissing, EvseFacts
+from tests.hal.drivers.plant_pulses import PlantPulses
+from tests.hal.plants import charging
 
 ONE_PHASE = EvseFacts(max_amps=32, phases=1)
 PER_KWH = 10_000.0
@@ -139,6 +141,20 @@ def test_a_meter_that_can_is_taken_and_its_line_claimed() -> None:
     settings = Settings(chip="/dev/gpiochip0", line=4, pulses_per_kwh=7900.0)
     settings.check(ONE_PHASE)
     assert settings.claims() == ("gpio /dev/gpiochip0 4",)
+
+
+def test_the_plant_is_read_through_its_pulses(tmp_path: Path) -> None:
+    (tmp_path / "gpiochip0").touch()
+    world = charging(ONE_PHASE)
+    settings = Settings(chip=str(tmp_path / "gpiochip0"), line=4, pulses_per_kwh=PER_KWH)
+    driver = PulseMeter(settings, world.slot("meter"), lambda _: PlantPulses(world, PER_KWH))
+    before = world.meter.read().energy_wh
+    for _ in range(10):
+        world.charge(1)
+        sample = driver.read()
+    assert sample.energy_wh == pytest.approx(world.meter.read().energy_wh - before, abs=0.2)
+    assert sample.power_w == pytest.approx(world.meter.read().power_w, rel=0.06)
+    driver.close()
 
 
 # ---- the kernel's interface, with a request in the place of libgpiod's ----

@@ -21,6 +21,9 @@ class Memory:
         unit, function, address, count = struct.unpack(">BBHH", request[:6])
         if unit != 9:
             return b""
+        if function in {5, 6}:
+            self.words[address] = count
+            return request
         if function == 16:
             self.words |= dict(enumerate(struct.unpack(f">{count}H", request[7:-2]), start=address))
             return request[:6] + crc(request[:6])
@@ -44,6 +47,17 @@ def test_text_is_written_padded_and_read_back_byte_for_byte() -> None:
         assert unit.read(3, 0x7000, 4) == [0x6865, 0x6C6C, 0x6F00, 0]
         unit.write_text(0x7000, b"longer than that", 4)
         assert unit.read_text(3, 0x7000, 4) == b"longer t"
+        unit.leave()
+
+
+def test_one_register_and_one_coil_have_functions_of_their_own() -> None:
+    memory = Memory()
+    port, unit = with_unit(memory)
+    with port:
+        unit.write_one(7, 0xBEEF)
+        unit.write_coil(8, True)
+        assert [request[1] for request in memory.requests] == [6, 5]
+        assert memory.words == {7: 0xBEEF, 8: 0xFF00}
         unit.leave()
 
 

@@ -1,4 +1,5 @@
 import math
+import re
 import struct
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from hal.drivers.register_map import (
     REGISTERS,
+    SUNSPEC,
     WORDS,
     Block,
     Identity,
@@ -43,6 +45,17 @@ def test_every_map_says_where_it_comes_from(name: str) -> None:
 def test_every_map_that_an_evse_may_use_has_golden_vectors() -> None:
     usable = {name for name in map_names() if load_map(name).per_phase("current") and load_map(name).unfit is None}
     assert usable == set(GOLDEN)
+
+
+def test_the_guide_has_a_line_for_every_map_and_none_for_others() -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "meters.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", guide.partition("Left out")[0], re.MULTILINE))
+    assert named == {"map", SUNSPEC, *map_names()}
+
+
+def test_the_guide_explains_every_key_of_a_map() -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "meters.md").read_text()
+    assert all(f"`{key}`" in guide or f"`[{key}]`" in guide for key in RegisterMap.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
