@@ -3,6 +3,7 @@ import contextlib
 import itertools
 import struct
 import threading
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from hal.drivers.meter_modbus import ModbusMeter, Settings, read_serial_number
+from hal.drivers.meter_modbus import LONGEST_READING_S, ModbusMeter, Settings, read_serial_number
 from hal.drivers.modbus_unit import ModbusUnit
 from hal.drivers.register_map import load_map
 from hal.sim.meter_book import encode_registers
@@ -176,6 +177,18 @@ def test_an_answer_that_is_lost_is_asked_for_again_in_the_same_reading() -> None
         assert meter.read() == meter.read()
         assert (meter.quality().requests, meter.quality().timeouts) == (5, 1)
         meter.close()
+
+
+def test_a_meter_that_dies_is_told_within_two_seconds_with_the_default_settings(bus: Bus) -> None:
+    meter = bus.meter(timeout_ms=300, retries=1)
+    meter.read()
+    bus.world.evse.fault("stall_meter")
+    for _ in range(2):
+        begin_s = time.monotonic()
+        with pytest.raises(DeviceSilent):
+            meter.read()
+        assert time.monotonic() - begin_s < LONGEST_READING_S
+    meter.close()
 
 
 def test_a_dead_meter_is_asked_once_at_a_time(bus: Bus) -> None:

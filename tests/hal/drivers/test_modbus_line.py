@@ -1,5 +1,6 @@
 import contextlib
 import random
+import socket
 import struct
 import threading
 import time
@@ -312,3 +313,57 @@ def test_the_last_user_closes_the_line_and_it_opens_again_for_the_next() -> None
         assert read(other) == [10, 11, 12, 13]  # the port is exclusive: it was given back
         other.leave()
         line.join()
+
+
+# ---- TCP ----
+
+
+class Gateway:
+    """Modbus TCP on loopback that hangs up after every answer, as gateways do with connections they think idle."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                with connection:
+                    request = connection.recv(12)
+                    count = struct.unpack(">H", request[10:12])[0]
+                    body = struct.pack(f">BBB{count}H", request[6], request[7], 2 * count, *range(count))
+                    connection.sendall(request[:4] + struct.pack(">H", len(body)) + body)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+def test_a_connection_that_the_other_side_closed_is_opened_again_for_the_next_question() -> None:
+    gateway = Gateway()
+    line = ModbusLine.tcp("127.0.0.1", gateway.port, TIMEOUT_S)
+    line.join()
+    for _ in range(3):
+        assert read(line) == [0, 1, 2, 3]
+    assert gateway.connections == 3
+    assert line.quality() == LineQuality(requests=3, answers=3, reconnects=2)
+    line.leave()
+    gateway.close()
+
+
+def test_a_gateway_that_is_gone_is_missing() -> None:
+    gateway = Gateway()
+    line = ModbusLine.tcp("127.0.0.1", gateway.port, TIMEOUT_S)
+    line.join()
+    assert read(line) == [0, 1, 2, 3]
+    gateway.close()
+    with pytest.raises(DeviceMissing, match="cannot be used"):
+        read(line)
+    assert line.quality().missing == 1
+    line.leave()
