@@ -17,6 +17,9 @@ LOWEST_HZ, HIGHEST_HZ = 45.0, 65.0
 BEYOND_RANGE = 1.2
 """A meter still shows a little more than its rating."""
 
+BEYOND_OUTLET = 5.0
+"""So many times what the outlet is rated for: its fuse allows less. Meters behind current transformers measure more."""
+
 LOST_PHASE = 0.5
 """Below this part of the nominal voltage a phase is lost, and the frequency measured on it may read 0."""
 
@@ -48,7 +51,7 @@ class Judge:
 
     def __init__(self, device: str, evse: EvseFacts, max_amps: float, phases: int) -> None:
         self._device = device
-        self._highest_amps = max_amps * BEYOND_RANGE
+        self._highest_amps = min(max_amps * BEYOND_RANGE, evse.max_amps * BEYOND_OUTLET)
         self._highest_w = self._highest_amps * HIGHEST_VOLTS * phases
         self._lost_volts = evse.nominal_volts * LOST_PHASE
         self._before: MeterSample | None = None

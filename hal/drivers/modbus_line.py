@@ -190,7 +190,7 @@ class ModbusLine:
         quality = LineQuality()
         for each, counts in list(self._counts.items()):
             if unit in {None, each}:
-                sums = {name: getattr(quality, name) + count for name, count in counts.items()}
+                sums = {name: getattr(quality, name) + count for name, count in dict(counts).items()}
                 quality = LineQuality(**{**_as_dict(quality), **sums})
         return quality
 

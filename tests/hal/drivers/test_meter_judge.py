@@ -46,6 +46,13 @@ def test_a_value_that_cannot_be_is_garbled(values: dict[str, Any], text: str) ->
     assert text in str(caught.value)
 
 
+def test_a_meter_of_a_whole_building_is_not_believed_more_than_an_outlet_can_take() -> None:
+    judging = Judge("evse[0].meter", THREE_PHASES, 1000.0, 3)
+    judging.check(sample(amps=(160.0, 0.0, 0.0)))
+    with pytest.raises(DeviceGarbled, match="possible are -160 to 160 A"):
+        judging.check(sample(amps=(161.0, 0.0, 0.0)))
+
+
 @pytest.mark.parametrize("volts", [(230.0, 0.0, 230.0), (0.0, 230.0, 230.0), (0.0, 0.0, 0.0)])
 def test_phases_without_volts_are_a_true_reading(volts: tuple[float, ...]) -> None:
     assert judge().check(sample(volts=volts)) == sample(volts=volts)
