@@ -14,8 +14,8 @@ from hal.drivers import (
     residual_gpio,
 )
 from hal.types import InputName
-from tests.hal.drivers.fake_gpiod import gpiod_wiring
-from tests.hal.drivers.gpio_bench import Bench, Pin, Wiring, gpiozero_wiring
+from tests.hal.drivers.fake_gpiod import WIRINGS
+from tests.hal.drivers.gpio_bench import Bench, Pin, Wiring
 from tests.hal.plants import World
 
 
@@ -79,8 +79,6 @@ DEVICES: dict[str, tuple[str, Callable[[Wiring], Any]]] = {
     "indicator": ("indicator_leds", indicator),
 }
 """Role -> its driver's name, and the device with everything it can have."""
-
-WIRINGS: dict[str, Callable[[Bench], Wiring]] = {"gpiod": gpiod_wiring, "gpiozero": gpiozero_wiring}
 
 
 def gpio_stands(role: str) -> dict[str, Callable[[World], contextlib.AbstractContextManager[object]]]:

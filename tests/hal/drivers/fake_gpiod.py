@@ -13,7 +13,7 @@ import gpiod
 from gpiod.line import Bias, Direction, Edge, Value
 
 from hal.drivers.gpiod_lines import GpiodChips
-from tests.hal.drivers.gpio_bench import Bench, Pin, Pull, Wiring
+from tests.hal.drivers.gpio_bench import Bench, Pin, Pull, Wiring, gpiozero_wiring
 
 CHIP = "/dev/gpiochip0"
 LABEL = "pinctrl-fake"
@@ -141,3 +141,7 @@ def gpiod_wiring(bench: Bench, kernel: FakeKernel | None = None) -> Wiring:
     """Lines of the fake chip, by name."""
     kernel = kernel or FakeKernel(bench)
     return Wiring(bench, lambda pin: {"chip": CHIP, "line": pin.name}, {"gpiod": kernel.chips()})
+
+
+WIRINGS = {"gpiod": gpiod_wiring, "gpiozero": gpiozero_wiring}
+"""Every way to the bench, for tests that hold whichever it is."""
