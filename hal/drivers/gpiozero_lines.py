@@ -1,7 +1,10 @@
 """GPIO lines of a Raspberry Pi through gpiozero, over lgpio."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import atexit
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gpiozero
@@ -12,31 +15,52 @@ from hal.types import DeviceMissing
 
 
 class ZeroPins:
-    """The pins of the Pi. `factory`: gpiozero's way to them; `errors`: what it raises beside gpiozero's own."""
+    """The pins of the Pi. `make`: makes gpiozero's way to them; `errors`: what it raises beside gpiozero's own."""
 
-    def __init__(self, factory: Any, *errors: type[Exception]) -> None:
-        self.factory = factory
+    def __init__(self, make: Callable[[], Any], *errors: type[Exception]) -> None:
         self.errors = (gpiozero.GPIOZeroError, OSError, *errors)
+        self._make = make
+        self._factory: Any = None
+        self._users: set[object] = set()
+
+    def factory(self, user: object) -> Any:
+        """gpiozero's factory, for whoever opens a pin."""
+        if self._factory is None:
+            self._factory = self._make()
+        self._users.add(user)
+        return self._factory
+
+    def give_back(self, user: object) -> None:
+        """The last one closes the chip, which makes every pin free for other processes."""
+        self._users.discard(user)
+        if not self._users and self._factory is not None:
+            factory, self._factory = self._factory, None
+            factory.close()
 
 
 def zero_pins(slot: DeviceSlot) -> ZeroPins:
-    """The pins of this machine, one object for the board; DeviceMissing where they cannot be used."""
+    """The pins of this machine, one object for the board; DeviceMissing where lgpio is not installed."""
     return slot.share("gpiozero", ZeroPins, lambda: _lgpio_pins(slot.device))
 
 
 def _lgpio_pins(device: str) -> ZeroPins:
     # The one library under gpiozero that reaches the pins of every Pi through the kernel, the 5 among them.
     try:
-        import lgpio  # noqa: PLC0415  only a Pi has it
-        from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
-    except ImportError as error:
+        # When loaded, lgpio makes a named pipe in the working directory, where a service may write nothing. It needs it
+        # for as long as it tells of edges, so the directory stays until the process ends.
+        with contextlib.chdir(_scratch_directory()):
+            import lgpio  # noqa: PLC0415  only a Pi has it
+            from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
+    except (ImportError, OSError) as error:
         remedy = "install lgpio, or name the line by chip instead of pi"
         raise DeviceMissing(device, f"gpiozero cannot reach the pins ({error}); {remedy}") from error
-    try:
-        return ZeroPins(LGPIOFactory(), lgpio.error)
-    except (gpiozero.GPIOZeroError, OSError, lgpio.error) as error:
-        remedy = "pi is for a Raspberry Pi whose GPIO chip this process may open; elsewhere name the line by chip"
-        raise DeviceMissing(device, f"gpiozero cannot reach the pins ({error}); {remedy}") from error
+    return ZeroPins(LGPIOFactory, lgpio.error)
+
+
+def _scratch_directory() -> str:
+    directory = tempfile.mkdtemp(prefix="lgpio-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 class _ZeroLine:
@@ -58,22 +82,23 @@ class _ZeroLine:
             self._pin = self._make()
         return self._pin
 
-    @contextmanager
+    @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except self._pins.errors as error:
             self._drop()
-            remedy = "see `pinout` and `gpioinfo` for what it is and who holds it"
+            remedy = "see `gpioinfo` for who holds it; on anything but a Raspberry Pi name the line by chip"
             raise DeviceMissing(self._device, f"{self._table.name} cannot be used ({error}); {remedy}") from error
 
     def _drop(self) -> None:
         pin, self._pin = self._pin, None
         if pin is not None:
-            try:
-                pin.close()
-            except self._pins.errors:
-                return  # what failed once may fail at this too; the next call makes a new one
+            with contextlib.suppress(*self._pins.errors):
+                # An edge that is still on its way would end lgpio's thread, were its pin closed by then.
+                pin.pin.when_changed = None
+                pin.close()  # what failed once may fail at this too; the next call makes a new one
+        self._pins.give_back(self)
 
 
 class ZeroOutput(_ZeroLine):
@@ -85,7 +110,7 @@ class ZeroOutput(_ZeroLine):
     def _make(self) -> Any:
         high = self._table.active == "high"
         return gpiozero.DigitalOutputDevice(
-            self._table.name, active_high=high, initial_value=False, pin_factory=self._pins.factory
+            self._table.name, active_high=high, initial_value=False, pin_factory=self._pins.factory(self)
         )
 
     def set(self, active: bool) -> None:
@@ -117,7 +142,7 @@ class ZeroInput(_ZeroLine):
     def _make(self) -> Any:
         kind = gpiozero.DigitalInputDevice if self._pulses else gpiozero.InputDevice
         floating = {"active_state": True} if self._pull_up is None else {}
-        pin = kind(self._table.name, pull_up=self._pull_up, pin_factory=self._pins.factory, **floating)
+        pin = kind(self._table.name, pull_up=self._pull_up, pin_factory=self._pins.factory(self), **floating)
         if self._pulses:
             setattr(pin, "when_deactivated" if self._inverted else "when_activated", self._on_rise)
         return pin

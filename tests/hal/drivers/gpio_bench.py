@@ -158,7 +158,7 @@ def zero_pins(bench: Bench) -> ZeroPins:
     """gpiozero's mock factory in front of the bench."""
     factory = MockFactory(pin_class=WiredPin)
     factory.bench = bench
-    return ZeroPins(factory)
+    return ZeroPins(lambda: factory)
 
 
 @dataclasses.dataclass(frozen=True)
