@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,20 +23,23 @@ class ZeroPins:
         self._make = make
         self._factory: Any = None
         self._users: set[object] = set()
+        self._guard = threading.Lock()  # lines of slow devices are opened anew by the threads that read them
 
     def factory(self, user: object) -> Any:
         """gpiozero's factory, for whoever opens a pin."""
-        if self._factory is None:
-            self._factory = self._make()
-        self._users.add(user)
-        return self._factory
+        with self._guard:
+            if self._factory is None:
+                self._factory = self._make()
+            self._users.add(user)
+            return self._factory
 
     def give_back(self, user: object) -> None:
         """The last one closes the chip, which makes every pin free for other processes."""
-        self._users.discard(user)
-        if not self._users and self._factory is not None:
-            factory, self._factory = self._factory, None
-            factory.close()
+        with self._guard:
+            self._users.discard(user)
+            if not self._users and self._factory is not None:
+                factory, self._factory = self._factory, None
+                factory.close()
 
 
 def zero_pins(slot: DeviceSlot) -> ZeroPins:

@@ -5,6 +5,7 @@ tick, so there is no thread, and a lamp is written only when it changes. Pattern
 board may have its own.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,7 +29,6 @@ from hal.slot import DeviceSlot
 from hal.types import BoardError, EvseFacts, Indication
 
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
-ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 FIRST_SET_YEAR = 2024
 """A clock that shows an earlier year was not set, and what it says of day and night means nothing."""
@@ -39,10 +39,16 @@ LONGEST_BEEPS_MS = 10_000
 class NightTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From when to when, by the local clock (`"22:00"`), and how bright it is then. `silent`: no beeps either."""
 
-    begins: ClockTime
-    ends: ClockTime
+    begins: str
+    ends: str
     percent: Percent = 20
     silent: bool = False
+
+    def check(self) -> None:
+        """BoardError for what is no time of day."""
+        for key in ("begins", "ends"):
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", getattr(self, key)):
+                raise BoardError(f"night.{key}", f"found '{getattr(self, key)}'", 'expected a time such as "22:00"')
 
     def is_now(self, local: time.struct_time) -> bool:
         """Whether it is night; never while the clock was not set."""
@@ -92,6 +98,8 @@ class Settings(GpioSettings, frozen=True, kw_only=True):
         lamps = self.lamps()
         if not lamps and self.buzzer is None:
             raise BoardError("driver", "neither lamp nor buzzer", "give at least one of: red, green, blue, ..., buzzer")
+        if self.night is not None:
+            self.night.check()
         dims = any(table.led is not None for table in lamps.values())
         if not dims and (self.percent < 100 or (self.night is not None and self.night.percent not in {0, 100})):
             key = "percent" if self.percent < 100 else "night.percent"

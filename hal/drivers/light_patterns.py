@@ -5,6 +5,8 @@ at work on itself. Every rhythm differs from every other, so that whoever cannot
 lamp, loses nothing. A fault that has a number is counted out in flashes.
 """
 
+import bisect
+import itertools
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -95,13 +97,12 @@ def shade_at(pattern: Pattern, elapsed_s: float) -> float:
         return 0.0
     if not pattern.rhythm:
         return 1.0
-    into_ms = elapsed_s * 1000 % sum(pattern.rhythm)
-    for index, length_ms in enumerate(pattern.rhythm):
-        if into_ms < length_ms:
-            is_on = index % 2 == 0
-            return (_swell(into_ms / length_ms) if pattern.fade else 1.0) if is_on else 0.0
-        into_ms -= length_ms
-    return 0.0  # rounding put it on the very end
+    ends_ms = list(itertools.accumulate(pattern.rhythm))
+    into_ms = elapsed_s * 1000 % ends_ms[-1]
+    index = bisect.bisect_right(ends_ms, into_ms)
+    if index % 2 == 1:
+        return 0.0
+    return _swell((ends_ms[index] - into_ms) / pattern.rhythm[index]) if pattern.fade else 1.0
 
 
 def is_sounding(beeps: tuple[int, ...], elapsed_s: float) -> bool:

@@ -55,7 +55,6 @@ class GpioLock:
                 self._lock.set(locked)
                 return
             if locked is not self._wanted:
-                self._rest()
                 self._wanted, self._pulses, self._until_mono = locked, 0, -math.inf
             self._step()
 

@@ -214,6 +214,14 @@ def test_a_mistyped_line_is_named_with_its_place_and_what_was_expected(tmp_path:
     )
 
 
+def test_a_contactor_on_a_board_without_watchdog_circuit_is_refused_with_its_place(tmp_path: Path) -> None:
+    relays = {"driver": "relays_gpio", "coil": {"pi": 2}, "feedback": {"pi": 4}}
+    assert refused(tmp_path, relays=relays) == (
+        "board.toml: evse[0].relays.coil: a GPIO line stays as it is when the software hangs; "
+        'add the circuit and say relay_deadman = "hardware"'
+    )
+
+
 def test_a_board_that_names_no_pi_does_not_load_gpiozero(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hal.board_file import load_board
 from hal.drivers.gpio_lines import OutputTable
 from hal.drivers.indicator_leds import BeepTable, LedIndicator, NightTable, PatternTable, Settings
 from hal.drivers.lamps import LampTable
@@ -216,6 +217,8 @@ def test_a_night_may_be_within_a_day() -> None:
         ({"red": None, "green": None, "blue": None, "buzzer": None}, "^driver: neither lamp nor buzzer"),
         ({"percent": 50}, '^percent: a lamp on a line is on or off; give led = "..."'),
         ({"night": NightTable(begins="22:00", ends="06:00")}, "^night.percent: a lamp on a line is on or off"),
+        ({"night": NightTable(begins="22:00", ends="24:00")}, "^night.ends: found '24:00'; expected a time such as"),
+        ({"night": NightTable(begins="9:00", ends="10:00")}, "^night.begins: found '9:00'"),
         (
             {"beeps": (BeepTable(indication=Indication.LOCATE, rhythm=(6000, 5000)),)},
             r"^beeps\[0\].rhythm: lasts 11000",
@@ -246,3 +249,75 @@ def test_what_was_opened_is_given_back_when_another_lamp_is_not_there(tmp_path: 
     assert not kernel.held
     slot = dataclasses.replace(wiring.slot("indicator"), device="evse[1].indicator")
     LedIndicator(Settings(red=wiring.lamp(Pin.RED)), slot).close()
+
+
+BOARD = """
+[board]
+vendor = "V"
+model = "M"
+serial = "S"
+relay_deadman = "simulated"
+[[evse]]
+max_amps = 16
+phases = 3
+connector = "sType2"
+pilot = { driver = "sim" }
+relays = { driver = "sim" }
+proximity = { driver = "sim" }
+
+[evse.lock]
+driver = "lock_gpio"
+lock = { chip = "/dev/gpiochip0", line = "LOCK" }
+unlock = { chip = "/dev/gpiochip0", line = "UNLOCK" }
+feedback = { chip = "/dev/gpiochip0", line = 10, debounce_ms = 10 }
+drive_ms = 500
+
+[evse.residual]
+driver = "residual_gpio"
+test = { pi = 11 }
+trip_dc = { pi = 13, pull = "up" }
+test_trips = ["dc"]
+
+[evse.phase_switch]
+driver = "phase_switch_gpio"
+coil = { chip = "pinctrl-rp1", line = "GPIO6", active = "low" }
+feedback = { chip = "pinctrl-rp1", line = "GPIO7", contact = "normally_closed" }
+
+[evse.inputs]
+driver = "inputs_gpio"
+emergency_stop = { pi = 14, pull = "up" }
+
+[evse.external_limit]
+driver = "limit_gpio"
+open_amps = 16
+[[evse.external_limit.contacts]]
+pi = 20
+amps = 6.5
+
+[evse.indicator]
+driver = "indicator_leds"
+red = { pi = 22 }
+blue = { led = "blue:status" }
+buzzer = { pi = 25 }
+night = { begins = "22:00", ends = "06:00", percent = 10, silent = true }
+[[evse.indicator.patterns]]
+indication = "available"
+colour = "blue"
+rhythm = [100, 900]
+fade = true
+[[evse.indicator.beeps]]
+indication = "refused"
+rhythm = [50]
+"""
+
+
+def test_every_gpio_driver_is_described_as_the_guide_says(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    path.write_text(BOARD)
+    devices = {device.role: device.settings for device in load_board(path).evses[0].devices}
+    indicator = devices["indicator"]
+    assert isinstance(indicator, Settings)
+    assert indicator.night == NightTable(begins="22:00", ends="06:00", percent=10, silent=True)
+    assert indicator.patterns[0].rhythm == (100, 900)
+    assert devices["external_limit"].claims() == ("gpio pi 20",)
+    assert devices["phase_switch"].claims() == ("gpio pinctrl-rp1 GPIO6", "gpio pinctrl-rp1 GPIO7")

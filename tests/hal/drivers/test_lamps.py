@@ -126,6 +126,13 @@ def test_a_lamp_whose_line_failed_is_written_again() -> None:
         kernel.gone = False
         lamp.light(1.0)
         assert Pin.RED in kernel.bench.high
+        kernel.gone = True
+        with pytest.raises(DeviceMissing):
+            lamp.light(0.0)
+        kernel.gone = False
+        kernel.bench.high.clear()  # it comes back dark
+        lamp.light(1.0)
+        assert Pin.RED in kernel.bench.high
 
 
 def test_an_led_is_closed_with_the_lines_of_its_device(tmp_path: Path) -> None:

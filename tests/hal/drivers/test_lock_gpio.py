@@ -100,8 +100,10 @@ def test_a_pulse_ends_by_itself_when_the_loop_does_not_come_back(wiring: Wiring)
 def test_the_timer_of_an_old_pulse_does_not_cut_a_new_one(wiring: Wiring) -> None:
     lock = open_lock(wiring, drive_ms=1000)
     before = threading.active_count()
+    others = set(threading.enumerate())
     lock.set(True)
-    timer = next(thread for thread in threading.enumerate() if isinstance(thread, threading.Timer))
+    (timer,) = set(threading.enumerate()) - others
+    assert isinstance(timer, threading.Timer)
     lock.set(False)  # the plant has not moved yet: already unlocked, nothing to drive
     lock.set(True)
     timer.function()  # the old one comes late

@@ -26,6 +26,11 @@ def test_it_connects_one_phase_until_told_and_again_when_closed(wiring: Wiring) 
     assert switch.read().phases == 1  # on its way
     world.wait(PHASES_S)
     assert switch.read().phases == 3
+    switch.set(1)
+    world.wait(PHASES_S)
+    assert switch.read().phases == 1
+    switch.set(3)
+    world.wait(PHASES_S)
     switch.close()
     world.wait(PHASES_S)
     world.evse.catch_up()
