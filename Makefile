@@ -2,7 +2,7 @@
 # some tens of milliseconds. `make check` is the whole of CI.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check format format-check lint types benchmark sim lock clean
+.PHONY: help setup bench test vm-test check format format-check lint types benchmark sim lock clean
 
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
@@ -22,6 +22,11 @@ bench: ## a simulated car charges, on a page in the browser (BENCH_ARGS="--page 
 
 test: setup ## the tests (TEST_ARGS="-k pilot")
 	@$(PYTHON) -m pytest -n 2 --dist=loadgroup $(TEST_ARGS)
+
+vm-test: setup ## GPIO drivers on the kernel's own simulated chips (builds that kernel once: ten minutes)
+	@tools/setup.sh vm
+	@tools/vm/run.sh tests/vm/guest_gpio.py tests/vm/guest_gpiozero.py tests/contract --gpio-sim \
+		-k "guest_gpio or gpio-sim" $(TEST_ARGS)
 
 check: format-check lint types test ## everything CI asks: format, lint, types, tests
 

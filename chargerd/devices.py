@@ -169,7 +169,7 @@ class EvseUnit:
         if lock is not None:
             self._lock_output.ask(lambda: lock.set(outputs.locked), now_mono)
         if indicator is not None:
-            self._indicator.ask(lambda: indicator.show(outputs.indication), now_mono)
+            self._indicator.ask(lambda: indicator.show(outputs.indication, outputs.blink_code), now_mono)
         if switch is not None:
             self._phases_output.ask(lambda: switch.set(outputs.phases), now_mono)
         if self._display is not None:

@@ -23,6 +23,7 @@ def board_dropin(config: BoardConfig) -> str:
         "[Service]",
     ]
     lines += [f"DeviceAllow={node} rw" for node in sorted(set(_device_nodes(config)))]
+    lines += [f"ReadWritePaths={path}" for path in sorted(set(_written(config)))]
     addresses = sorted(set(_addresses(config)), key=lambda address: (address.version, address))
     if addresses:
         families = sorted({f"AF_INET{6 if address.version == 6 else ''}" for address in addresses})
@@ -37,12 +38,19 @@ def board_dropin(config: BoardConfig) -> str:
 
 
 def _device_nodes(config: BoardConfig) -> Iterator[str]:
-    """Every setting of a driver that names a device node."""
+    """Every setting of a driver that names a device node, and what drivers name themselves."""
     for evse in config.evses:
         for device in evse.devices:
+            yield from device.settings.nodes()
             for value in msgspec.structs.asdict(device.settings).values():
                 if isinstance(value, str) and value.startswith("/dev/"):
                     yield value
+
+
+def _written(config: BoardConfig) -> Iterator[str]:
+    for evse in config.evses:
+        for device in evse.devices:
+            yield from device.settings.writes()
 
 
 def _addresses(config: BoardConfig) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

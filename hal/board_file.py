@@ -19,7 +19,11 @@ from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFact
 
 BACKENDS: dict[str, dict[str, str]] = {
     "pilot": {"sim": "hal.sim.devices:SimPilot"},
-    "relays": {"sim": "hal.sim.devices:SimRelays", "_blueprint": "hal.drivers._blueprint:SerialRelays"},
+    "relays": {
+        "sim": "hal.sim.devices:SimRelays",
+        "_blueprint": "hal.drivers._blueprint:SerialRelays",
+        "relays_gpio": "hal.drivers.relays_gpio:GpioRelays",
+    },
     "meter": {
         "sim": "hal.sim.devices:SimMeter",
         "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter",
@@ -27,14 +31,17 @@ BACKENDS: dict[str, dict[str, str]] = {
         "meter_pulse": "hal.drivers.meter_pulse:PulseMeter",
     },
     "proximity": {"sim": "hal.sim.devices:SimProximity"},
-    "lock": {"sim": "hal.sim.devices:SimLock"},
-    "residual": {"sim": "hal.sim.devices:SimResidual"},
+    "lock": {"sim": "hal.sim.devices:SimLock", "lock_gpio": "hal.drivers.lock_gpio:GpioLock"},
+    "residual": {"sim": "hal.sim.devices:SimResidual", "residual_gpio": "hal.drivers.residual_gpio:GpioResidual"},
     "thermometer": {"sim": "hal.sim.devices:SimThermometer"},
     "plug_thermometer": {"sim": "hal.sim.devices:SimPlugThermometer"},
-    "phase_switch": {"sim": "hal.sim.devices:SimPhaseSwitch"},
-    "inputs": {"sim": "hal.sim.devices:SimInputs"},
-    "external_limit": {"sim": "hal.sim.devices:SimLimitSource"},
-    "indicator": {"sim": "hal.sim.devices:SimIndicator"},
+    "phase_switch": {
+        "sim": "hal.sim.devices:SimPhaseSwitch",
+        "phase_switch_gpio": "hal.drivers.phase_switch_gpio:GpioPhaseSwitch",
+    },
+    "inputs": {"sim": "hal.sim.devices:SimInputs", "inputs_gpio": "hal.drivers.inputs_gpio:GpioInputs"},
+    "external_limit": {"sim": "hal.sim.devices:SimLimitSource", "limit_gpio": "hal.drivers.limit_gpio:GpioLimit"},
+    "indicator": {"sim": "hal.sim.devices:SimIndicator", "indicator_leds": "hal.drivers.indicator_leds:LedIndicator"},
     "display": {
         "sim": "hal.sim.devices:SimDisplay",
         "display_hd44780": "hal.drivers.display_hd44780:Hd44780Display",

@@ -153,8 +153,10 @@ class TokenReader(Protocol):
 class Indicator(Protocol):
     """Lights and sounds for the user."""
 
-    def show(self, indication: Indication) -> None:
-        """Show it until told otherwise; called in every tick, so that blinking needs no thread. Returns within 5 ms."""
+    def show(self, indication: Indication, code: int = 0) -> None:
+        """Show it until told otherwise, a fault with the number it is known by (0: none). Called in every tick, so that
+        blinking needs no thread; returns within 5 ms.
+        """
         ...
 
 

@@ -33,6 +33,14 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """A line that several devices may share, and its parameters, which must then be equal; None: no such line."""
         return None
 
+    def nodes(self) -> tuple[str, ...]:
+        """Device nodes it opens that no text setting of its own names, as DeviceAllow= takes them."""
+        return ()
+
+    def writes(self) -> tuple[str, ...]:
+        """Directories below /sys it writes in, which are read-only to a service otherwise."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceSlot:

@@ -94,7 +94,7 @@ def expected(kind: Any) -> str:
 
 
 def _decode_value(kind: Any, value: object, file: str, key: str) -> Any:
-    info = inspect.type_info(kind)
+    info = _present(inspect.type_info(kind))
     if isinstance(info, inspect.StructType) and not info.array_like:
         return decode_table(info.cls, value, file, key)
     if (
@@ -110,6 +110,13 @@ def _decode_value(kind: Any, value: object, file: str, key: str) -> Any:
     except msgspec.ValidationError as error:
         near = did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
         raise BoardError(at(file, key), f"found {shown(value)}", f"{near}expected {_in_words(info)}") from error
+
+
+def _present(info: inspect.Type) -> inspect.Type:
+    """The type of a key that is there; TOML has no null, so `X | None` means that it may be left out."""
+    parts = info.types if isinstance(info, inspect.UnionType) else ()
+    others = [part for part in parts if not isinstance(part, inspect.NoneType)]
+    return others[0] if len(others) == 1 else info
 
 
 def _choices(info: inspect.Type) -> list[str]:

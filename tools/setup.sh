@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh bench    what `chargerd bench` needs
 #   tools/setup.sh dev      that, and what the tests need
+#   tools/setup.sh vm       Debian packages only: what builds the kernel of `make vm-test`
 #
 # One line per step with its time. What fails says in one line what is missing and what to do. A later run does nothing
 # and costs some tens of milliseconds: the finished state is named by the hash of the files that define it.
@@ -18,10 +19,14 @@ apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python
 # The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
 apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
 
+# The kernel with simulated GPIO chips is built from Debian's own source (tools/vm/build.sh).
+apt_vm="bc bison flex gcc libelf-dev linux-source make xz-utils"
+
 case $level in
     bench) packages=$apt_bench locks="requirements/bench.txt" need_mb=500 ;;
     dev) packages="$apt_bench $apt_dev" locks="requirements/dev.txt" need_mb=1500 ;;
-    *) echo "usage: tools/setup.sh bench|dev" >&2; exit 2 ;;
+    vm) packages=$apt_vm locks="" need_mb=3000 ;;
+    *) echo "usage: tools/setup.sh bench|dev|vm" >&2; exit 2 ;;
 esac
 
 fail() {
@@ -134,6 +139,8 @@ if command -v dpkg-query >/dev/null; then
 else
     echo "set-up: this is not Debian; what it calls \"$packages\" must be here already"
 fi
+
+[ "$level" != vm ] || exit 0
 
 # What the environment depends on: where it stands, its interpreter, and the files that say what goes into it.
 state() {

@@ -113,7 +113,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     """What to write to the devices of one EVSE in this tick; all of it, every tick.
 
     `phases`: what the phase contactor is to connect. `self_test_seq`: grows by one for each test of the residual
-    monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display.
+    monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display. `blink_code`: the
+    number of flashes that names the fault while `indication` is FAULTED, 0: none.
     """
 
     pilot_mode: PilotMode
@@ -125,6 +126,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     phases: int = 3
     self_test_seq: int = 0
     message: tuple[str, ...] = ()
+    blink_code: int = 0
 
 
 class ActiveFault(msgspec.Struct, frozen=True):

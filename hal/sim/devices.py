@@ -244,10 +244,10 @@ class SimDisplay(SimDevice):
 class SimIndicator(SimDevice):
     """Lights: the plant remembers what they show."""
 
-    def show(self, indication: Indication) -> None:
+    def show(self, indication: Indication, code: int = 0) -> None:
         """Show it until told otherwise."""
         with self._plant.lock:
-            self._evse.indication = indication
+            self._evse.indication, self._evse.blink_code = indication, code
 
 
 class SimReader(SimDevice):

@@ -92,6 +92,7 @@ class PlantEvse:
         self.vehicle: Vehicle | None = None
         self.tokens: deque[Token] = deque(maxlen=TOKENS_KEPT)
         self.indication = Indication.OFF
+        self.blink_code = 0
         self.locked = False
         self._lock_wanted = False
         self._lock_due_mono = math.inf

@@ -53,6 +53,14 @@ def contacts(board: Board, clock: ManualClock) -> bool:
     return board.plant.state().evses[0].contacts_closed
 
 
+def test_the_number_of_a_fault_reaches_the_lights(board: Board, clock: ManualClock) -> None:
+    faulted = msgspec.structs.replace(OPEN, indication=Indication.FAULTED, blink_code=7)
+    EvseUnit(1, board.evses[0]).write(faulted, clock.monotonic())
+    assert board.plant is not None
+    evse = board.plant.evses[0]
+    assert (evse.indication, evse.blink_code) == (Indication.FAULTED, 7)
+
+
 def test_every_fitted_device_is_read(board: Board, clock: ManualClock) -> None:
     unit = EvseUnit(1, board.evses[0])
     assert [poller.name.removeprefix("evse[0].") for poller in unit.pollers] == [

@@ -50,6 +50,22 @@ def test_a_serial_port_is_allowed_by_its_node_once(tmp_path: Path) -> None:
     assert settings_of(dropin) == ["[Service]", "DeviceAllow=/dev/ttyUSB0 rw"]
 
 
+def test_a_gpio_driver_opens_its_chips_and_the_leds_it_writes(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    devices = """
+external_limit = { driver = "limit_gpio", contacts = [{ chip = "/dev/gpiochip2", line = 4, amps = 6 }] }
+indicator = { driver = "indicator_leds", red = { chip = "pinctrl-x", line = 3 }, blue = { led = "blue:status" } }
+"""
+    path.write_text(REAL_METERS + EVSE.format(meter='port = "/dev/ttyUSB0"') + devices)
+    assert settings_of(board_dropin(load_board(path))) == [
+        "[Service]",
+        "DeviceAllow=/dev/gpiochip2 rw",
+        "DeviceAllow=/dev/ttyUSB0 rw",
+        "DeviceAllow=char-gpiochip rw",
+        "ReadWritePaths=/sys/class/leds/blue:status",
+    ]
+
+
 def test_tcp_meters_open_the_network_to_exactly_their_addresses(tmp_path: Path) -> None:
     dropin = dropin_for(tmp_path, 'host = "192.168.7.20"', 'host = "fd00::20"')
     assert settings_of(dropin) == [

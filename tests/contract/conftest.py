@@ -2,6 +2,7 @@
 
 pytest tests/contract --board my-board.toml              reads, and moves lock and lights
 pytest tests/contract --board my-board.toml --energise   closes the contactor as well: nothing may be connected
+pytest tests/contract --gpio-sim                         the GPIO drivers on the kernel's own chip (`make vm-test`)
 """
 
 import time
@@ -12,14 +13,18 @@ import pytest
 
 from hal.board import Board, load_board, open_board
 from hal.types import EvseFacts, InputName
+from tests.contract import gpio_stands
 from tests.contract.stands import BACKENDS, FACTS, Stand
 from tests.hal.plants import World
+
+GPIO_SIM = "gpio-sim"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("contract", "HAL contract suites")
     group.addoption("--board", metavar="FILE", help="run the contract suites on the devices of this board as well")
     group.addoption("--energise", action="store_true", help="let the suites close the contactors of --board")
+    group.addoption("--gpio-sim", action="store_true", help="run the suites of GPIO drivers on gpio-sim, and no others")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +36,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "stand" not in metafunc.fixturenames:
         return
     role = metafunc.module.ROLE
-    params: list[tuple[str, str | int]] = [(role, backend) for backend in BACKENDS[role]]
+    params: list[tuple[str, str | int]]
+    if metafunc.config.getoption("--gpio-sim", False):
+        params = [(role, GPIO_SIM)] if role in gpio_stands.DEVICES else []
+        metafunc.parametrize("stand", params, indirect=True, ids=[GPIO_SIM] * len(params))
+        return
+    params = [(role, backend) for backend in BACKENDS[role]]
     path = metafunc.config.getoption("--board", None)
     switches = metafunc.definition.get_closest_marker("energises") is not None
     if path and (not switches or metafunc.config.getoption("--energise")):
@@ -60,6 +70,12 @@ def stand(request: pytest.FixtureRequest, hardware: Board | None) -> Iterator[St
         assert hardware is not None
         board_device = getattr(hardware.evses[backend], role)
         yield Stand(board_device, hardware.facts.evses[backend], time.monotonic, time.sleep)
+        return
+    if backend == GPIO_SIM:
+        from tests.vm.gpio_sim import gpio_sim_stand
+
+        with gpio_sim_stand(role) as (device, real_world):
+            yield Stand(device, real_world.evse.facts, real_world.monotonic, real_world.wait)
         return
     world = World(FACTS.get(backend, EvseFacts(max_amps=32, phases=3, inputs=tuple(InputName))), noise=1.0)
     with BACKENDS[role][backend](world) as device:

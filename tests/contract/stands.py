@@ -29,6 +29,7 @@ from hal.sim import devices
 from hal.sim.meter_server import MeterServer
 from hal.types import EvseFacts
 from tests.contract import user_stands
+from tests.contract.gpio_stands import gpio_stands
 from tests.hal.drivers.plant_pulses import PlantPulses
 from tests.hal.drivers.relay_board import relay_board
 from tests.hal.drivers.signing_books import BsmBook
@@ -109,7 +110,7 @@ def pulse_meter(world: World) -> Iterator[Meter]:
 
 BACKENDS: dict[str, dict[str, Maker]] = {
     "pilot": {"sim": sim(devices.SimPilot, "pilot")},
-    "relays": {"sim": sim(devices.SimRelays, "relays"), "_blueprint": blueprint_relays},
+    "relays": {"sim": sim(devices.SimRelays, "relays"), "_blueprint": blueprint_relays, **gpio_stands("relays")},
     "meter": {
         "sim": sim(devices.SimMeter, "meter"),
         "meter_modbus": modbus_meter,
@@ -117,14 +118,14 @@ BACKENDS: dict[str, dict[str, Maker]] = {
         "meter_pulse": pulse_meter,
     },
     "proximity": {"sim": sim(devices.SimProximity, "proximity")},
-    "lock": {"sim": sim(devices.SimLock, "lock")},
-    "residual": {"sim": sim(devices.SimResidual, "residual")},
+    "lock": {"sim": sim(devices.SimLock, "lock"), **gpio_stands("lock")},
+    "residual": {"sim": sim(devices.SimResidual, "residual"), **gpio_stands("residual")},
     "thermometer": {"sim": sim(devices.SimThermometer, "thermometer")},
     "plug_thermometer": {"sim": sim(devices.SimPlugThermometer, "plug_thermometer")},
-    "phase_switch": {"sim": sim(devices.SimPhaseSwitch, "phase_switch")},
-    "inputs": {"sim": sim(devices.SimInputs, "inputs")},
-    "external_limit": {"sim": sim(devices.SimLimitSource, "external_limit")},
-    "indicator": {"sim": sim(devices.SimIndicator, "indicator")},
+    "phase_switch": {"sim": sim(devices.SimPhaseSwitch, "phase_switch"), **gpio_stands("phase_switch")},
+    "inputs": {"sim": sim(devices.SimInputs, "inputs"), **gpio_stands("inputs")},
+    "external_limit": {"sim": sim(devices.SimLimitSource, "external_limit"), **gpio_stands("external_limit")},
+    "indicator": {"sim": sim(devices.SimIndicator, "indicator"), **gpio_stands("indicator")},
     "display": {
         "sim": sim(devices.SimDisplay, "display"),
         "display_hd44780": user_stands.hd44780,
@@ -137,7 +138,8 @@ BACKENDS: dict[str, dict[str, Maker]] = {
         "reader_wiegand": user_stands.wiegand,
     },
 }
-"""Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line."""
+"""Role -> backend -> how to get one without hardware. A driver that has a peer on the plant adds a line. Its name
+is the backend's first word; the rest tells several ways to reach it apart."""
 
 FACTS = {"meter_pulse": EvseFacts(max_amps=32, phases=1)}
 """Backend -> facts of its EVSE, for those that cannot serve the three phases that the others get."""

@@ -29,3 +29,4 @@ def test_settings_that_override_nothing_claim_nothing() -> None:
     settings = DriverSettings()
     settings.check(EvseFacts(max_amps=6, phases=1))
     assert (settings.claims(), settings.bus()) == ((), None)
+    assert (settings.nodes(), settings.writes()) == ((), ())

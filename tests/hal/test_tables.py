@@ -53,6 +53,14 @@ def test_a_right_table_becomes_the_struct() -> None:
     assert tree == Tree(name="oak", height=7.0, leaf=(Leaf(size=3), Leaf()), pair=Pair(2, "f32"), import_="x")
 
 
+def test_a_table_that_may_be_left_out_is_complained_about_like_any_other() -> None:
+    assert decode({"name": "oak", "top": {"size": 2}}).top == Leaf(size=2)
+    assert complaint({"name": "oak", "top": {"size": 0}}) == (
+        "tree.toml: tree.top.size: found 0; expected a whole number from 1 to 9"
+    )
+    assert complaint({"name": "oak", "top": 3}) == "tree.toml: tree.top: found 3; expected a table"
+
+
 @pytest.mark.parametrize(
     "table, text",
     [
