@@ -16,6 +16,7 @@ from hal.types import (
     CableRating,
     ExternalLimit,
     Indication,
+    InputName,
     InputsReading,
     LockReading,
     MeterSample,
@@ -113,7 +114,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     """What to write to the devices of one EVSE in this tick; all of it, every tick.
 
     `phases`: what the phase contactor is to connect. `self_test_seq`: grows by one for each test of the residual
-    monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display.
+    monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display. `blink_code`: the
+    number of flashes that names the fault while `indication` is FAULTED, 0: none.
     """
 
     pilot_mode: PilotMode
@@ -125,6 +127,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     phases: int = 3
     self_test_seq: int = 0
     message: tuple[str, ...] = ()
+    blink_code: int = 0
 
 
 class ActiveFault(msgspec.Struct, frozen=True):
@@ -147,6 +150,10 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     `plug_count`, `energy_on_count`: how often a vehicle was plugged in and energy switched on since the process began;
     `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading
     then). `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
+
+    `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
+    `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the
+    residual monitor last passed its own test (None: not yet).
     """
 
     evse_id: int
@@ -167,12 +174,17 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     cable_amps: float | None = None
     locked: bool | None = None
     celsius: float | None = None
+    plug_celsius: float | None = None
+    inputs: tuple[InputName, ...] = ()
+    self_tested_mono: float | None = None
     plug_count: int = 0
     energy_on_count: int = 0
     plugged_wh: float | None = None
     energy_on_wh: float | None = None
     energy_off_wh: float | None = None
     contactor_cycles: int = 0
+    lock_cycles: int = 0
+    opened_by: tuple[str, ...] = ()
     unlock_seq: int = 0
     unlocked: bool | None = None
 
