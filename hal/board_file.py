@@ -128,6 +128,7 @@ class EvseTable(msgspec.Struct, frozen=True, kw_only=True):
     contactor_amps: Annotated[float, msgspec.Meta(ge=6, le=400)] | None = None
     derating: tuple[DeratePoint, ...] = DERATING
     plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
+    unbalance_amps: Annotated[float, msgspec.Meta(ge=1, le=80)] | None = None
     wake_up: WakeUp = WakeUp.INTERRUPT
 
 
@@ -252,6 +253,7 @@ def _facts(evse: EvseTable, fitted: set[str], deadman: RelayDeadman) -> EvseFact
         contactor_amps=evse.contactor_amps,
         derating=evse.derating,
         plug_derating=evse.plug_derating,
+        unbalance_amps=evse.unbalance_amps,
         wake_up=evse.wake_up,
         relay_deadman=deadman,
     )

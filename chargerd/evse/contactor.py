@@ -21,10 +21,10 @@ contactor and vehicle."""
 
 
 class Contactor:
-    """`closed`: the command. `since_mono`: when it last changed; a start counts as an opening, for nobody knows what was
-    before. `opened_by`: the reasons it opened for when it did last. `cut_off`: then the vehicle still took current at
-    the end of the soft stop. `cycles`: how often it was closed. `reclose_mono`: not before this moment does it close
-    (again).
+    """`closed`: the command. `since_mono`: when it last changed; a start counts as an opening, for nobody knows what
+    was before. `opened_by`: the reasons it opened for when it did last. `cut_off`: then the vehicle still took current
+    at the end of the soft stop. `cycles`: how often it was closed. `reclose_mono`: it does not close before this
+    moment.
     """
 
     def __init__(self) -> None:

@@ -12,18 +12,14 @@ import math
 
 from chargerd.clock import Now
 from chargerd.evse.cable import CableWatch
-from chargerd.evse.contactor import Contactor
-from chargerd.evse.faults import blocks_energy
+from chargerd.evse.contactor import SOFT_STOP_S, Contactor
+from chargerd.evse.faults import blink_code
 from chargerd.evse.guard import may_offer, valid_orders, why_not
 from chargerd.evse.lock import LockKeeper
+from chargerd.evse.metering import MeterWatch
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
-from chargerd.evse.situation import (
-    Situation,
-    celsius_of,
-    feedback_of,
-    meter_of,
-    residual_of,
-)
+from chargerd.evse.residual import ResidualWatch
+from chargerd.evse.situation import Situation, celsius_of, feedback_of, inputs_of, residual_of
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
 from chargerd.limits import NO_LIMITS, Limit, effective
@@ -39,23 +35,24 @@ class Controller:
     def __init__(self, evse_id: int, facts: EvseFacts) -> None:
         self._evse_id = evse_id
         self._facts = facts
-        self._pilot = PilotWatch()
+        self._pilot = PilotWatch(facts.pilot_stale_s)
         self._cable = CableWatch()
         self._lock = LockKeeper(facts.has_lock)
         self._contactor = Contactor()
+        self._meter = MeterWatch()
+        self._residual = ResidualWatch(facts.has_residual)
         self._supervision = Supervision()
         self._readings = Readings()
         self._limits: tuple[Limit, ...] = ()
         self._limit = NO_LIMITS
         self._why_not: tuple[str, ...] = ()
-        self._feedback: bool | None = None
-        self._celsius: float | None = None
-        self._meter_wh: float | None = None
+        self._situation = Situation(facts=facts, now_mono=-math.inf)
         # What was put out last.
         self._mode = PilotMode.STEADY_HIGH
         self._duty_percent = NOT_OFFERED_PERCENT
         self._duty_since_mono = -math.inf
         self._pwm_since_mono: float | None = None
+        self._offered_mono = -math.inf  # when current was offered last
         # Counters and the meter's register at their last edge.
         self._connected = False
         self._energy_on = False
@@ -72,17 +69,17 @@ class Controller:
         Never raises for anything a reading or an order can hold.
         """
         mine = valid_orders(orders, self._evse_id, now.mono)
-        situation = self._look(readings, now.mono)
+        situation = self._situation = self._look(readings, now.mono)
         faults = self._supervision.update(situation)
         self._limits = self._limit_table(mine)
         self._limit = effective(self._limits)
         self._why_not = why_not(situation, mine, self._limit, faults)
-        offer = may_offer(self._why_not)
+        offer = may_offer(self._why_not, self._facts)
         self._drive_pilot(offer, now.mono)
         self._contactor.drive(self._why_not, situation)
         locked = self._drive_lock(mine, now.mono)
         self._count(situation)
-        faulted = any(blocks_energy(active) for active in faults)
+        faulted = any(active.blocks_energy for active in faults)
         wanted = Indication.UNAVAILABLE if mine is None else mine.indication
         return Outputs(
             pilot_mode=self._mode,
@@ -91,11 +88,13 @@ class Controller:
             relay_hold_s=RELAY_LEASE_S if self._contactor.closed else 0.0,
             locked=locked,
             indication=Indication.FAULTED if faulted else wanted,
+            self_test_seq=self._residual.test_seq,
+            blink_code=blink_code(faults),
         )
 
     def status(self, now: Now) -> EvseStatus:
         """What is known as of the last step. `now` only dates a state that has not been seen to begin yet."""
-        pilot = self._pilot
+        pilot, situation = self._pilot, self._situation
         return EvseStatus(
             evse_id=self._evse_id,
             pilot_state=pilot.state,
@@ -109,36 +108,47 @@ class Controller:
             why_not=self._why_not,
             faults=self._supervision.faults,
             relay_commanded=self._contactor.closed,
-            relay_closed=self._feedback,
+            relay_closed=situation.feedback,
             meter=self._readings.meter,
             token=self._readings.token,
             cable_amps=self._cable.amps,
             locked=self._lock.seen,
-            celsius=self._celsius,
+            celsius=situation.celsius,
+            plug_celsius=situation.plug_celsius,
+            inputs=situation.inputs or (),
+            self_tested_mono=self._residual.tested_mono,
             plug_count=self._plug_count,
             energy_on_count=self._energy_on_count,
             plugged_wh=self._plugged_wh,
             energy_on_wh=self._energy_on_wh,
             energy_off_wh=self._energy_off_wh,
             contactor_cycles=self._contactor.cycles,
+            lock_cycles=self._lock.cycles,
+            opened_by=self._contactor.opened_by,
             unlock_seq=self._lock.unlock_seq,
             unlocked=self._lock.unlocked,
         )
 
     def _look(self, readings: Readings, now_mono: float) -> Situation:
         """Take the readings in and say what they amount to."""
-        pilot, cable, lock = self._pilot, self._cable, self._lock
+        pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
         self._readings = readings
+        self._contactor.start(now_mono)
         pilot.update(readings.pilot, self._pwm_since_mono, now_mono)
         cable.update(readings.cable, pilot.connected, now_mono)
-        lock.read(readings.lock, now_mono)
-        self._feedback = feedback_of(readings.relay, now_mono)
-        self._celsius = celsius_of(readings.temperature, now_mono)
-        meter = meter_of(readings.meter, now_mono)
-        self._meter_wh = None if meter is None else meter.energy_wh
+        lock.read(readings.lock, pilot.connected, now_mono)
+        open_since_mono = self._open_since_mono()
+        meter.update(readings.meter, pilot.connected, open_since_mono, now_mono)
+        feedback = feedback_of(readings.relay, now_mono)
+        monitor = residual_of(readings.residual, now_mono)
+        residual.update(monitor, pilot.alarms, pilot.connected, now_mono)
+        quiet = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
+        may_test = quiet and monitor is not None and not residual.tripped
+        residual.test(readings.self_test, pilot.connected, may_test, now_mono)
         return Situation(
             facts=self._facts,
             now_mono=now_mono,
+            stood_still=RELAY_LEASE_S < now_mono - self._situation.now_mono < math.inf,
             pilot_state=pilot.state,
             pilot_missing=pilot.missing,
             pilot_settled=pilot.settled,
@@ -146,21 +156,51 @@ class Controller:
             connected=pilot.connected,
             diode_proven=pilot.diode_proven,
             diode_wrong=pilot.diode_wrong,
+            alarms=pilot.alarms,
             relay_commanded=self._contactor.closed,
-            relay_since_mono=self._contactor.since_mono,
+            reclose_mono=self._contactor.reclose_mono,
+            cut_off=self._contactor.cut_off,
+            open_since_mono=open_since_mono,
             offered_amps=amps_from_duty(self._duty_percent),
-            feedback=self._feedback,
-            meter=meter,
-            residual=residual_of(readings.residual, now_mono),
-            celsius=self._celsius,
+            feedback=feedback,
+            meter=meter.sample,
+            meter_silent=meter.silent,
+            meter_frozen=meter.frozen,
+            meter_implausible=meter.implausible,
+            residual=monitor,
+            residual_ready=residual.ready,
+            residual_tripped=residual.tripped,
+            residual_ac=residual.ac,
+            residual_dc=residual.dc,
+            residual_dc_again=residual.dc_again,
+            test_failed=residual.failed,
+            celsius=celsius_of(readings.temperature, now_mono),
+            plug_celsius=celsius_of(readings.plug_temperature, now_mono),
+            inputs=inputs_of(readings.inputs, now_mono),
             cable_amps=cable.amps,
             cable_silent=cable.silent,
+            cable_absent=cable.absent,
             cable_invalid=cable.invalid,
             cable_changed=cable.changed,
             lock_confirmed=lock.confirmed,
             lock_silent=lock.silent,
             lock_off_course=lock.off_course,
+            lock_broken=lock.broken,
         )
+
+    def _open_since_mono(self) -> float:
+        """Since when the contactor has to be open; inf while it may be closed.
+
+        Not only our command closes it where a controller does so by itself: there it may be closed while current is
+        offered, and as long after as a soft stop takes.
+        """
+        if self._contactor.closed:
+            return math.inf
+        if not self._facts.autonomous:
+            return self._contactor.since_mono
+        if self._mode is PilotMode.PWM:
+            return math.inf
+        return max(self._contactor.since_mono, self._offered_mono) + SOFT_STOP_S
 
     def _limit_table(self, orders: EvseOrders | None) -> tuple[Limit, ...]:
         """The whole table: the EVSE's own rows first, then the station's."""
@@ -179,6 +219,8 @@ class Controller:
             self._pwm_since_mono = now_mono
         elif wanted_percent > self._duty_percent and now_mono - self._duty_since_mono < DUTY_UP_S:
             wanted_percent = self._duty_percent
+        if offer:
+            self._offered_mono = now_mono
         if wanted_percent != self._duty_percent:
             self._duty_percent = wanted_percent
             self._duty_since_mono = now_mono
@@ -186,22 +228,23 @@ class Controller:
     def _drive_lock(self, orders: EvseOrders | None, now_mono: float) -> bool:
         """Held while energy is or may be on the plug. With a contactor that did not open that lasts, vehicle or not."""
         permitted = orders is not None and orders.permit
-        live = self._contactor.closed or self._feedback is True
+        live = self._contactor.closed or self._situation.feedback is True
         if orders is not None:
             self._lock.request(orders.unlock_seq, permitted or live, now_mono)
         return self._lock.drive(live or (permitted and self._pilot.connected), now_mono)
 
     def _count(self, situation: Situation) -> None:
         """Move the counters on their edges, with the meter's register at that moment."""
+        register_wh = None if situation.meter is None else situation.meter.energy_wh
         if situation.connected and not self._connected:
             self._plug_count += 1
-            self._plugged_wh = self._meter_wh
+            self._plugged_wh = register_wh
         self._connected = situation.connected
         confirmed = situation.feedback is True or not self._facts.has_feedback
         if self._contactor.closed and confirmed and not self._energy_on:
             self._energy_on = True
             self._energy_on_count += 1
-            self._energy_on_wh = self._meter_wh
+            self._energy_on_wh = register_wh
         elif self._energy_on and not self._contactor.closed:
             self._energy_on = False
-            self._energy_off_wh = self._meter_wh
+            self._energy_off_wh = register_wh

@@ -213,7 +213,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(_C.CONTROLLER_FAULT, _OPEN, _GONE, "", 9, "Controller", "Problem",
           "The controller behind the pilot reports a fault of its own.", "Switch it off and on; call service."),
     Fault(_C.HEARTBEAT_MISSED, _WARN, _GONE, "", 9, "Controller", "Active",
-          "The controller behind the pilot missed our heartbeat and reduced the current.", "Call service if it recurs."),
+          "The controller behind the pilot missed our heartbeat and lowers the current.", "Call service if it recurs."),
     Fault(_C.WEAK_SIGNAL, _WARN, _GONE, "CX007", 0, "DataLink", "SignalStrength",
           "The radio signal is weak.", "Move or change the antenna.", _STATION),
     Fault(_C.AUTHORIZATION_TIMEOUT, _WARN, _GONE, "CX009", 0, "TokenReader", "Operated",

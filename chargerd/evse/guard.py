@@ -114,7 +114,7 @@ def why_not(
     `orders`: as `valid_orders` gives them. `limit`: the winning row of the limit table. `faults`: what stands.
     """
     reasons: list[str] = []
-    if situation.stood_still:
+    if situation.stood_still and situation.relay_commanded:
         reasons.append(Reason.STOOD_STILL)
     if orders is None:
         reasons.append(Reason.NO_ORDERS)

@@ -47,12 +47,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE at one instant, as far as it is known.
 
     `stood_still`: no tick for so long that the board opened by itself meanwhile. `connected`, `pilot_*`, `diode_*`,
-    `alarms`: see pilot.PilotWatch. `relay_commanded`: the contactor is told to be closed; `reclose_mono`, `cut_off`: see
-    contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`: what
+    `alarms`: see pilot.PilotWatch. `relay_commanded`: the contactor is told to be closed. `reclose_mono`, `cut_off`:
+    see contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`: what
     the pilot signalled when the readings were taken. `feedback`, `meter`, `residual`, `celsius`, `plug_celsius`,
     `inputs`: None when missing or not fitted (`facts` tells which). `meter_*`: see metering.MeterWatch. `residual_*`,
-    `test_failed`: see residual.ResidualWatch. `derated`, `plug_derated`: that heat costs current. `cable_*`: see
-    cable.CableWatch. `lock_*`: see lock.LockKeeper. `*_silent`: nothing fresh was read of it.
+    `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch. `lock_*`: see lock.LockKeeper.
+    `*_silent`: nothing fresh was read of it.
     """
 
     facts: EvseFacts
@@ -85,8 +85,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     test_failed: bool = False
     celsius: float | None = None
     plug_celsius: float | None = None
-    derated: bool = False
-    plug_derated: bool = False
     inputs: tuple[InputName, ...] | None = None
     cable_amps: float | None = None
     cable_silent: bool = False
