@@ -19,7 +19,7 @@ from chargerd.evse.lock import LockKeeper
 from chargerd.evse.metering import MeterWatch
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
 from chargerd.evse.residual import ResidualWatch
-from chargerd.evse.situation import Situation, celsius_of, feedback_of, inputs_of, residual_of
+from chargerd.evse.situation import Situation, celsius_of, feedback_of, inputs_of
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
 from chargerd.limits import NO_LIMITS, Limit, effective
@@ -69,7 +69,8 @@ class Controller:
         Never raises for anything a reading or an order can hold.
         """
         mine = valid_orders(orders, self._evse_id, now.mono)
-        situation = self._situation = self._look(readings, now.mono)
+        self._look(readings, now.mono)
+        situation = self._situation
         faults = self._supervision.update(situation)
         self._limits = self._limit_table(mine)
         self._limit = effective(self._limits)
@@ -129,8 +130,8 @@ class Controller:
             unlocked=self._lock.unlocked,
         )
 
-    def _look(self, readings: Readings, now_mono: float) -> Situation:
-        """Take the readings in and say what they amount to."""
+    def _look(self, readings: Readings, now_mono: float) -> None:
+        """Take the readings in, each by the one that follows it."""
         pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
         self._readings = readings
         self._contactor.start(now_mono)
@@ -140,11 +141,14 @@ class Controller:
         open_since_mono = self._open_since_mono()
         meter.update(readings.meter, pilot.connected, open_since_mono, now_mono)
         feedback = feedback_of(readings.relay, now_mono)
-        monitor = residual_of(readings.residual, now_mono)
-        residual.update(monitor, pilot.alarms, pilot.connected, now_mono)
-        quiet = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
-        may_test = quiet and monitor is not None and not residual.tripped
-        residual.test(readings.self_test, pilot.connected, may_test, now_mono)
+        idle = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
+        residual.update(readings.residual, pilot.alarms, pilot.connected, now_mono)
+        residual.test(readings.self_test, pilot.connected, idle, now_mono)
+        self._situation = self._sum_up(readings, feedback, open_since_mono, now_mono)
+
+    def _sum_up(self, readings: Readings, feedback: bool | None, open_since_mono: float, now_mono: float) -> Situation:
+        """What the readings amount to."""
+        pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
         return Situation(
             facts=self._facts,
             now_mono=now_mono,
@@ -167,7 +171,7 @@ class Controller:
             meter_silent=meter.silent,
             meter_frozen=meter.frozen,
             meter_implausible=meter.implausible,
-            residual=monitor,
+            residual_silent=residual.silent,
             residual_ready=residual.ready,
             residual_tripped=residual.tripped,
             residual_ac=residual.ac,

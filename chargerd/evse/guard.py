@@ -188,7 +188,7 @@ def _devices(situation: Situation, reasons: list[str]) -> None:
     facts = situation.facts
     if facts.has_meter and situation.meter is None:
         reasons.append(Reason.METER_MISSING)
-    if facts.has_residual and situation.residual is None:
+    if facts.has_residual and situation.residual_silent:
         reasons.append(Reason.RESIDUAL_MISSING)
     if situation.residual_tripped:
         reasons.append(Reason.RESIDUAL_TRIPPED)

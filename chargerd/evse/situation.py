@@ -48,9 +48,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `stood_still`: no tick for so long that the board opened by itself meanwhile. `connected`, `pilot_*`, `diode_*`,
     `alarms`: see pilot.PilotWatch. `relay_commanded`: the contactor is told to be closed. `reclose_mono`, `cut_off`:
-    see contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`: what
-    the pilot signalled when the readings were taken. `feedback`, `meter`, `residual`, `celsius`, `plug_celsius`,
-    `inputs`: None when missing or not fitted (`facts` tells which). `meter_*`: see metering.MeterWatch. `residual_*`,
+    see contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`:
+    what the pilot signalled when the readings were taken. `feedback`, `meter`, `celsius`, `plug_celsius`, `inputs`:
+    None when missing or not fitted (`facts` tells which). `meter_*`: see metering.MeterWatch. `residual_*`,
     `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch. `lock_*`: see lock.LockKeeper.
     `*_silent`: nothing fresh was read of it.
     """
@@ -76,7 +76,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     meter_silent: bool = False
     meter_frozen: bool = False
     meter_implausible: str = ""
-    residual: ResidualReading | None = None
+    residual_silent: bool = False
     residual_ready: bool = False
     residual_tripped: bool = False
     residual_ac: bool = False

@@ -252,7 +252,7 @@ def _silent_devices(situation: Situation) -> str:
     facts = situation.facts
     silent = (
         (facts.has_feedback and situation.feedback is None, "contactor feedback"),
-        (facts.has_residual and situation.residual is None, "residual current monitor"),
+        (facts.has_residual and situation.residual_silent, "residual current monitor"),
         (facts.has_thermometer and situation.celsius is None, "thermometer"),
         (facts.has_plug_thermometer and situation.plug_celsius is None, "plug thermometer"),
         (bool(facts.inputs) and situation.inputs is None, "input lines"),
