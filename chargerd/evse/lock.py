@@ -40,7 +40,7 @@ class LockKeeper:
         self._wanted_seq = 0
         self._since_mono = 0.0
         self._releasing_since_mono: float | None = None
-        self._tried_in_vain = False
+        self._held: bool | None = None  # this plug; None: not tried long enough to say
         self._vain_sessions = 0
 
     def read(self, reading: LockReading | None, connected: bool, now_mono: float) -> None:
@@ -90,12 +90,12 @@ class LockKeeper:
     def _judge_session(self, connected: bool, now_mono: float) -> None:
         """Count the plugs in a row that were not held; a plug that was ends the row."""
         if self.confirmed:
-            self._tried_in_vain, self._vain_sessions = False, 0
-        elif self.locked and self.seen is False and now_mono - self._since_mono >= TRIES_S:
-            self._tried_in_vain = True
-        elif self._tried_in_vain and not connected:
-            self._tried_in_vain = False
-            self._vain_sessions += 1
+            self._held, self._vain_sessions = True, 0
+        elif not connected:
+            self._vain_sessions += self._held is False
+            self._held = None
+        elif self._held is None and self.locked and self.seen is False and now_mono - self._since_mono >= TRIES_S:
+            self._held = False
         self.broken = self._vain_sessions >= SESSIONS_TO_BROKEN
 
     def _finish_release(self, fresh: LockReading | None, arrived: bool, now_mono: float) -> None:

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from chargerd.evse.contactor import SOFT_STOP_S
-from chargerd.evse.guard import RECLOSE_S
+from chargerd.evse.contactor import RECLOSE_S, SOFT_STOP_S
 from chargerd.evse.types import PilotState
 from chargerd.limits import Limit
 from hal.types import EvseFacts, Indication, PilotMode
