@@ -62,8 +62,8 @@ class Contactor:
             if not closed:
                 self.opened_by = reasons
                 self.reclose_mono = now_mono + RECLOSE_S
-        if not closed and has_fault(reasons):
-            # Some faults are named only after the opening they caused.
+        if not closed and has_fault(reasons) and now_mono < self.reclose_mono:
+            # Some faults are named only after the opening they caused, all within the shorter interval.
             self.reclose_mono = self.since_mono + RECLOSE_AFTER_FAULT_S
 
     def _is_cutting_off(self, situation: Situation) -> bool:

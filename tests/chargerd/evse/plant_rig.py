@@ -3,24 +3,36 @@
 import contextlib
 
 from chargerd.clock import ManualClock
+from chargerd.evse.contactor import RECLOSE_S
 from chargerd.evse.controller import Controller
-from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Readings
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings, SelfTest
 from chargerd.limits import Limit
-from hal.sim.devices import SimLock, SimMeter, SimPilot, SimProximity, SimRelays, SimResidual, SimThermometer
+from hal.sim.devices import (
+    SimInputs,
+    SimLock,
+    SimMeter,
+    SimPilot,
+    SimPlugThermometer,
+    SimProximity,
+    SimRelays,
+    SimResidual,
+    SimThermometer,
+)
 from hal.sim.plant import Plant
 from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
 from hal.types import EvseFacts, HalError, MeterSample
-from tests.chargerd.evse.rig import SOCKET, TICK_S
+from tests.chargerd.evse.rig import TICK_S, WHOLE
 
 METER_PERIOD_S = 1.0
+SELF_TEST_S = 0.5
 
 
 class PlantRig:
     """Turn `evse` (the plant's verbs), `permit` and `limit_amps`; `run` lets time pass; `status` tells what came of
     it."""
 
-    def __init__(self, facts: EvseFacts = SOCKET, seed: int = 1) -> None:
+    def __init__(self, facts: EvseFacts = WHOLE, seed: int = 1) -> None:
         self.clock = ManualClock()
         self.plant = Plant(PlantSettings(seed=seed), [facts], self.clock.monotonic)
         self.evse = self.plant.evse(1)
@@ -28,6 +40,7 @@ class PlantRig:
         self.permit = True
         self.limit_amps = 16.0
         self.status = EvseStatus(evse_id=1)
+        self.outputs: Outputs | None = None
         slot = DeviceSlot("evse[0]", facts, self.clock.monotonic)
         self._pilot = SimPilot(self.evse, slot)
         self._relays = SimRelays(self.evse, slot)
@@ -36,8 +49,17 @@ class PlantRig:
         self._proximity = SimProximity(self.evse, slot)
         self._residual = SimResidual(self.evse, slot)
         self._thermometer = SimThermometer(self.evse, slot)
+        self._plug_thermometer = SimPlugThermometer(self.evse, slot)
+        self._inputs = SimInputs(self.evse, slot)
+        self._asked_seq = 0
+        self._test_due_mono = 0.0
+        self._answer: SelfTest | None = None
         self._sample: MeterSample | None = None
         self._sample_due_mono = 0.0
+        # The start is over: the first test of the residual monitor, and the interval in which no contactor closes.
+        self.run(1.0)
+        self.clock.advance(RECLOSE_S)
+        self.run(0.2)
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_S)):
@@ -71,10 +93,24 @@ class PlantRig:
             lock=self._lock.read(),
             residual=self._residual.read(),
             temperature=self._thermometer.read(),
+            plug_temperature=self._plug_thermometer.read(),
+            inputs=self._inputs.read(),
+            self_test=self._tested(),
         )
         mine = EvseOrders(permit=self.permit, limits=(Limit("csms", self.limit_amps),))
         outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now)
         self._pilot.set(outputs.pilot_mode, outputs.duty_percent)
         self._relays.hold(outputs.relay_closed, outputs.relay_hold_s)
         self._lock.set(outputs.locked)
+        self.outputs = outputs
         self.status = self.controller.status(now)
+
+    def _tested(self) -> SelfTest | None:
+        """The monitor's own test takes its time, as it does in a thread of its own."""
+        wanted_seq = 0 if self.outputs is None else self.outputs.self_test_seq
+        now_mono = self.clock.monotonic()
+        if wanted_seq != self._asked_seq:
+            self._asked_seq, self._test_due_mono = wanted_seq, now_mono + SELF_TEST_S
+        elif wanted_seq and now_mono >= self._test_due_mono and (not self._answer or self._answer.seq != wanted_seq):
+            self._answer = SelfTest(wanted_seq, self._residual.self_test(), now_mono)
+        return self._answer

@@ -101,9 +101,9 @@ class Rig:
         )
         self.status = EvseStatus(evse_id=1)
         if not booting:
-            self.tick()
-            self.clock.advance(RECLOSE_S)
             self.run(1.0)
+            self.clock.advance(RECLOSE_S)
+            self.run(0.2)
 
     @property
     def now_mono(self) -> float:

@@ -166,7 +166,7 @@ def test_a_vehicle_that_takes_more_than_signalled_loses_energy_after_7_seconds()
     rig.amps = (19.0, 0.0, 0.0)
     waited = rig.run_until(lambda: not rig.is_closed(), 8.0)
     assert 7.0 <= waited <= 7.1
-    assert rig.fault_codes == ["ev_overdraw"]
+    assert rig.fault_codes == ["ev_overdraw_warning", "ev_overdraw"]
     rig.amps = (0.0,)
     rig.run(30.0)
     assert not rig.is_closed()
