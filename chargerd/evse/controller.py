@@ -80,7 +80,7 @@ class Controller:
         self._contactor.drive(self._why_not, situation)
         locked = self._drive_lock(mine, now.mono)
         self._count(situation)
-        faulted = any(active.blocks_energy for active in faults)
+        faulted = any(not active.warning for active in faults)
         wanted = Indication.UNAVAILABLE if mine is None else mine.indication
         return Outputs(
             pilot_mode=self._mode,

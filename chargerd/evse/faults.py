@@ -271,4 +271,4 @@ def cleared(standing: tuple[ActiveFault, ...], present: Collection[str], unplugg
 
 def blink_code(standing: tuple[ActiveFault, ...]) -> int:
     """The number of flashes for what stands: that of the oldest fault that keeps energy off; 0: none does."""
-    return next((fault(active.code).blink_code for active in standing if active.blocks_energy), 0)
+    return next((fault(active.code).blink_code for active in standing if not active.warning), 0)

@@ -128,7 +128,7 @@ def why_not(
     _pilot(situation, reasons)
     _contactor(situation, reasons)
     _devices(situation, reasons)
-    reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if active.blocks_energy)
+    reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if not active.warning)
     return tuple(reasons)
 
 

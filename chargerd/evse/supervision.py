@@ -102,22 +102,22 @@ class Supervision:
         if situation.stood_still:
             self._since_mono = {}  # what was seen before the gap need not have lasted through it
         causes: dict[FaultCode, float] = {}
-        for code, lasting_s in self._causes(situation):
+        standing = [active.code for active in self.faults]
+        for code, lasting_s in self._causes(situation, standing):
             causes[code] = min(lasting_s, causes.get(code, math.inf))
         if not causes and not self._since_mono and not self.faults:
             return ()
         now_mono = situation.now_mono
         self._since_mono = {code: self._since_mono.get(code, now_mono) for code in causes}
         for code, lasting_s in causes.items():
-            if now_mono - self._since_mono[code] >= lasting_s:
+            if now_mono - self._since_mono[code] >= lasting_s and code not in standing:
                 self.faults = raised(self.faults, code, now_mono, _detail(code, situation))
         unplugged = situation.pilot_state is PilotState.A and not situation.connected
         self.faults = cleared(self.faults, self._since_mono, unplugged)
         return self.faults
 
-    def _causes(self, situation: Situation) -> Iterator[tuple[FaultCode, float]]:
+    def _causes(self, situation: Situation, standing: Collection[str]) -> Iterator[tuple[FaultCode, float]]:
         """Each cause seen in this tick, and for how many seconds it has to last; some are seen twice."""
-        standing = [active.code for active in self.faults]
         yield from _pilot_causes(situation)
         yield from _contactor_causes(situation)
         yield from _residual_causes(situation)

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
-from hal.sim.faults import Fault, PlantRefusal, fault_named, value_for
+from hal.sim.faults import ALARMS, INPUT_FAULTS, Fault, PlantRefusal, fault_named, value_for
 from hal.sim.pictures import EvsePlantState, MeterValues, PlantState
 from hal.sim.settings import PlantSettings
 from hal.sim.vehicle import Quirk, Vehicle
-from hal.types import EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
+from hal.types import Alarm, EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
 
 CONTACTOR_CLOSE_S = 0.03
 CONTACTOR_OPEN_S = 0.02
@@ -264,6 +264,8 @@ class PlantEvse:
             )
         if Fault.SHORT_PILOT in self.faults:
             return wobble, -wobble
+        if Fault.PILOT_VOLTS in self.faults:
+            return self.faults[Fault.PILOT_VOLTS] + wobble, -12.0 - wobble
         connected = self.vehicle is not None and Fault.CUT_PILOT not in self.faults
         high = self.vehicle.pilot_volts if self.vehicle is not None and connected else 12.0
         diode = not (self.vehicle and Quirk.NO_DIODE in self.vehicle.quirks) and Fault.NO_DIODE not in self.faults
@@ -276,13 +278,17 @@ class PlantEvse:
             return high + wobble, high + wobble
         return high + wobble, low - wobble
 
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What the controller behind the pilot found by itself."""
+        return tuple(alarm for fault, alarm in ALARMS.items() if fault in self.faults)
+
     def cable_ohms(self) -> float:
         """The proximity resistor as read now."""
         return self.faults.get(Fault.CABLE_RESISTOR, self._cable_ohms)
 
     def inputs(self) -> tuple[InputName, ...]:
         """The input lines that are asserted, of those the board has."""
-        return tuple(name for name in InputName if name in self.facts.inputs and _INPUT_FAULTS[name] in self.faults)
+        return tuple(name for name in InputName if name in self.facts.inputs and INPUT_FAULTS[name] in self.faults)
 
     def plug_celsius(self, now_mono: float) -> float:
         """Temperature of the plug: as the enclosure's, warmed a little more, never below what a fault says."""
@@ -310,10 +316,12 @@ class PlantEvse:
         for phase in range(self.facts.phases):
             supply = self._supply_volts(phase)
             flowing = current if supply and phase < self._vehicle_phases() else 0.0
+            flowing += self._stray_amps() if phase == 0 else 0.0
             drift = GRID_NOISE_VOLTS * self.plant.noise(self.evse_id * 16 + 4 + phase, int(now_mono)) if supply else 0.0
             amps.append(flowing)
             volts.append(max(0.0, supply + drift - SOURCE_OHMS * flowing))
             watts.append(volts[-1] * flowing * POWER_FACTOR)
+        watts = [self.faults.get(Fault.DISTORT_METER, 1.0) * phase_watts for phase_watts in watts]
         frequency_hz = self.plant.settings.frequency_hz
         return MeterValues(self._energy_wh, sum(watts), tuple(amps), tuple(volts), tuple(watts), frequency_hz)
 
@@ -397,6 +405,7 @@ class PlantEvse:
 
     def _flow(self, seconds: float) -> None:
         """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+        self._energy_wh += self._stray_amps() * self._supply_volts(0) * POWER_FACTOR * seconds / 3600
         vehicle = self.vehicle
         if vehicle is None:
             return
@@ -423,6 +432,9 @@ class PlantEvse:
             return self.faults[Fault.GRID_VOLTS]
         return self.plant.settings.grid_volts[phase]
 
+    def _stray_amps(self) -> float:
+        return self.faults.get(Fault.STRAY_CURRENT, 0.0) if self._supply_volts(0) else 0.0
+
     def _vehicle_phases(self) -> int:
         """How many phases reach the vehicle's charger."""
         return min(self.vehicle.phases, self.phases) if self.vehicle else 0
@@ -437,14 +449,6 @@ class PlantEvse:
         return self.vehicle
 
 
-_INPUT_FAULTS = {
-    InputName.EMERGENCY_STOP: Fault.EMERGENCY_STOP,
-    InputName.ENCLOSURE: Fault.OPEN_ENCLOSURE,
-    InputName.POWER_FAIL: Fault.POWER_FAIL,
-    InputName.OUTPUT_VOLTAGE: Fault.OUTPUT_VOLTAGE,
-    InputName.CABLE_CUT: Fault.CUT_CABLE,
-    InputName.BUTTON: Fault.PRESS_BUTTON,
-}
 _NO_PILOT_AT_VEHICLE = frozenset({Fault.CUT_PILOT, Fault.SHORT_PILOT})
 
 

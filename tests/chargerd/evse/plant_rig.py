@@ -1,6 +1,8 @@
 """The controller on the simulated plant: the same devices as on the bench, on virtual time, without processes."""
 
 import contextlib
+from collections.abc import Callable
+from typing import TypeVar
 
 from chargerd.clock import ManualClock
 from chargerd.evse.contactor import RECLOSE_S
@@ -22,7 +24,10 @@ from hal.sim.plant import Plant
 from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
 from hal.types import EvseFacts, HalError, MeterSample
+from tests.chargerd.evse.provoking import Step, take
 from tests.chargerd.evse.rig import TICK_S, WHOLE
+
+T = TypeVar("T")
 
 METER_PERIOD_S = 1.0
 SELF_TEST_S = 0.5
@@ -86,12 +91,12 @@ class PlantRig:
             with contextlib.suppress(HalError):  # the last sample grows old, as with a poller
                 self._sample = self._meter.read()
         readings = Readings(
-            pilot=self._pilot.read(),
+            pilot=_asked(self._pilot.read),
             relay=self._relays.read(),
             meter=self._sample,
             cable=self._proximity.read(),
             lock=self._lock.read(),
-            residual=self._residual.read(),
+            residual=_asked(self._residual.read),
             temperature=self._thermometer.read(),
             plug_temperature=self._plug_thermometer.read(),
             inputs=self._inputs.read(),
@@ -105,6 +110,22 @@ class PlantRig:
         self.outputs = outputs
         self.status = self.controller.status(now)
 
+    def take(self, steps: tuple[Step, ...]) -> None:
+        """Take the steps of a provocation."""
+        for step in steps:
+            if step[0] == "wait":
+                self.run(float(step[1]))
+            else:
+                take(self.evse, step)
+
+    def stands_within(self, code: str, within_s: float, stands: bool = True) -> bool:
+        """Whether a fault stands (or has gone) after `within_s` at most; time passes until then."""
+        for _ in range(round(within_s / TICK_S) + 1):
+            if any(fault.code == code for fault in self.status.faults) is stands:
+                return True
+            self.tick()
+        return False
+
     def _tested(self) -> SelfTest | None:
         """The monitor's own test takes its time, as it does in a thread of its own."""
         wanted_seq = 0 if self.outputs is None else self.outputs.self_test_seq
@@ -114,3 +135,11 @@ class PlantRig:
         elif wanted_seq and now_mono >= self._test_due_mono and (not self._answer or self._answer.seq != wanted_seq):
             self._answer = SelfTest(wanted_seq, self._residual.self_test(), now_mono)
         return self._answer
+
+
+def _asked(read: Callable[[], T]) -> T | None:
+    """A device that fails is a missing value, as in the control loop."""
+    try:
+        return read()
+    except HalError:
+        return None

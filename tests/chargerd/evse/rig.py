@@ -37,7 +37,7 @@ WHOLE = EvseFacts(
     has_residual=True,
     has_thermometer=True,
     has_plug_thermometer=True,
-    unbalance_amps=20.0,
+    unbalance_amps=10.0,
     inputs=tuple(InputName),
 )
 """Everything that this part of the core looks at."""

@@ -3,6 +3,7 @@
 import ocpp.v201.enums as ocpp_names
 import pytest
 
+from chargerd.evse.contactor import RECLOSE_AFTER_FAULT_S
 from chargerd.evse.faults import (
     ALARMS,
     BLINK_CODES,
@@ -19,6 +20,8 @@ from chargerd.evse.faults import (
 )
 from chargerd.evse.types import ActiveFault
 from hal.types import Alarm, Indication
+from tests.chargerd.evse.plant_rig import PlantRig
+from tests.chargerd.evse.provoking import PROVOCATIONS, Provocation
 
 MREC = """CX001 CX002 CX003 CX004 CX005 CX006 CX007 CX008 CX009 CX010 CX013 CX014 CX015 CX016 CX017 CX018 CX019 CX020
 CX023 CX024 CX025 CX026"""
@@ -113,4 +116,36 @@ def test_a_fault_ends_as_its_row_says(row: Fault, present: bool, unplugged: bool
 def test_only_a_warning_lets_energy_flow() -> None:
     for row in TABLE:
         (active,) = raised((), row.code, 0.0)
-        assert active.blocks_energy is (row.severity is not Severity.WARNING)
+        assert active.warning is (row.severity is Severity.WARNING)
+
+
+# ---- On the simulated plant ------------------------------------------------------------------------------------------
+
+
+def test_each_fault_of_the_charging_side_is_provoked() -> None:
+    assert sorted(each.code for each in PROVOCATIONS) == sorted(
+        row.code for row in TABLE if row.origin is Origin.CHARGING
+    )
+
+
+@pytest.mark.parametrize("provocation", PROVOCATIONS, ids=lambda provocation: provocation.code)
+def test_each_fault_can_be_raised_ends_energy_as_its_row_says_and_can_be_cleared(provocation: Provocation) -> None:
+    rig = PlantRig()
+    rig.take(provocation.before)
+    assert all(fault.code != provocation.code for fault in rig.status.faults)
+    rig.take(provocation.steps)
+    assert rig.stands_within(provocation.code, provocation.within_s), (rig.status.why_not, rig.status.faults)
+    rig.run(0.1)
+    severity = fault(provocation.code).severity
+    if severity is not Severity.WARNING:
+        assert rig.status.offered_amps == 0.0
+        assert f"fault:{provocation.code}" in rig.status.why_not
+    if severity is Severity.OPEN:
+        assert not rig.status.relay_commanded
+    rig.take(provocation.mend)
+    assert rig.stands_within(provocation.code, provocation.gone_within_s, stands=False), rig.status.faults
+    if rig.evse.vehicle is not None:
+        rig.evse.plug_out(force=True)
+    rig.run(1.0)
+    rig.clock.advance(RECLOSE_AFTER_FAULT_S)
+    rig.charge()

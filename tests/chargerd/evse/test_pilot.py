@@ -241,9 +241,9 @@ def test_alarms_are_those_of_the_last_reading_and_of_none_that_is_missing() -> N
     line = Line()
     line.mono += TICK_S
     line.watch.update(PilotReading(9.0, 9.0, line.mono, (Alarm.NO_GROUND,)), None, line.mono)
-    assert line.watch.alarms == (Alarm.NO_GROUND,)
+    assert list(line.watch.alarms) == [Alarm.NO_GROUND]
     line.watch.update(None, None, line.mono + STALE_S + 0.001)
-    assert line.watch.alarms == ()
+    assert list(line.watch.alarms) == []
 
 
 # ---- Connected -------------------------------------------------------------------------------------------------------
