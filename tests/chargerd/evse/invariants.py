@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 DANGERS = frozenset({InputName.EMERGENCY_STOP, InputName.ENCLOSURE, InputName.POWER_FAIL, InputName.CABLE_CUT})
 LEVELS = (12.0, 9.0, 6.0, 3.0, 0.0, -12.0, 10.5, 7.5, 4.5, 15.0, -6.0)
-LEVEL_WEIGHTS = (20, 20, 60, 1, 2, 0.5, 1, 1, 1, 0.5, 0.5)
+LEVEL_WEIGHTS = (20, 20, 60, 2, 2, 1, 1, 1, 1, 1, 1)
 NONSENSE = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 6.0, 9.0, 12.0, -12.0, 16.0, 65.0, 5e-324)
 
 
@@ -96,7 +96,7 @@ def _facts(chance: random.Random) -> EvseFacts:
         has_residual=sometimes(),
         has_thermometer=sometimes(),
         has_plug_thermometer=sometimes(),
-        unbalance_amps=chance.choice((None, 3.0)),
+        unbalance_amps=chance.choice((None, 3.0, 3.0, 3.0)),
         inputs=chance.choice(((), tuple(InputName))),
         autonomous=chance.random() < 0.2,
         pilot_stale_s=0.1,
@@ -219,15 +219,15 @@ class World:
             self.high_volts = chance.choices(LEVELS, LEVEL_WEIGHTS)[0]
         if self.high_volts == 12.0 and chance.random() < 0.02:
             self.diode = chance.random() < 0.9
-            self.contact = chance.choices(("follows", "welded", "dead", "leaks"), (30, 1, 1, 1))[0]
+            self.contact = chance.choices(("follows", "welded", "dead", "leaks"), (30, 1, 1, 2))[0]
             self.appetite = chance.choices((1.0, 0.8, 1.5), (8, 4, 2))[0]
             self.cable_amps = chance.choice((13.0, 20.0, 32.0, 63.0))
             self.lock = chance.choices(("follows", "stuck", "broken", "blind"), (10, 1, 1, 1))[0]
             self.tester = chance.choices(("passes", "fails", "silent"), (20, 1, 1))[0]
             self.uneven = chance.choices((1.0, 0.3), (2, 1))[0]
-        if chance.random() < 0.0001:
-            self.contact = chance.choice(("follows", "welded", "dead"))
-        if chance.random() < 0.0001:
+        if chance.random() < 0.0002:
+            self.contact = chance.choice(("follows", "welded", "dead", "leaks"))
+        if chance.random() < 0.0003:
             self.cable_amps = chance.choice((13.0, 20.0, None, math.nan))
         if chance.random() < 0.002:
             self.cable_ohms = chance.choices((680.0, 1_000_000.0), (30, 1))[0]
@@ -249,21 +249,21 @@ class World:
     def _move_mains_and_meter(self) -> None:
         chance = self.chance
         if chance.random() < 0.001:
-            self.volts = chance.choices((230.0, 280.0, 170.0), (30, 1, 1))[0]
-            self.lost = chance.choices((None, 1, 3), (30, 1, 1))[0]
+            self.volts = chance.choices((230.0, 280.0, 170.0), (20, 1, 1))[0]
+            self.lost = chance.choices((None, 1, 3), (20, 2, 1))[0]
         if chance.random() < 0.0005:
-            self.meter = chance.choices(("works", "odd", "frozen"), (30, 1, 1))[0]
+            self.meter = chance.choices(("works", "odd", "frozen"), (10, 1, 2))[0]
         if chance.random() < 0.00005:
             self.energy_wh = 0.0
 
     def _move_signals(self) -> None:
         chance = self.chance
         if self.inputs or self.alarms:
-            if chance.random() < 0.02:
+            if chance.random() < 0.01:
                 self.inputs, self.alarms = (), ()
-        elif chance.random() < 0.0003:
+        elif chance.random() < 0.0005:
             self.inputs = (chance.choice(tuple(InputName)),)
-        elif chance.random() < 0.0003:
+        elif chance.random() < 0.0005:
             self.alarms = (chance.choice(tuple(Alarm)),)
 
 

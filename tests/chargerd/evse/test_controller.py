@@ -327,10 +327,10 @@ TAKE_LONGER = {FaultCode.RESIDUAL_DC_AGAIN, FaultCode.LATCH_BROKEN}
 
 
 def test_the_invariants_hold_in_150_000_steps_of_random_walks_that_reach_every_fault() -> None:
-    # Half of them in coarse ticks, for what takes minutes.
-    tallies = [walk(seed, 15_000, chaotic=False, tick_s=0.02 if seed < 5 else 0.2) for seed in range(10)]
-    for tally in tallies:
-        assert tally.closings > 3  # a walk in which energy never flows would prove nothing
+    # Most of them in coarse ticks, for what takes minutes.
+    tallies = [walk(seed, 12_500, chaotic=False, tick_s=0.02 if seed < 4 else 0.2) for seed in range(12)]
+    assert all(tally.closings for tally in tallies)  # a walk in which energy never flows would prove nothing
+    assert sum(tally.closings for tally in tallies) > 80
     assert sum(tally.soft_stops for tally in tallies) > 50
     seen = {code for tally in tallies for code in tally.faults_seen}
     expected = {row.code for row in TABLE if row.origin is Origin.CHARGING} - TAKE_LONGER
