@@ -1,7 +1,7 @@
 """The one table of faults: what each means, how grave it is, what clears it, how it blinks, and its names elsewhere.
 
 A fault that is not in this table can't be raised. What stands is a plain tuple of ActiveFault; raising and clearing
-give a new one. docs/faults.md is this table for people (`python -m tools.faults`).
+give a new one. docs/faults.md is this table for people (`python -m tools.faults_page`).
 """
 
 from collections.abc import Collection
