@@ -271,6 +271,35 @@ def test_a_clock_that_seems_to_go_back_does_no_harm() -> None:
 # ---- grid, cable, lock, heat ----
 
 
+def test_a_wrong_pilot_level_reads_as_it_is_set() -> None:
+    world = charging()
+    world.evse.fault("pilot_volts", 14.0)
+    assert world.peaks() == (14, -12)
+
+
+def test_a_distorted_meter_shows_another_power_and_counts_the_true_energy() -> None:
+    world, honest = charging(), charging()
+    world.evse.fault("distort_meter", 0.5)
+    world.charge(60, 20)
+    honest.charge(60, 20)
+    values, true = world.meter.read(), honest.meter.read()
+    assert values.power_w == pytest.approx(true.power_w / 2, rel=0.01)
+    assert (values.amps, values.energy_wh) == (true.amps, pytest.approx(true.energy_wh))
+
+
+def test_a_stray_current_flows_on_l1_past_the_open_contactor_and_is_counted() -> None:
+    world = World()
+    before = world.meter.read()
+    world.evse.fault("stray_current", 10.0)
+    world.wait(36.0)
+    after = world.meter.read()
+    assert after.amps == (10.0, 0.0, 0.0)
+    assert after.power_w == pytest.approx(2280, abs=20)
+    assert after.energy_wh - before.energy_wh == pytest.approx(22.9, abs=0.2)
+    world.evse.fault("grid_loss", 0.0)
+    assert world.meter.read().amps == (0.0, 0.0, 0.0)
+
+
 def test_a_lost_phase_has_no_voltage_and_no_current() -> None:
     world = charging()
     world.evse.fault("grid_loss", 2)
