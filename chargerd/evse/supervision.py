@@ -235,11 +235,12 @@ def _heat_causes(situation: Situation, standing: Collection[str]) -> Iterator[tu
         (situation.celsius, facts.derating, FaultCode.DERATING, FaultCode.OVER_TEMPERATURE),
         (situation.plug_celsius, facts.plug_derating, FaultCode.PLUG_DERATING, FaultCode.PLUG_OVER_TEMPERATURE),
     ):
-        if celsius is not None:
-            if _is_derated(celsius, curve, facts.max_amps, derated in standing):
-                yield derated, 0.0
-            if celsius >= curve[-1].celsius - (RESUME_KELVIN if stopped in standing else 0.0):
-                yield stopped, 0.0
+        if celsius is None:
+            continue
+        if celsius >= curve[-1].celsius - (RESUME_KELVIN if stopped in standing else 0.0):
+            yield stopped, 0.0
+        elif _is_derated(celsius, curve, facts.max_amps, derated in standing):
+            yield derated, 0.0
 
 
 def _is_derated(celsius: float, curve: tuple[DeratePoint, ...], max_amps: float, stands: bool) -> bool:

@@ -268,13 +268,13 @@ def test_up_to_1_ampere_an_open_contactor_is_open(amps: float) -> None:
 
 def test_too_hot_begins_at_the_last_corner_of_the_curve_and_ends_10_kelvin_below() -> None:
     watched = Watched()
-    assert "over_temperature" not in watched.show(celsius=64.9)
-    assert "over_temperature" in watched.show(celsius=65.0)
-    assert "over_temperature" in watched.show(celsius=55.0)
+    assert watched.show(celsius=64.9) == ["derating"]
+    assert watched.show(celsius=65.0) == ["over_temperature"]
+    assert watched.show(celsius=55.0) == ["over_temperature"]
     assert watched.show(celsius=54.9) == []
     assert watched.show(celsius=60.0) == []
-    assert "plug_over_temperature" in watched.show(plug_celsius=80.0)
-    assert "plug_over_temperature" in watched.show(plug_celsius=70.0)
+    assert watched.show(plug_celsius=80.0) == ["plug_over_temperature"]
+    assert watched.show(plug_celsius=70.0) == ["plug_over_temperature"]
     assert watched.show(plug_celsius=69.9) == []
 
 
