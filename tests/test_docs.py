@@ -1,7 +1,9 @@
-"""The walk through the code names things that exist: a name that was changed in the code is changed in the walk too."""
+"""The walk through the code names things that exist, and what is written from the code is as the code is."""
 
 import re
 from pathlib import Path
+
+from tools.faults_page import PAGE, page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
@@ -45,3 +47,7 @@ def test_a_name_or_file_that_is_not_there_is_found() -> None:
     invented = "No" + "SuchThing"
     assert unknown_names(f"`Station.feed` calls `{invented}.feed`") == [f"{invented}.feed"]
     assert unknown_paths("see `chargerd/nowhere.py` and `ocpp/<block>.py`") == ["chargerd/nowhere.py"]
+
+
+def test_the_page_of_faults_is_what_the_table_says() -> None:
+    assert PAGE.read_text() == page(), "stale: run python -m tools.faults_page"

@@ -8,24 +8,29 @@ from hal.types import CableRating
 CABLE_STALE_S = 2.0
 """The proximity contact is to be watched while charging, about twice a second in the field."""
 
+NO_CABLE_OHMS = 4500.0
+"""Above this resistance nothing is plugged into the proximity contact."""
+
 
 class CableWatch:
     """Follows the proximity contact of one socket.
 
-    `amps`: what the cable carries, None: unknown. `silent`: nothing fresh was read. `invalid`: a resistor outside
-    every class is plugged in. `changed`: the rating differs from that at plug-in.
+    `amps`: what the cable carries, None: unknown. `silent`: nothing fresh was read. `absent`: no plug touches this
+    contact, although the pilot sees a vehicle. `invalid`: a resistor outside every class is plugged in. `changed`: the
+    rating differs from that at plug-in.
     """
 
     def __init__(self) -> None:
         self.amps: float | None = None
         self.silent = True
+        self.absent = False
         self.invalid = False
         self.changed = False
         self._rated_amps: float | None = None
 
     def update(self, reading: CableRating | None, connected: bool, now_mono: float) -> None:
         """Take the latest reading (None: there was none). `connected`: a vehicle is at the other end."""
-        self.invalid = self.changed = False
+        self.absent = self.invalid = self.changed = False
         self.amps = None
         self.silent = reading is None or not is_fresh(reading.at_mono, now_mono, CABLE_STALE_S)
         if not connected:
@@ -34,6 +39,9 @@ class CableWatch:
         if reading is None or self.silent:
             return
         amps = reading.amps
+        if amps is None and reading.ohms > NO_CABLE_OHMS:
+            self.absent = True
+            return
         if amps is None or not (math.isfinite(amps) and amps > 0):
             self.invalid = True
             return

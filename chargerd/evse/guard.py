@@ -7,14 +7,11 @@ the pilot offer current although the contactor may not close yet, and has a clos
 
 from enum import StrEnum
 
-from chargerd.evse.faults import TABLE, Severity, blocks_energy, fault
+from chargerd.evse.faults import TABLE, Severity, fault
 from chargerd.evse.situation import Situation
 from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, Orders, PilotState
 from chargerd.limits import MIN_AMPS, Limit
-
-RECLOSE_S = 5.0
-"""After opening, the contactor stays open this long: field practice is 5 to 15 s, and more wears contactor and
-vehicle."""
+from hal.types import EvseFacts
 
 LEASE_MARGIN_S = 1.0
 """Orders that claim to hold longer than the lease (and this) come from a broken clock and hold for no time at all."""
@@ -24,6 +21,7 @@ class Reason(StrEnum):
     """Why no energy may flow. LIMIT and FAULT are followed by ":" and the owner of the limit or the code of the
     fault."""
 
+    STOOD_STILL = "stood_still"
     NO_ORDERS = "no_orders"
     NOT_PERMITTED = "not_permitted"
     UNAVAILABLE = "unavailable"
@@ -41,13 +39,19 @@ class Reason(StrEnum):
     METER_MISSING = "meter_missing"
     RESIDUAL_MISSING = "residual_missing"
     RESIDUAL_TRIPPED = "residual_tripped"
+    RESIDUAL_UNTESTED = "residual_untested"
+    INPUTS_MISSING = "inputs_missing"
     CABLE_UNKNOWN = "cable_unknown"
     LOCK_NOT_CONFIRMED = "lock_not_confirmed"
     RECLOSE_INTERVAL = "reclose_interval"
     TEMPERATURE_MISSING = "temperature_missing"
+    PHASES_MISSING = "phases_missing"
+    PHASE_SWITCHING = "phase_switching"
+    WAKING = "waking"
 
 
 _TEXTS = {
+    Reason.STOOD_STILL: "the control loop stood still and the board opened by itself",
     Reason.NO_ORDERS: "the station process gives no orders",
     Reason.NOT_PERMITTED: "nobody is authorised",
     Reason.UNAVAILABLE: "the EVSE is out of service",
@@ -64,17 +68,25 @@ _TEXTS = {
     Reason.METER_MISSING: "the meter gives no fresh values",
     Reason.RESIDUAL_MISSING: "the residual current monitor cannot be read",
     Reason.RESIDUAL_TRIPPED: "the residual current monitor has tripped",
+    Reason.RESIDUAL_UNTESTED: "the residual current monitor has not passed its test yet",
+    Reason.INPUTS_MISSING: "the input lines cannot be read",
     Reason.CABLE_UNKNOWN: "the rating of the cable is unknown",
     Reason.LOCK_NOT_CONFIRMED: "the plug is not locked",
     Reason.RECLOSE_INTERVAL: "the contactor opened only just now",
-    Reason.TEMPERATURE_MISSING: "the temperature cannot be read",
+    Reason.TEMPERATURE_MISSING: "a temperature cannot be read",
+    Reason.PHASES_MISSING: "the phase contactor cannot be read",
+    Reason.PHASE_SWITCHING: "the number of phases is being changed",
+    Reason.WAKING: "the vehicle is being woken",
 }
 
 # Steps on the way to energy: with no other reason than these the pilot offers current, since the vehicle moves on
 # only then (C follows the offer; the diode shows only while the oscillator runs).
 _OFFERS_ANYWAY = frozenset(
-    {Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED}
+    {Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED, Reason.WAKING}
 )
+
+# A controller that closes by itself while current is offered does not wait for the interval: the offer has to.
+_OFFERS_ANYWAY_AUTONOMOUS = _OFFERS_ANYWAY - {Reason.RECLOSE_INTERVAL}
 
 # Reasons that end energy by the soft stop; at every other one a closed contactor opens at once.
 _STOPS_SOFTLY = frozenset(
@@ -86,6 +98,8 @@ _STOPS_SOFTLY = frozenset(
         Reason.CABLE_UNKNOWN,
         Reason.LOCK_NOT_CONFIRMED,
         Reason.TEMPERATURE_MISSING,
+        Reason.PHASES_MISSING,
+        Reason.PHASE_SWITCHING,
     }
     | {f"{Reason.FAULT}:{row.code}" for row in TABLE if row.severity is Severity.STOP}
 )
@@ -108,6 +122,8 @@ def why_not(
     `orders`: as `valid_orders` gives them. `limit`: the winning row of the limit table. `faults`: what stands.
     """
     reasons: list[str] = []
+    if situation.stood_still and situation.relay_commanded:
+        reasons.append(Reason.STOOD_STILL)
     if orders is None:
         reasons.append(Reason.NO_ORDERS)
     else:
@@ -120,18 +136,26 @@ def why_not(
     _pilot(situation, reasons)
     _contactor(situation, reasons)
     _devices(situation, reasons)
-    reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if blocks_energy(active))
+    _phases(situation, reasons)
+    if situation.waking:
+        reasons.append(Reason.WAKING)
+    reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if not active.warning)
     return tuple(reasons)
 
 
-def may_offer(reasons: tuple[str, ...]) -> bool:
+def may_offer(reasons: tuple[str, ...], facts: EvseFacts) -> bool:
     """Whether the pilot may offer current: nothing is in the way but the steps between the offer and the closing."""
-    return _OFFERS_ANYWAY.issuperset(reasons)
+    return (_OFFERS_ANYWAY_AUTONOMOUS if facts.autonomous else _OFFERS_ANYWAY).issuperset(reasons)
 
 
 def must_open_now(reasons: tuple[str, ...]) -> bool:
     """Whether a closed contactor has to open at once, under load if need be; False: the soft stop will do."""
     return any(reason not in _STOPS_SOFTLY and not reason.startswith("limit:") for reason in reasons)
+
+
+def has_fault(reasons: tuple[str, ...]) -> bool:
+    """Whether a fault is among the reasons."""
+    return any(reason.startswith(f"{Reason.FAULT}:") for reason in reasons)
 
 
 def reason_text(reason: str) -> str:
@@ -165,23 +189,37 @@ def _contactor(situation: Situation, reasons: list[str]) -> None:
     if situation.facts.has_feedback and situation.feedback is None:
         reasons.append(Reason.FEEDBACK_MISSING)
     if not situation.relay_commanded:
-        if situation.feedback is True:
+        if situation.feedback is True and situation.has_to_be_open:
             reasons.append(Reason.FEEDBACK_CONTRADICTS)
-        if situation.now_mono - situation.relay_since_mono < RECLOSE_S:
+        if situation.now_mono < situation.reclose_mono:
             reasons.append(Reason.RECLOSE_INTERVAL)
 
 
 def _devices(situation: Situation, reasons: list[str]) -> None:
-    facts, residual = situation.facts, situation.residual
+    facts = situation.facts
     if facts.has_meter and situation.meter is None:
         reasons.append(Reason.METER_MISSING)
-    if facts.has_residual and residual is None:
+    if facts.has_residual and situation.residual_silent:
         reasons.append(Reason.RESIDUAL_MISSING)
-    if residual is not None and (residual.tripped_ac or residual.tripped_dc):
+    if situation.residual_tripped:
         reasons.append(Reason.RESIDUAL_TRIPPED)
+    if facts.has_residual and not situation.residual_ready:
+        reasons.append(Reason.RESIDUAL_UNTESTED)
+    if facts.inputs and situation.inputs is None:
+        reasons.append(Reason.INPUTS_MISSING)
     if facts.has_proximity and situation.cable_amps is None:
         reasons.append(Reason.CABLE_UNKNOWN)
     if facts.has_lock and not situation.lock_confirmed:
         reasons.append(Reason.LOCK_NOT_CONFIRMED)
-    if facts.has_thermometer and situation.celsius is None:
+    hot_unknown = facts.has_thermometer and situation.celsius is None
+    plug_hot_unknown = facts.has_plug_thermometer and situation.plug_celsius is None
+    if hot_unknown or plug_hot_unknown:
         reasons.append(Reason.TEMPERATURE_MISSING)
+
+
+def _phases(situation: Situation, reasons: list[str]) -> None:
+    if situation.phases_silent:
+        reasons.append(Reason.PHASES_MISSING)
+    # A contact that blinks under load gets the time its fault needs; closed on it is never.
+    if situation.phase_switching or (situation.phases_off_course and not situation.relay_commanded):
+        reasons.append(Reason.PHASE_SWITCHING)

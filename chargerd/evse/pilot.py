@@ -6,20 +6,13 @@ lasted, and whatever fits no band of the standard is no state at all.
 
 import math
 
+from chargerd.evse.situation import is_fresh
 from chargerd.evse.types import RELAY_LEASE_S, PilotState
 from chargerd.limits import MIN_AMPS
-from hal.types import PilotReading
+from hal.types import Alarm, PilotReading
 
 MAX_AMPS = 80.0
 """The most a pilot can offer (IEC 61851-1 table A.8: 96 % duty)."""
-
-STALE_S = 0.1
-"""A pilot reading older than this is none: the contactor has to open within 100 ms of an unplugged vehicle (table
-A.6)."""
-
-AHEAD_S = 0.05
-"""How far ahead of `now` a reading may be stamped: it can be taken after the tick asked for the time, but not much
-later."""
 
 TO_ENERGY_S = 0.3
 """State C (or D) has to last this long; well inside the 3 s the EVSE has for closing (table A.6), longer than contact
@@ -85,8 +78,8 @@ def classify(high_volts: float, previous: PilotState) -> PilotState:
 def amps_from_duty(duty_percent: float) -> float:
     """Amperes per phase a vehicle may take at this duty (IEC 61851-1 table A.8); 0 where the pilot alone offers none.
 
-    That is: steady or nearly so (below 3 %, above 97 %), the bands that are not allowed, and 3 to 7 % (see
-    `is_digital`).
+    That is: steady or nearly so (below 3 %, above 97 %), the bands that are not allowed, and 3 to 7 % (nominally 5 %),
+    where the current is agreed by digital communication (ISO 15118), which this EVSE does not speak.
     """
     if 8.0 <= duty_percent < 10.0:
         return MIN_AMPS
@@ -97,12 +90,6 @@ def amps_from_duty(duty_percent: float) -> float:
     if 96.0 < duty_percent <= 97.0:
         return MAX_AMPS
     return 0.0
-
-
-def is_digital(duty_percent: float) -> bool:
-    """Whether this duty (nominally 5 %) says that the current is agreed by digital communication (table A.8, ISO
-    15118)."""
-    return 3.0 <= duty_percent <= 7.0
 
 
 def duty_from_amps(amps: float) -> float:
@@ -131,16 +118,17 @@ def _not_above(duty_percent: float, amps: float) -> float:
 
 
 class PilotWatch:
-    """Follows one pilot: which state stands since when, and whether the vehicle's diode was seen.
+    """Follows one pilot: which state stands since when, and whether the vehicle's diode was seen. A reading older than
+    `stale_s` is none: the contactor has to open within 100 ms of an unplugged vehicle (table A.6).
 
     `state`: the state believed. `since_mono`: when it began. `settled`: the last sample agrees with it. `missing`:
     nothing fresh to go by (the state is UNKNOWN then). `connected`: a vehicle is there; only an A that lasts says it
     is not, since a short, a wrong level or a silent ADC say nothing about the plug. `diode_proven`: at least two
     samples since it was plugged in showed the negative peak with the oscillator on. `diode_wrong`: the last two did
-    not. `volts`: the last sample, for messages.
+    not. `volts`: the last sample, for messages. `alarms`: what the controller behind the pilot found by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stale_s: float) -> None:
         self.state = PilotState.UNKNOWN
         self.since_mono = -math.inf
         self.settled = False
@@ -149,6 +137,9 @@ class PilotWatch:
         self.diode_proven = False
         self.diode_wrong = False
         self.volts = (math.nan, math.nan)
+        self.alarms: tuple[Alarm, ...] = ()
+        self._stale_s = stale_s
+        self._blind_s = max(stale_s, RELAY_LEASE_S)
         self._read_at_mono = -math.inf
         self._candidate = PilotState.UNKNOWN
         self._candidate_since_mono = 0.0
@@ -157,24 +148,35 @@ class PilotWatch:
         self._diode_good = 0
         self._diode_bad = 0
 
-    def update(self, reading: PilotReading | None, pwm_since_mono: float | None, now_mono: float) -> None:
+    def update(
+        self, reading: PilotReading | None, pwm_since_mono: float | None, now_mono: float, blind: bool = False
+    ) -> None:
         """Take the latest reading (None: there was none). `pwm_since_mono`: when the oscillator was started, None: it
-        is off."""
+        is off. `blind`: what is read now says nothing about the vehicle; what was known of it stays."""
         is_new = reading is not None and reading.at_mono > self._read_at_mono
-        if reading is not None and is_new and -AHEAD_S <= now_mono - reading.at_mono <= STALE_S:
-            if reading.at_mono - self._read_at_mono > RELAY_LEASE_S:
-                self._lose_sight(now_mono)  # the loop stood still: the board has opened by itself meanwhile
+        if reading is not None and is_new and is_fresh(reading.at_mono, now_mono, self._stale_s):
+            if reading.at_mono - self._read_at_mono > self._blind_s:
+                self._lose_sight(now_mono)  # the loop stood still: nobody looked meanwhile
             self.missing = False
             self._read_at_mono = reading.at_mono
-            self._take(reading, pwm_since_mono, now_mono)
-        elif not now_mono - self._read_at_mono <= STALE_S:
+            self.alarms = reading.alarms
+            if blind:
+                self._look_away()
+            else:
+                self._take(reading, pwm_since_mono, now_mono)
+        elif not now_mono - self._read_at_mono <= self._stale_s:
             self._lose_sight(now_mono)
 
-    def _lose_sight(self, now_mono: float) -> None:
-        self.missing = True
+    def _look_away(self) -> None:
         self.settled = False
         self.diode_proven = False  # unseen, another vehicle may have come
         self._diode_good = 0
+        self._candidate_samples = self._odd_samples = 0
+
+    def _lose_sight(self, now_mono: float) -> None:
+        self.missing = True
+        self.alarms = ()
+        self._look_away()
         self._settle(PilotState.UNKNOWN, now_mono)
 
     def _take(self, reading: PilotReading, pwm_since_mono: float | None, now_mono: float) -> None:

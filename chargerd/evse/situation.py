@@ -9,39 +9,56 @@ import math
 import msgspec
 
 from chargerd.evse.types import PilotState
-from hal.types import EvseFacts, LockReading, MeterSample, RelayReading, ResidualReading, Temperature
+from hal.types import (
+    Alarm,
+    EvseFacts,
+    InputName,
+    InputsReading,
+    LockReading,
+    MeterSample,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+)
 
 AHEAD_S = 0.05
 """A reading can be taken just after the tick asked for the time; stamped later than this it is wrong."""
 
 FEEDBACK_STALE_S = 0.25
-"""Contactor feedback and residual monitor are read each tick; silent for this long they are missing (feedback time,
-250 ms)."""
+"""Contactor feedback, residual monitor and input lines are read each tick; silent for this long they are missing
+(feedback time, 250 ms)."""
 
 LOCK_STALE_S = 1.0
 """A motor lock takes about half a second for its way; its contact is read each tick."""
 
-METER_STALE_S = 5.0
-"""Meters are polled each second; after 5 s the current is unknown, and so is whether the vehicle obeys."""
+METER_STALE_S = 2.5
+"""Meters are polled each second, and one lost answer is asked for again; after this the current is unknown, and so is
+whether the vehicle obeys."""
 
 TEMPERATURE_STALE_S = 30.0
 """Temperature moves in minutes and is polled slowly."""
 
 _SANE_AMPS = 1000.0
+_SANE_VOLTS = 1000.0
 _SANE_CELSIUS = (-60.0, 200.0)
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE at one instant, as far as it is known.
 
-    `connected`, `pilot_*`, `diode_*`: see pilot.PilotWatch. `relay_commanded` stands since `relay_since_mono` (-inf:
-    since the start). `offered_amps`: what the pilot signalled when the readings were taken. `feedback`, `meter`,
-    `residual`, `celsius`: None when missing or not fitted (`facts` tells which). `cable_*`: see cable.CableWatch.
-    `lock_confirmed`, `lock_off_course`: see lock.LockKeeper. `*_silent`: nothing fresh was read of it.
+    `stood_still`: no tick for so long that the board opened by itself meanwhile. `connected`, `pilot_*`, `diode_*`,
+    `alarms`: see pilot.PilotWatch. `relay_commanded`: the contactor is told to be closed. `reclose_mono`, `cut_off`:
+    see contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`:
+    what the pilot signalled when the readings were taken. `unreduced_amps`: see limit_table.LimitTable. `phases`,
+    `vehicle_phases`, `phase*`: see phases.PhaseKeeper. `waking`, `not_charging`: see wakeup.WakeUpLadder. `feedback`,
+    `meter`, `celsius`, `plug_celsius`, `inputs`: None when missing or not fitted (`facts` tells which). `meter_*`: see
+    metering.MeterWatch. `residual_*`, `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch.
+    `lock_*`: see lock.LockKeeper. `*_silent`: nothing fresh was read of it.
     """
 
     facts: EvseFacts
     now_mono: float
+    stood_still: bool = False
     pilot_state: PilotState = PilotState.UNKNOWN
     pilot_missing: bool = True
     pilot_settled: bool = False
@@ -49,20 +66,54 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     connected: bool = False
     diode_proven: bool = False
     diode_wrong: bool = False
+    alarms: tuple[Alarm, ...] = ()
     relay_commanded: bool = False
-    relay_since_mono: float = -math.inf
+    reclose_mono: float = -math.inf
+    cut_off: bool = False
+    open_since_mono: float = -math.inf
     offered_amps: float = 0.0
+    unreduced_amps: float = 0.0
+    phases: int = 3
+    vehicle_phases: int | None = None
+    phase_switching: bool = False
+    phases_silent: bool = False
+    phases_off_course: bool = False
+    waking: bool = False
+    not_charging: bool = False
     feedback: bool | None = None
     meter: MeterSample | None = None
-    residual: ResidualReading | None = None
+    meter_silent: bool = False
+    meter_frozen: bool = False
+    meter_implausible: str = ""
+    residual_silent: bool = False
+    residual_ready: bool = False
+    residual_tripped: bool = False
+    residual_ac: bool = False
+    residual_dc: bool = False
+    residual_dc_again: bool = False
+    test_failed: bool = False
     celsius: float | None = None
+    plug_celsius: float | None = None
+    inputs: tuple[InputName, ...] | None = None
     cable_amps: float | None = None
     cable_silent: bool = False
+    cable_absent: bool = False
     cable_invalid: bool = False
     cable_changed: bool = False
     lock_confirmed: bool = False
     lock_silent: bool = False
     lock_off_course: bool = False
+    lock_broken: bool = False
+
+    @property
+    def has_to_be_open(self) -> bool:
+        """Whether the contactor may not be closed now."""
+        return self.now_mono >= self.open_since_mono
+
+    @property
+    def held_amps(self) -> float:
+        """What the vehicle may take before it is to blame: what is signalled, or would be if it had obeyed."""
+        return max(self.offered_amps, self.unreduced_amps) if self.offered_amps > 0 else 0.0
 
 
 def is_fresh(at_mono: float, now_mono: float, stale_s: float) -> bool:
@@ -87,7 +138,7 @@ def meter_of(sample: MeterSample | None, now_mono: float) -> MeterSample | None:
         if not -_SANE_AMPS <= amps <= _SANE_AMPS:
             return None
     for volts in sample.volts:
-        if not math.isfinite(volts):
+        if not 0 <= volts <= _SANE_VOLTS:
             return None
     return sample
 
@@ -97,6 +148,13 @@ def residual_of(reading: ResidualReading | None, now_mono: float) -> ResidualRea
     if reading is None or not is_fresh(reading.at_mono, now_mono, FEEDBACK_STALE_S):
         return None
     return reading
+
+
+def inputs_of(reading: InputsReading | None, now_mono: float) -> tuple[InputName, ...] | None:
+    """The input lines that are asserted, None when they are missing."""
+    if reading is None or not is_fresh(reading.at_mono, now_mono, FEEDBACK_STALE_S):
+        return None
+    return reading.asserted
 
 
 def celsius_of(reading: Temperature | None, now_mono: float) -> float | None:

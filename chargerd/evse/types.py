@@ -16,6 +16,7 @@ from hal.types import (
     CableRating,
     ExternalLimit,
     Indication,
+    InputName,
     InputsReading,
     LockReading,
     MeterSample,
@@ -149,6 +150,15 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     `plug_count`, `energy_on_count`: how often a vehicle was plugged in and energy switched on since the process began;
     `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading
     then). `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
+
+    `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
+    `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the
+    residual monitor last passed its own test (None: not yet).
+
+    `phases`: how many are connected. `phases_pending`: another number that is wanted (None: none), `phases_wait` what
+    it waits for (see phases.PhaseKeeper). `vehicle_phases`: how many the vehicle uses, None: not known yet. `waking`:
+    the offer is taken away for some seconds to wake it. `wake_ups`: how often a vehicle was woken, `toggles`: how
+    often one asked to wake (BCB toggles), since the process began.
     """
 
     evse_id: int
@@ -169,14 +179,26 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     cable_amps: float | None = None
     locked: bool | None = None
     celsius: float | None = None
+    plug_celsius: float | None = None
+    inputs: tuple[InputName, ...] = ()
+    self_tested_mono: float | None = None
     plug_count: int = 0
     energy_on_count: int = 0
     plugged_wh: float | None = None
     energy_on_wh: float | None = None
     energy_off_wh: float | None = None
     contactor_cycles: int = 0
+    lock_cycles: int = 0
+    opened_by: tuple[str, ...] = ()
     unlock_seq: int = 0
     unlocked: bool | None = None
+    phases: int = 3
+    phases_pending: int | None = None
+    phases_wait: str = ""
+    vehicle_phases: int | None = None
+    waking: bool = False
+    wake_ups: int = 0
+    toggles: int = 0
 
 
 class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):

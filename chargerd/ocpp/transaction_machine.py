@@ -100,7 +100,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 _ENDED_BY_FAULT = {
     "residual_ac": Reason.GROUND_FAULT,
-    "residual_dc": Reason.GROUND_FAULT,
+    "residual_dc_again": Reason.GROUND_FAULT,
     "ev_overdraw": Reason.OVERCURRENT_FAULT,
     "contactor_no_close": Reason.OTHER,
     "contactor_welded": Reason.OTHER,

@@ -69,8 +69,10 @@ class SimPilot(SimDevice):
         """The present peaks in volts."""
         with self._plant.lock:
             now_mono = self._evse.catch_up()
+            if Fault.STALL_PILOT in self._evse.faults:
+                raise DeviceSilent(self._device, "no answer")
             high_volts, low_volts = self._evse.pilot_peaks(now_mono)
-            return PilotReading(high_volts, low_volts, now_mono)
+            return PilotReading(high_volts, low_volts, now_mono, self._evse.alarms())
 
     def set(self, mode: PilotMode, duty_percent: float) -> None:
         """Drive the pilot; HalError for a duty that offers more than the board's rating."""
@@ -162,6 +164,8 @@ class SimResidual(SimDevice):
         with self._plant.lock:
             now_mono = self._evse.catch_up()
             faults = self._evse.faults
+            if Fault.STALL_RCD in faults:
+                raise DeviceSilent(self._device, "no answer")
             return ResidualReading(Fault.TRIP_RCD in faults, Fault.TRIP_RCD_DC in faults, now_mono)
 
     def self_test(self) -> bool:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from hal.types import Alarm, InputName
+
 
 class Fault(StrEnum):
     """Names of the faults, as typed by people."""
@@ -24,11 +26,16 @@ class Fault(StrEnum):
     REFUSE_METER = "refuse_meter"
     RESTART_METER = "restart_meter"
     SWAP_METER = "swap_meter"
+    DISTORT_METER = "distort_meter"
+    STRAY_CURRENT = "stray_current"
     TRIP_RCD = "trip_rcd"
     TRIP_RCD_DC = "trip_rcd_dc"
     RCD_TEST_FAILS = "rcd_test_fails"
+    STALL_RCD = "stall_rcd"
     CUT_PILOT = "cut_pilot"
     SHORT_PILOT = "short_pilot"
+    PILOT_VOLTS = "pilot_volts"
+    STALL_PILOT = "stall_pilot"
     NO_DIODE = "no_diode"
     GLITCH = "glitch"
     FREEZE_READER = "freeze_reader"
@@ -45,8 +52,12 @@ class Fault(StrEnum):
     HOT_PLUG = "hot_plug"
     GRID_VOLTS = "grid_volts"
     PHASES_STUCK = "phases_stuck"
+    PHASES_DROP = "phases_drop"
     EXTERNAL_LIMIT = "external_limit"
     STALL_EXTERNAL = "stall_external"
+    NO_GROUND = "no_ground"
+    CONTROLLER_FAULT = "controller_fault"
+    MISS_HEARTBEAT = "miss_heartbeat"
 
 
 class FaultVerb(msgspec.Struct, frozen=True):
@@ -79,11 +90,22 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.REFUSE_METER: FaultVerb("the meter refuses with the Modbus exception of the value", "code", 11.0, 1.0, 255.0),
     Fault.RESTART_METER: FaultVerb("the meter forgot its register: it counts from 0 again"),
     Fault.SWAP_METER: FaultVerb("another meter, with another serial number, is in its place"),
+    Fault.DISTORT_METER: FaultVerb("the meter shows the power times the value", "factor", 0.3, -10.0, 10.0),
+    Fault.STRAY_CURRENT: FaultVerb(
+        "so much current flows on L1 past vehicle and contactor, to a load that has no business there",
+        "amps",
+        5.0,
+        0.1,
+        80.0,
+    ),
     Fault.TRIP_RCD: FaultVerb("the residual current monitor sees more than 30 mA AC"),
     Fault.TRIP_RCD_DC: FaultVerb("the residual current monitor sees more than 6 mA smooth DC"),
     Fault.RCD_TEST_FAILS: FaultVerb("the residual current monitor does not trip at its own test"),
+    Fault.STALL_RCD: FaultVerb("the residual current monitor cannot be read"),
     Fault.CUT_PILOT: FaultVerb("the pilot wire is cut: the EVSE sees no vehicle, the vehicle sees no pilot"),
     Fault.SHORT_PILOT: FaultVerb("the pilot wire touches protective earth: 0 V"),
+    Fault.PILOT_VOLTS: FaultVerb("the positive peak of the pilot reads as the value", "volts", 15.0, -15.0, 15.0),
+    Fault.STALL_PILOT: FaultVerb("the pilot cannot be read"),
     Fault.NO_DIODE: FaultVerb("the vehicle's pilot diode is shorted: the negative half follows the positive one"),
     Fault.GLITCH: FaultVerb(
         "interference makes the pilot read at random for some milliseconds", "ms", 100.0, 1.0, 60_000.0
@@ -102,9 +124,31 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.HOT_PLUG: FaultVerb("the plug is as hot as the value", "celsius", 95.0, -40.0, 200.0),
     Fault.GRID_VOLTS: FaultVerb("every phase of the grid has this voltage", "volts", 270.0, 0.0, 400.0),
     Fault.PHASES_STUCK: FaultVerb("the contactor of L2 and L3 does not move"),
+    Fault.PHASES_DROP: FaultVerb("the contactor of L2 and L3 is open whatever it is told"),
     Fault.EXTERNAL_LIMIT: FaultVerb("the grid operator limits the current to the value", "amps", 6.0, 0.0, 80.0),
     Fault.STALL_EXTERNAL: FaultVerb("the grid operator's signal is silent"),
+    Fault.NO_GROUND: FaultVerb("the controller behind the pilot misses the protective earth"),
+    Fault.CONTROLLER_FAULT: FaultVerb("the controller behind the pilot reports a fault of its own"),
+    Fault.MISS_HEARTBEAT: FaultVerb("the controller behind the pilot missed its heartbeat"),
 }
+
+
+INPUT_FAULTS = {
+    InputName.EMERGENCY_STOP: Fault.EMERGENCY_STOP,
+    InputName.ENCLOSURE: Fault.OPEN_ENCLOSURE,
+    InputName.POWER_FAIL: Fault.POWER_FAIL,
+    InputName.OUTPUT_VOLTAGE: Fault.OUTPUT_VOLTAGE,
+    InputName.CABLE_CUT: Fault.CUT_CABLE,
+    InputName.BUTTON: Fault.PRESS_BUTTON,
+}
+"""The fault that asserts each input line."""
+
+ALARMS = {
+    Fault.NO_GROUND: Alarm.NO_GROUND,
+    Fault.CONTROLLER_FAULT: Alarm.INTERNAL,
+    Fault.MISS_HEARTBEAT: Alarm.HEARTBEAT_MISSED,
+}
+"""What the controller behind the pilot says of each fault it would notice."""
 
 
 class PlantRefusal(ValueError):

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
-from hal.sim.faults import Fault, PlantRefusal, fault_named, value_for
+from hal.sim.faults import ALARMS, INPUT_FAULTS, Fault, PlantRefusal, fault_named, value_for
 from hal.sim.pictures import EvsePlantState, MeterValues, PlantState
 from hal.sim.settings import PlantSettings
 from hal.sim.vehicle import Quirk, Vehicle
-from hal.types import EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
+from hal.types import Alarm, EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
 
 CONTACTOR_CLOSE_S = 0.03
 CONTACTOR_OPEN_S = 0.02
@@ -97,8 +97,7 @@ class PlantEvse:
         self._lock_wanted = False
         self._lock_due_mono = math.inf
         self.display: tuple[str, ...] = ()
-        self.phases = facts.phases
-        self._phases_wanted = facts.phases
+        self._phases = self._phases_wanted = facts.phases
         self._phases_due_mono = math.inf
         self._cable_ohms = NO_CABLE_OHMS
         self._pilot_mode = PilotMode.STEADY_HIGH
@@ -203,9 +202,10 @@ class PlantEvse:
                 before.appetite_amps, before.vehicle_phases, frozenset(_quirk_named(name) for name in before.quirks)
             )
             self.vehicle.ready, self.vehicle.s2_closed = before.ready, before.s2_closed
+            self.vehicle.asleep, self.vehicle.upset = before.asleep, before.upset
         self._cable_ohms = before.plug_ohms
         self.locked = self._lock_wanted = before.locked
-        self.phases = self._phases_wanted = before.phases
+        self._phases = self._phases_wanted = before.phases
         # Nobody renewed the coil's lease, so current flowed until it lapsed: the register never runs backwards.
         self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
         faults.pop(Fault.GLITCH, None)
@@ -255,6 +255,11 @@ class PlantEvse:
         return self._contacts and Fault.RELAY_STUCK_OPEN not in self.faults
 
     @property
+    def phases(self) -> int:
+        """How many phases are connected."""
+        return 1 if Fault.PHASES_DROP in self.faults else self._phases
+
+    @property
     def offer_amps(self) -> float:
         """The current the vehicle reads from the pilot; 0: none."""
         if self._pilot_mode is not PilotMode.PWM or not self.faults.keys().isdisjoint(_NO_PILOT_AT_VEHICLE):
@@ -271,6 +276,8 @@ class PlantEvse:
             )
         if Fault.SHORT_PILOT in self.faults:
             return wobble, -wobble
+        if Fault.PILOT_VOLTS in self.faults:
+            return self.faults[Fault.PILOT_VOLTS] + wobble, -12.0 - wobble
         connected = self.vehicle is not None and Fault.CUT_PILOT not in self.faults
         high = self.vehicle.pilot_volts if self.vehicle is not None and connected else 12.0
         diode = not (self.vehicle and Quirk.NO_DIODE in self.vehicle.quirks) and Fault.NO_DIODE not in self.faults
@@ -283,13 +290,17 @@ class PlantEvse:
             return high + wobble, high + wobble
         return high + wobble, low - wobble
 
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What the controller behind the pilot found by itself."""
+        return tuple(alarm for fault, alarm in ALARMS.items() if fault in self.faults)
+
     def cable_ohms(self) -> float:
         """The proximity resistor as read now."""
         return self.faults.get(Fault.CABLE_RESISTOR, self._cable_ohms)
 
     def inputs(self) -> tuple[InputName, ...]:
         """The input lines that are asserted, of those the board has."""
-        return tuple(name for name in InputName if name in self.facts.inputs and _INPUT_FAULTS[name] in self.faults)
+        return tuple(name for name in InputName if name in self.facts.inputs and INPUT_FAULTS[name] in self.faults)
 
     def plug_celsius(self, now_mono: float) -> float:
         """Temperature of the plug: as the enclosure's, warmed a little more, never below what a fault says."""
@@ -317,10 +328,12 @@ class PlantEvse:
         for phase in range(self.facts.phases):
             supply = self._supply_volts(phase)
             flowing = current if supply and phase < self._vehicle_phases() else 0.0
+            flowing += self._stray_amps() if phase == 0 else 0.0
             drift = GRID_NOISE_VOLTS * self.plant.noise(self.evse_id * 16 + 4 + phase, int(now_mono)) if supply else 0.0
             amps.append(flowing)
             volts.append(max(0.0, supply + drift - SOURCE_OHMS * flowing))
             watts.append(volts[-1] * flowing * POWER_FACTOR)
+        watts = [self.faults.get(Fault.DISTORT_METER, 1.0) * phase_watts for phase_watts in watts]
         frequency_hz = self.plant.settings.frequency_hz if any(volts) else 0.0
         return MeterValues(
             self._energy_wh - self._forgotten_wh, sum(watts), tuple(amps), tuple(volts), tuple(watts), frequency_hz
@@ -337,6 +350,8 @@ class PlantEvse:
             quirks=tuple(sorted(vehicle.quirks)) if vehicle else (),
             appetite_amps=vehicle.appetite_amps if vehicle else 0.0,
             vehicle_phases=vehicle.phases if vehicle else 0,
+            asleep=vehicle is not None and vehicle.asleep,
+            upset=vehicle is not None and vehicle.upset,
             vehicle_amps=self._vehicle_amps(),
             vehicle_watts=self._watts(vehicle.amps) if vehicle else 0.0,
             pilot_mode=self._pilot_mode,
@@ -380,13 +395,13 @@ class PlantEvse:
             self.locked = self._lock_wanted
             self._lock_due_mono = math.inf
         if now_mono >= self._phases_due_mono and Fault.PHASES_STUCK not in self.faults:
-            self.phases = self._phases_wanted
+            self._phases = self._phases_wanted
             self._phases_due_mono = math.inf
         if now_mono >= self._glitch_until_mono:
             self.faults.pop(Fault.GLITCH, None)
         if self.vehicle is not None:
             asked = self.vehicle.s2_closed
-            self.vehicle.settle(now_mono, self.offer_amps, self._powered())
+            self.vehicle.settle(now_mono, self.offer_amps, self._powered(), self._pilot_at_vehicle(), self.phases)
             if self.vehicle.s2_closed is not asked:
                 self._s2_since_mono = now_mono
 
@@ -406,6 +421,7 @@ class PlantEvse:
 
     def _flow(self, seconds: float) -> None:
         """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+        self._energy_wh += self._stray_amps() * self._supply_volts(0) * POWER_FACTOR * seconds / 3600
         vehicle = self.vehicle
         if vehicle is None:
             return
@@ -421,6 +437,9 @@ class PlantEvse:
         supplies = (self._supply_volts(phase) for phase in range(self._vehicle_phases()))
         return sum((volts - SOURCE_OHMS * amps) * amps * POWER_FACTOR for volts in supplies if volts)
 
+    def _pilot_at_vehicle(self) -> PilotMode:
+        return self._pilot_mode if self.faults.keys().isdisjoint(_NO_PILOT_AT_VEHICLE) else PilotMode.DISCONNECTED
+
     def _powered(self) -> bool:
         return self.contacts_closed and self._supply_volts(0) > 0  # a vehicle's charger lives on L1
 
@@ -431,6 +450,9 @@ class PlantEvse:
         if Fault.GRID_VOLTS in self.faults:
             return self.faults[Fault.GRID_VOLTS]
         return self.plant.settings.grid_volts[phase]
+
+    def _stray_amps(self) -> float:
+        return self.faults.get(Fault.STRAY_CURRENT, 0.0) if self._supply_volts(0) else 0.0
 
     def _vehicle_phases(self) -> int:
         """How many phases reach the vehicle's charger."""
@@ -446,14 +468,6 @@ class PlantEvse:
         return self.vehicle
 
 
-_INPUT_FAULTS = {
-    InputName.EMERGENCY_STOP: Fault.EMERGENCY_STOP,
-    InputName.ENCLOSURE: Fault.OPEN_ENCLOSURE,
-    InputName.POWER_FAIL: Fault.POWER_FAIL,
-    InputName.OUTPUT_VOLTAGE: Fault.OUTPUT_VOLTAGE,
-    InputName.CABLE_CUT: Fault.CUT_CABLE,
-    InputName.BUTTON: Fault.PRESS_BUTTON,
-}
 _NO_PILOT_AT_VEHICLE = frozenset({Fault.CUT_PILOT, Fault.SHORT_PILOT})
 
 

@@ -10,16 +10,21 @@ import random
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from chargerd.clock import ManualClock
 from chargerd.evse.controller import Controller
 from chargerd.evse.faults import Severity, fault
 from chargerd.evse.pilot import amps_from_duty
-from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, PilotState, Readings
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, PilotState, Readings, SelfTest
 from chargerd.limits import Limit
 from hal.types import (
+    Alarm,
     CableRating,
     EvseFacts,
     Indication,
+    InputName,
+    InputsReading,
     LockReading,
     MeterSample,
     PilotMode,
@@ -28,11 +33,13 @@ from hal.types import (
     ResidualReading,
     Temperature,
 )
+from tests.chargerd.evse.manners import Manners, Wishes, counted_amps, with_more
 
 T = TypeVar("T")
 
+DANGERS = frozenset({InputName.EMERGENCY_STOP, InputName.ENCLOSURE, InputName.POWER_FAIL, InputName.CABLE_CUT})
 LEVELS = (12.0, 9.0, 6.0, 3.0, 0.0, -12.0, 10.5, 7.5, 4.5, 15.0, -6.0)
-LEVEL_WEIGHTS = (20, 20, 60, 1, 2, 0.5, 1, 1, 1, 0.5, 0.5)
+LEVEL_WEIGHTS = (20, 20, 60, 2, 2, 1, 1, 1, 1, 1, 1)
 NONSENSE = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 6.0, 9.0, 12.0, -12.0, 16.0, 65.0, 5e-324)
 
 
@@ -43,13 +50,18 @@ class Tally:
     steps: int = 0
     closings: int = 0
     soft_stops: int = 0
+    wake_ups: int = 0
+    switches: int = 0
     faults_seen: set[str] = field(default_factory=set)
 
 
-def walk(seed: int, steps: int, chaotic: bool) -> Tally:
-    """Take `steps` steps in the world of `seed`; AssertionError with seed and step when an invariant breaks."""
+def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02, sleepy: bool = False) -> Tally:
+    """Take `steps` steps of about `tick_s` in the world of `seed`; AssertionError with seed and step when an invariant
+    breaks. `sleepy`: of vehicles that sleep."""
     chance = random.Random(seed)
-    facts = _facts(chance)
+    more = random.Random(seed + 1_000_000)
+    facts = with_more(_facts(chance), more)
+    wishes, manners = Wishes(more, chaotic, sleepy), Manners(facts)
     world = Chaos(chance, facts) if chaotic else World(chance, facts)
     controller = Controller(1, facts)
     twin = Controller(1, facts) if seed % 3 == 0 else None
@@ -57,10 +69,11 @@ def walk(seed: int, steps: int, chaotic: bool) -> Tally:
     checker = Checker(facts)
     outputs: Outputs | None = None
     for step in range(steps):
-        now = clock.advance(chance.choice((0.02, 0.02, 0.02, 0.02, 0.018, 0.025, 0.02, 0.06)))
+        now = clock.advance(tick_s * chance.choice((1.0, 1.0, 1.0, 1.0, 0.9, 1.25, 1.0, 3.0)))
         if chance.random() < 0.0005:
             now = clock.advance(chance.uniform(0.1, 8.0))
-        readings, orders = world.readings(now.mono, outputs), world.orders(now.mono)
+        readings = wishes.readings(world.readings(now.mono, outputs), outputs, now.mono)
+        orders = wishes.orders(world.orders(now.mono), now.mono)
         outputs = controller.step(readings, orders, now)
         status = controller.status(now)
         try:
@@ -68,9 +81,10 @@ def walk(seed: int, steps: int, chaotic: bool) -> Tally:
                 assert twin.step(readings, orders, now) == outputs, "same inputs, other outputs"
                 assert step % 50 or repr(twin.status(now)) == repr(status), "same inputs, other status"
             checker.check(readings, orders, outputs, status, now.mono)
+            manners.check(readings, checker.mine(orders, now.mono), outputs, status, now.mono)
         except AssertionError as problem:
             raise AssertionError(f"seed {seed}, step {step}: {problem}\n{readings}\n{orders}\n{status}") from problem
-    checker.tally.steps = steps
+    checker.tally.steps, checker.tally.wake_ups, checker.tally.switches = steps, manners.wake_ups, manners.switches
     return checker.tally
 
 
@@ -88,6 +102,11 @@ def _facts(chance: random.Random) -> EvseFacts:
         has_lock=sometimes(),
         has_residual=sometimes(),
         has_thermometer=sometimes(),
+        has_plug_thermometer=sometimes(),
+        unbalance_amps=chance.choice((None, 3.0, 3.0, 3.0)),
+        inputs=chance.choice(((), tuple(InputName))),
+        autonomous=chance.random() < 0.2,
+        pilot_stale_s=0.1,
     )
 
 
@@ -105,8 +124,22 @@ class World:
         self.silent: dict[str, float] = {}
         self.tripped = False
         self.celsius = chance.uniform(10.0, 60.0)
+        self.plug_celsius = chance.uniform(10.0, 70.0)
+        self.volts = 230.0
+        self.lost: int | None = None  # the phase that is missing; 3: all of them
+        self.meter = "works"
+        self.energy_wh = 1000.0
+        self.inputs: tuple[InputName, ...] = ()
+        self.alarms: tuple[Alarm, ...] = ()
+        self.tester = "passes"
+        self.asked_seq = 0
+        self.test_due_mono = 0.0
+        self.answer: SelfTest | None = None
+        self.sample: MeterSample | None = None
         self.trips_dc = chance.random() < 0.5
         self.cable_amps: float | None = 20.0
+        self.cable_ohms = 680.0
+        self.uneven = 1.0
         self.lock = "follows"
         self.permit = True
         self.available = True
@@ -121,20 +154,19 @@ class World:
         pwm = outputs is not None and outputs.pilot_mode is PilotMode.PWM
         closed = outputs is not None and outputs.relay_closed
         offered = amps_from_duty(outputs.duty_percent) if outputs is not None else 0.0
-        contact = {"follows": closed, "welded": True, "dead": False}[self.contact]
-        flows = contact and 2.0 <= self.high_volts <= 7.0
+        contact = {"follows": closed, "welded": True, "dead": False, "leaks": closed}[self.contact]
+        flows = (contact or self.contact == "leaks") and 2.0 <= self.high_volts <= 7.0
         # A vehicle with more appetite than it may have takes 24 A whatever is offered, also of a welded contactor.
         target = (24.0 if self.appetite > 1.0 else offered * self.appetite) if flows else 0.0
         self.amps += max(-1.0, min(0.5, target - self.amps)) if flows else -self.amps
         high = chance.choice(LEVELS) if chance.random() < 0.002 else self.high_volts + chance.uniform(-0.2, 0.2)
         low = (-12.0 if self.diode else -high) if pwm else high
         locked = {"follows": outputs is not None and outputs.locked, "stuck": True, "broken": False, "blind": None}
-        amps = (self.amps,) * facts.phases
         return Readings(
-            pilot=self._of("pilot", now_mono, PilotReading(high, low, now_mono)),
+            pilot=self._of("pilot", now_mono, PilotReading(high, low, now_mono, self.alarms)),
             relay=self._of("relay", now_mono, RelayReading(contact, now_mono)) if facts.has_feedback else None,
-            meter=self._of("meter", now_mono, MeterSample(now_mono, 1.0, 0.0, amps, (230.0,) * facts.phases)),
-            cable=self._of("cable", now_mono, CableRating(680.0, self.cable_amps, now_mono)),
+            meter=self._of("meter", now_mono, self._sample(now_mono)),
+            cable=self._of("cable", now_mono, self._cable(now_mono)),
             lock=self._of("lock", now_mono, LockReading(locked[self.lock], now_mono)),
             residual=self._of(
                 "residual",
@@ -142,7 +174,34 @@ class World:
                 ResidualReading(self.tripped and not self.trips_dc, self.tripped and self.trips_dc, now_mono),
             ),
             temperature=self._of("temperature", now_mono, Temperature(self.celsius, now_mono)),
+            plug_temperature=self._of("plug", now_mono, Temperature(self.plug_celsius, now_mono)),
+            inputs=self._of("inputs", now_mono, InputsReading(self.inputs, now_mono)),
+            self_test=self._tested(now_mono, outputs),
         )
+
+    def _cable(self, now_mono: float) -> CableRating:
+        return CableRating(self.cable_ohms, self.cable_amps if self.cable_ohms == 680.0 else None, now_mono)
+
+    def _sample(self, now_mono: float) -> MeterSample:
+        """What the meter shows: each phase as the vehicle loads it, unless it is frozen, odd or restarted."""
+        phases = self.facts.phases
+        self.energy_wh += self.amps * phases * 230.0 * 0.02 / 3600
+        if self.meter == "frozen" and self.sample is not None:
+            return msgspec.structs.replace(self.sample, at_mono=now_mono)
+        volts = tuple(0.0 if self.lost in (phase, 3) else self.volts for phase in range(phases))
+        amps = (self.amps, *(self.amps * self.uneven,) * (phases - 1))
+        watts = sum(volt * amp for volt, amp in zip(volts, amps, strict=True))
+        power_w = watts + (5000.0 if self.meter == "odd" else 0.0)
+        self.sample = MeterSample(now_mono, self.energy_wh, power_w, amps, volts)
+        return self.sample
+
+    def _tested(self, now_mono: float, outputs: Outputs | None) -> SelfTest | None:
+        wanted_seq = 0 if outputs is None else outputs.self_test_seq
+        if wanted_seq != self.asked_seq:
+            self.asked_seq, self.test_due_mono = wanted_seq, now_mono + 0.3
+        elif wanted_seq and now_mono >= self.test_due_mono and self.tester != "silent":
+            self.answer = SelfTest(wanted_seq, self.tester == "passes", self.test_due_mono)
+        return self.answer
 
     def orders(self, now_mono: float) -> Orders | None:
         chance = self.chance
@@ -155,7 +214,7 @@ class World:
 
     def _of(self, name: str, now_mono: float, reading: T) -> T | None:
         """The reading, unless this device is silent for a while."""
-        if self.chance.random() < 0.0001:
+        if self.chance.random() < 0.0002:
             self.silent[name] = now_mono + self.chance.choice((0.05, 0.3, 2.0, 10.0))
         return None if now_mono < self.silent.get(name, 0.0) else reading
 
@@ -167,16 +226,23 @@ class World:
             self.high_volts = chance.choices(LEVELS, LEVEL_WEIGHTS)[0]
         if self.high_volts == 12.0 and chance.random() < 0.02:
             self.diode = chance.random() < 0.9
-            self.contact = chance.choices(("follows", "welded", "dead"), (30, 1, 1))[0]
-            self.appetite = chance.choices((1.0, 0.8, 1.5), (8, 4, 1))[0]
+            self.contact = chance.choices(("follows", "welded", "dead", "leaks"), (30, 1, 1, 2))[0]
+            self.appetite = chance.choices((1.0, 0.8, 1.5), (8, 4, 2))[0]
             self.cable_amps = chance.choice((13.0, 20.0, 32.0, 63.0))
             self.lock = chance.choices(("follows", "stuck", "broken", "blind"), (10, 1, 1, 1))[0]
-        if chance.random() < 0.0001:
-            self.contact = chance.choice(("follows", "welded", "dead"))
-        if chance.random() < 0.0001:
+            self.tester = chance.choices(("passes", "fails", "silent"), (20, 1, 1))[0]
+            self.uneven = chance.choices((1.0, 0.3), (2, 1))[0]
+        if chance.random() < 0.0002:
+            self.contact = chance.choice(("follows", "welded", "dead", "leaks"))
+        if chance.random() < 0.0003:
             self.cable_amps = chance.choice((13.0, 20.0, None, math.nan))
+        if chance.random() < 0.002:
+            self.cable_ohms = chance.choices((680.0, 1_000_000.0), (30, 1))[0]
+        self._move_mains_and_meter()
+        self._move_signals()
         self.tripped = chance.random() < (0.95 if self.tripped else 0.00005)
         self.celsius = min(90.0, max(-10.0, self.celsius + chance.uniform(-0.3, 0.3)))
+        self.plug_celsius = min(100.0, max(-10.0, self.plug_celsius + chance.uniform(-0.8, 0.8)))
         self.permit = chance.random() > 0.002 if self.permit else chance.random() < 0.03
         self.available = chance.random() > 0.0003 if self.available else chance.random() < 0.02
         if chance.random() < 0.003:
@@ -187,6 +253,26 @@ class World:
         if chance.random() < 0.001:
             self.unlock_seq += 1
 
+    def _move_mains_and_meter(self) -> None:
+        chance = self.chance
+        if chance.random() < 0.001:
+            self.volts = chance.choices((230.0, 280.0, 170.0), (20, 1, 1))[0]
+            self.lost = chance.choices((None, 1, 3), (20, 2, 1))[0]
+        if chance.random() < 0.0005:
+            self.meter = chance.choices(("works", "odd", "frozen"), (10, 1, 2))[0]
+        if chance.random() < 0.00005:
+            self.energy_wh = 0.0
+
+    def _move_signals(self) -> None:
+        chance = self.chance
+        if self.inputs or self.alarms:
+            if chance.random() < 0.01:
+                self.inputs, self.alarms = (), ()
+        elif chance.random() < 0.0005:
+            self.inputs = (chance.choice(tuple(InputName)),)
+        elif chance.random() < 0.0005:
+            self.alarms = (chance.choice(tuple(Alarm)),)
+
 
 class Chaos(World):
     """Every value out of a bag of nonsense, every time stamp a little or very wrong."""
@@ -195,7 +281,7 @@ class Chaos(World):
         pick, number, at = self.chance.choice, self._number, self._at
         flag = (True, False)
         return Readings(
-            pilot=self._maybe(PilotReading(number(), number(), at(now_mono))),
+            pilot=self._maybe(PilotReading(number(), number(), at(now_mono), pick(((), (pick(tuple(Alarm)),))))),
             relay=self._maybe(RelayReading(pick((True, False, None)), at(now_mono))),
             meter=self._maybe(
                 MeterSample(at(now_mono), number(), number(), self._numbers(), self._numbers(), number())
@@ -204,6 +290,9 @@ class Chaos(World):
             lock=self._maybe(LockReading(pick((True, False, None)), at(now_mono))),
             residual=self._maybe(ResidualReading(pick(flag), pick(flag), at(now_mono))),
             temperature=self._maybe(Temperature(number(), at(now_mono))),
+            plug_temperature=self._maybe(Temperature(number(), at(now_mono))),
+            inputs=self._maybe(InputsReading(pick(((), (), (pick(tuple(InputName)),))), at(now_mono))),
+            self_test=self._maybe(SelfTest(pick((0, 1, 2, 3, -1, 2**80)), pick(flag), at(now_mono))),
         )
 
     def orders(self, now_mono: float) -> Orders | None:
@@ -238,7 +327,11 @@ class Checker:
         self.tally = Tally()
         self.closed = False
         self.stopping_mono: float | None = None
-        self.opened_mono = -math.inf
+        self.opened_mono: float | None = None  # None: nothing was seen yet
+        self.reclose_s = 5.0
+        self.plugged_mono = 0.0
+        self.self_test_seq = 0
+        self.inputs: InputsReading | None = None
         self.pilots: list[PilotReading] = []
         self.proofs = 0
         self.duty = 100.0
@@ -249,8 +342,13 @@ class Checker:
         self, readings: Readings, orders: Orders | None, outputs: Outputs, status: EvseStatus, now_mono: float
     ) -> None:
         self._take_pilot(readings.pilot, now_mono)
-        mine = self._mine(orders, now_mono)
-        consent = mine is not None and mine.permit and mine.available and self._least(mine, status) >= 6.0
+        if self.opened_mono is None:
+            self.opened_mono = now_mono
+        if self.last is not None and status.plug_count != self.last.plug_count:
+            self.plugged_mono = now_mono
+        mine = self.mine(orders, now_mono)
+        least_amps = 0.0 if mine is None else self._least(mine, status, now_mono)
+        consent = mine is not None and mine.permit and mine.available and least_amps >= 6.0
         self._check_pilot(outputs, status, mine, consent, now_mono)
         if outputs.relay_closed:
             self._check_closed(readings, outputs, status, consent, now_mono)
@@ -259,6 +357,12 @@ class Checker:
             assert outputs.relay_hold_s == 0.0
             if self.closed:
                 self.opened_mono = now_mono
+                faulted = any(not active.warning for active in status.faults)
+                self.reclose_s = 30.0 if faulted else 5.0
+        self._check_test(outputs, status)
+        blocking = any(not active.warning for active in status.faults)
+        assert (outputs.blink_code > 0) is blocking, "blinks for nothing, or not for a fault"
+        assert (outputs.indication is Indication.FAULTED) is blocking
         self.closed = outputs.relay_closed
         self._check_counters(status)
         self.tally.faults_seen |= {active.code for active in status.faults}
@@ -273,17 +377,18 @@ class Checker:
         self.pilots = [*self.pilots[-1:], reading]
         if all(11.0 <= pilot.high_volts <= 13.0 for pilot in self.pilots):
             self.proofs = 0
-        if reading.high_volts < 11.0 and -13.0 <= reading.low_volts <= -10.0:
+        if 2.0 <= reading.high_volts < 11.0 and -13.0 <= reading.low_volts <= -10.0:
             self.proofs += 1
 
-    def _mine(self, orders: Orders | None, now_mono: float) -> EvseOrders | None:
+    def mine(self, orders: Orders | None, now_mono: float) -> EvseOrders | None:
+        """The orders that hold now."""
         if orders is None or not orders.evses or not now_mono <= orders.valid_until_mono <= now_mono + 31.0:
             return None
         return orders.evses[0]
 
-    def _least(self, mine: EvseOrders, status: EvseStatus) -> float:
+    def _least(self, mine: EvseOrders, status: EvseStatus, now_mono: float) -> float:
         """The smallest current anybody allows; NaN allows none."""
-        amps = [self.facts.max_amps, *(limit.amps for limit in mine.limits)]
+        amps = [self.facts.max_amps, *(counted_amps(limit, now_mono) for limit in mine.limits)]
         if self.facts.has_proximity:
             amps.append(status.cable_amps or 0.0)
         return 0.0 if any(math.isnan(one) for one in amps) else min(amps)
@@ -292,14 +397,19 @@ class Checker:
         self, outputs: Outputs, status: EvseStatus, mine: EvseOrders | None, consent: bool, now_mono: float
     ) -> None:
         duty = outputs.duty_percent
-        assert outputs.pilot_mode is not PilotMode.STEADY_LOW
         if outputs.pilot_mode is PilotMode.PWM:
             assert consent, "offered without consent"
             assert mine is not None
             assert 10.0 <= duty <= 96.0
-            assert 6.0 <= amps_from_duty(duty) <= self._least(mine, status), "offered more than the least limit"
+            assert 6.0 <= amps_from_duty(duty) <= self._least(mine, status, now_mono), (
+                "offered more than the least limit"
+            )
             assert status.ev_connected
-            assert not status.faults, "offered with a fault"
+            assert all(active.warning for active in status.faults), "offered with a fault"
+            if self.facts.has_residual:
+                tested_mono = status.self_tested_mono
+                assert tested_mono is not None, "offered before any test"
+                assert tested_mono >= self.plugged_mono, "offered before the test of this session"
             if self.duty != 100.0 and duty > self.duty:
                 assert now_mono - self.duty_changed_mono >= 5.0, "raised too soon"
         else:
@@ -324,9 +434,15 @@ class Checker:
             fresh = abs(now_mono - readings.residual.at_mono) <= 0.04
             assert not (fresh and (readings.residual.tripped_ac or readings.residual.tripped_dc)), "closed and tripped"
         assert not facts.has_thermometer or status.celsius is None or status.celsius < 65.0, "closed and too hot"
+        assert not facts.has_plug_thermometer or status.plug_celsius is None or status.plug_celsius < 80.0
+        assert not DANGERS.intersection(status.inputs), "closed although an input line says no"
+        assert not facts.inputs or readings.inputs is not None or self._is_recent(now_mono)
+        self.inputs = readings.inputs or self.inputs
         if not status.why_not:
             assert consent, "energy without consent"
             assert outputs.pilot_mode is PilotMode.PWM
+            assert not facts.has_meter or readings.meter is not None, "energy that nobody measures"
+            assert readings.meter is None or not facts.has_meter or now_mono - readings.meter.at_mono <= 2.5
             self.stopping_mono = None
         else:
             assert outputs.pilot_mode is PilotMode.STEADY_HIGH, "a soft stop begins with the end of the offer"
@@ -336,13 +452,26 @@ class Checker:
             assert now_mono - self.stopping_mono < 6.0, "soft stop without end"
         if not self.closed:
             assert not status.why_not, "closed although there was a reason not to"
-            assert now_mono - self.opened_mono >= 5.0, "closed again too soon"
+            assert self.opened_mono is not None
+            assert now_mono - self.opened_mono >= self.reclose_s, "closed again too soon"
             self.tally.closings += 1
+
+    def _is_recent(self, now_mono: float) -> bool:
+        """Whether the input lines were read a moment ago."""
+        return self.inputs is not None and now_mono - self.inputs.at_mono <= 0.25
+
+    def _check_test(self, outputs: Outputs, status: EvseStatus) -> None:
+        """The monitor is tested with the contactor open and nothing offered."""
+        if outputs.self_test_seq != self.self_test_seq:
+            assert outputs.self_test_seq == self.self_test_seq + 1
+            assert {self.closed, outputs.relay_closed, status.relay_closed} <= {False, None}
+            assert outputs.pilot_mode is PilotMode.STEADY_HIGH
+            self.self_test_seq = outputs.self_test_seq
 
     def _check_counters(self, status: EvseStatus) -> None:
         last, self.last = self.last, status
         if last is None:
             return
-        for name in ("plug_count", "energy_on_count", "contactor_cycles"):
+        for name in ("plug_count", "energy_on_count", "contactor_cycles", "lock_cycles"):
             assert 0 <= getattr(status, name) - getattr(last, name) <= 1, f"{name} jumped"
         assert status.energy_on_count <= status.contactor_cycles

@@ -1,33 +1,55 @@
 """The controller on the simulated plant: the same devices as on the bench, on virtual time, without processes."""
 
 import contextlib
+from collections.abc import Callable
+from typing import TypeVar
 
 from chargerd.clock import ManualClock
+from chargerd.evse.contactor import RECLOSE_S
 from chargerd.evse.controller import Controller
-from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Readings
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings, SelfTest
 from chargerd.limits import Limit
-from hal.sim.devices import SimLock, SimMeter, SimPilot, SimProximity, SimRelays, SimResidual, SimThermometer
+from hal.sim.devices import (
+    SimInputs,
+    SimLimitSource,
+    SimLock,
+    SimMeter,
+    SimPhaseSwitch,
+    SimPilot,
+    SimPlugThermometer,
+    SimProximity,
+    SimRelays,
+    SimResidual,
+    SimThermometer,
+)
 from hal.sim.plant import Plant
 from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
-from hal.types import EvseFacts, HalError, MeterSample
-from tests.chargerd.evse.rig import SOCKET, TICK_S
+from hal.types import EvseFacts, ExternalLimit, HalError, MeterSample
+from tests.chargerd.evse.provoking import Step, take
+from tests.chargerd.evse.rig import LONG_TICK_S, TICK_S, WHOLE
+
+T = TypeVar("T")
 
 METER_PERIOD_S = 1.0
+SELF_TEST_S = 0.5
 
 
 class PlantRig:
     """Turn `evse` (the plant's verbs), `permit` and `limit_amps`; `run` lets time pass; `status` tells what came of
     it."""
 
-    def __init__(self, facts: EvseFacts = SOCKET, seed: int = 1) -> None:
+    def __init__(self, facts: EvseFacts = WHOLE, seed: int = 1) -> None:
         self.clock = ManualClock()
         self.plant = Plant(PlantSettings(seed=seed), [facts], self.clock.monotonic)
         self.evse = self.plant.evse(1)
         self.controller = Controller(1, facts)
         self.permit = True
         self.limit_amps = 16.0
+        self.phases: int | None = None
+        self.wake_up = True
         self.status = EvseStatus(evse_id=1)
+        self.outputs: Outputs | None = None
         slot = DeviceSlot("evse[0]", facts, self.clock.monotonic)
         self._pilot = SimPilot(self.evse, slot)
         self._relays = SimRelays(self.evse, slot)
@@ -36,8 +58,20 @@ class PlantRig:
         self._proximity = SimProximity(self.evse, slot)
         self._residual = SimResidual(self.evse, slot)
         self._thermometer = SimThermometer(self.evse, slot)
+        self._plug_thermometer = SimPlugThermometer(self.evse, slot)
+        self._inputs = SimInputs(self.evse, slot)
+        self._switch = SimPhaseSwitch(self.evse, slot)
+        self._external = SimLimitSource(self.evse, slot)
+        self._limit: ExternalLimit | None = None
+        self._asked_seq = 0
+        self._test_due_mono = 0.0
+        self._answer: SelfTest | None = None
         self._sample: MeterSample | None = None
         self._sample_due_mono = 0.0
+        # The start is over: the first test of the residual monitor, and the interval in which no contactor closes.
+        self.run(1.0)
+        self.clock.advance(RECLOSE_S)
+        self.run(0.2)
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_S)):
@@ -57,24 +91,74 @@ class PlantRig:
     def measured_amps(self) -> tuple[float, ...]:
         return self._meter.read().amps
 
-    def tick(self) -> None:
-        now = self.clock.advance(TICK_S)
+    def rest(self, seconds: float) -> None:
+        """Like `run`, in long ticks, for times in which nothing happens that has to be seen to 20 ms."""
+        for _ in range(round(seconds / LONG_TICK_S)):
+            self.tick(LONG_TICK_S)
+
+    def tick(self, step_s: float = TICK_S) -> None:
+        now = self.clock.advance(step_s)
         if now.mono >= self._sample_due_mono:
             self._sample_due_mono = now.mono + METER_PERIOD_S
             with contextlib.suppress(HalError):  # the last sample grows old, as with a poller
                 self._sample = self._meter.read()
+        with contextlib.suppress(HalError):
+            self._limit = self._external.read()
         readings = Readings(
-            pilot=self._pilot.read(),
+            pilot=_asked(self._pilot.read),
             relay=self._relays.read(),
             meter=self._sample,
             cable=self._proximity.read(),
             lock=self._lock.read(),
-            residual=self._residual.read(),
+            residual=_asked(self._residual.read),
             temperature=self._thermometer.read(),
+            plug_temperature=self._plug_thermometer.read(),
+            phases=self._switch.read(),
+            inputs=self._inputs.read(),
+            external_limit=self._limit,
+            self_test=self._tested(),
         )
-        mine = EvseOrders(permit=self.permit, limits=(Limit("csms", self.limit_amps),))
+        limits = (Limit("csms", self.limit_amps),)
+        mine = EvseOrders(permit=self.permit, limits=limits, phases=self.phases, wake_up=self.wake_up)
         outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now)
         self._pilot.set(outputs.pilot_mode, outputs.duty_percent)
         self._relays.hold(outputs.relay_closed, outputs.relay_hold_s)
         self._lock.set(outputs.locked)
+        if self.evse.facts.has_phase_switch:
+            self._switch.set(outputs.phases)
+        self.outputs = outputs
         self.status = self.controller.status(now)
+
+    def take(self, steps: tuple[Step, ...]) -> None:
+        """Take the steps of a provocation."""
+        for step in steps:
+            if step[0] == "wait":
+                self.run(float(step[1]))
+            else:
+                take(self.evse, step)
+
+    def stands_within(self, code: str, within_s: float, stands: bool = True) -> bool:
+        """Whether a fault stands (or has gone) after `within_s` at most; time passes until then."""
+        for _ in range(round(within_s / TICK_S) + 1):
+            if any(fault.code == code for fault in self.status.faults) is stands:
+                return True
+            self.tick()
+        return False
+
+    def _tested(self) -> SelfTest | None:
+        """The monitor's own test takes its time, as it does in a thread of its own."""
+        wanted_seq = 0 if self.outputs is None else self.outputs.self_test_seq
+        now_mono = self.clock.monotonic()
+        if wanted_seq != self._asked_seq:
+            self._asked_seq, self._test_due_mono = wanted_seq, now_mono + SELF_TEST_S
+        elif wanted_seq and now_mono >= self._test_due_mono and (not self._answer or self._answer.seq != wanted_seq):
+            self._answer = SelfTest(wanted_seq, self._residual.self_test(), now_mono)
+        return self._answer
+
+
+def _asked(read: Callable[[], T]) -> T | None:
+    """A device that fails is a missing value, as in the control loop."""
+    try:
+        return read()
+    except HalError:
+        return None

@@ -3,15 +3,21 @@
 from collections.abc import Callable
 
 from chargerd.clock import ManualClock
+from chargerd.evse.contactor import RECLOSE_S
 from chargerd.evse.controller import Controller
-from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings
+from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings, SelfTest
 from chargerd.limits import Limit
 from hal.types import (
+    Alarm,
     CableRating,
     EvseFacts,
+    ExternalLimit,
     Indication,
+    InputName,
+    InputsReading,
     LockReading,
     MeterSample,
+    PhasesReading,
     PilotMode,
     PilotReading,
     RelayReading,
@@ -20,17 +26,37 @@ from hal.types import (
 )
 
 TICK_S = 0.02
+LONG_TICK_S = 0.5
 A, B, C, D, E, F = 12.0, 9.0, 6.0, 3.0, 0.0, -12.0
 """Nominal positive peaks of the states."""
 
 PLAIN = EvseFacts(max_amps=32.0, phases=3)
 SOCKET = EvseFacts(max_amps=32.0, phases=3, has_proximity=True, has_lock=True, has_residual=True, has_thermometer=True)
+WHOLE = EvseFacts(
+    max_amps=32.0,
+    phases=3,
+    has_proximity=True,
+    has_lock=True,
+    has_residual=True,
+    has_thermometer=True,
+    has_plug_thermometer=True,
+    has_phase_switch=True,
+    has_external_limit=True,
+    can_disconnect=True,
+    unbalance_amps=10.0,
+    inputs=tuple(InputName),
+)
+"""Everything that this part of the core looks at."""
 
 
 class Rig:
-    """Knobs are plain attributes; `tick` takes one step with them and keeps `outputs` and `status`."""
+    """Knobs are plain attributes; `tick` takes one step with them and keeps `outputs` and `status`.
 
-    def __init__(self, facts: EvseFacts = PLAIN) -> None:
+    The start is over unless `booting`: the interval after it, in which no contactor closes, and the first test of the
+    residual monitor. The monitor answers each test half a second after it was asked, as `self_test` says.
+    """
+
+    def __init__(self, facts: EvseFacts = PLAIN, booting: bool = False) -> None:
         self.facts = facts
         self.clock = ManualClock()
         self.controller = Controller(1, facts)
@@ -38,9 +64,12 @@ class Rig:
         self.high_volts = A
         self.low_volts: float | None = None  # None: as a vehicle with a diode gives it
         self.pilot_speaks = True
+        self.alarms: tuple[Alarm, ...] = ()
         self.feedback: bool | None = None  # None: the contact follows the coil
         self.feedback_speaks = True
         self.amps: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self.volts: tuple[float, ...] | None = None  # None: 230 V for each current
+        self.power_w: float | None = None  # None: volts times amps
         self.energy_wh = 1000.0
         self.meter_speaks = True
         self._sample: MeterSample | None = None
@@ -51,13 +80,26 @@ class Rig:
         self.lock_speaks = True
         self.tripped_ac = self.tripped_dc = False
         self.residual_speaks = True
+        self.self_test: bool | None = True  # None: no answer comes
+        self._test_due_mono = 0.0
+        self._asked_seq = 0
+        self._answer: SelfTest | None = None
         self.celsius = 25.0
         self.thermometer_speaks = True
+        self.plug_celsius = 25.0
+        self.plug_thermometer_speaks = True
+        self.inputs: tuple[InputName, ...] = ()
+        self.inputs_speak = True
+        self.external: ExternalLimit | None = ExternalLimit(None, 0.0)  # stamped anew in each tick; None: silent
+        self.seen_phases: int | None = None  # None: the phase contactor is where it was told to be
+        self.phase_switch_speaks = True
         # Orders.
         self.permit = True
         self.available = True
         self.limits: tuple[Limit, ...] = (Limit("csms", 16.0),)
         self.unlock_seq = 0
+        self.phases: int | None = None
+        self.wake_up = True
         self.orders_come = True
         self.orders_until_mono = 0.0
         self.outputs = Outputs(
@@ -69,6 +111,10 @@ class Rig:
             indication=Indication.OFF,
         )
         self.status = EvseStatus(evse_id=1)
+        if not booting:
+            self.run(1.0)
+            self.clock.advance(RECLOSE_S)
+            self.run(0.2)
 
     @property
     def now_mono(self) -> float:
@@ -90,8 +136,8 @@ class Rig:
     def fault_codes(self) -> list[str]:
         return [fault.code for fault in self.status.faults]
 
-    def tick(self) -> Outputs:
-        now = self.clock.advance(TICK_S)
+    def tick(self, step_s: float = TICK_S) -> Outputs:
+        now = self.clock.advance(step_s)
         self.outputs = self.controller.step(self.readings(), self.orders(), now)
         self.status = self.controller.status(now)
         return self.outputs
@@ -99,6 +145,11 @@ class Rig:
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_S)):
             self.tick()
+
+    def rest(self, seconds: float) -> None:
+        """Like `run`, in long ticks, for times in which nothing happens that has to be seen to 20 ms."""
+        for _ in range(round(seconds / LONG_TICK_S)):
+            self.tick(LONG_TICK_S)
 
     def run_until(self, reached: Callable[[], bool], within_s: float) -> float:
         """Tick until `reached`; the seconds it took. Fails after `within_s`."""
@@ -112,7 +163,7 @@ class Rig:
     def charge(self, amps: float = 15.0) -> None:
         """Plug in, let the vehicle ask, and see energy flow."""
         self.high_volts = B
-        self.run(0.5)
+        self.run(1.0)
         self.high_volts = C
         self.run_until(self.is_closed, 3.0)
         self.run(0.1)
@@ -125,11 +176,13 @@ class Rig:
         oscillates = self.outputs.pilot_mode is PilotMode.PWM
         low = self.low_volts if self.low_volts is not None else (-12.0 if oscillates else self.high_volts)
         closed = self.outputs.relay_closed if self.feedback is None else self.feedback
+        phases = self.outputs.phases if self.seen_phases is None else self.seen_phases
         locked = self.outputs.locked if self.lock is None else self.lock
         if facts.has_meter and self.meter_speaks:
+            self.energy_wh += self.watts() * TICK_S / 3600
             self._sample = self.sample()  # else the last one grows old, as with a poller
         return Readings(
-            pilot=PilotReading(self.high_volts, low, mono) if self.pilot_speaks else None,
+            pilot=PilotReading(self.high_volts, low, mono, self.alarms) if self.pilot_speaks else None,
             relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
             meter=self._sample,
             cable=CableRating(680.0, self.cable_amps, mono) if facts.has_proximity and self.cable_speaks else None,
@@ -140,10 +193,32 @@ class Rig:
             if facts.has_residual and self.residual_speaks
             else None,
             temperature=Temperature(self.celsius, mono) if facts.has_thermometer and self.thermometer_speaks else None,
+            plug_temperature=Temperature(self.plug_celsius, mono)
+            if facts.has_plug_thermometer and self.plug_thermometer_speaks
+            else None,
+            inputs=InputsReading(self.inputs, mono) if facts.inputs and self.inputs_speak else None,
+            phases=PhasesReading(phases, mono) if facts.has_phase_switch and self.phase_switch_speaks else None,
+            external_limit=None if self.external is None else ExternalLimit(self.external.amps, mono),
+            self_test=self._tested(),
         )
 
+    def watts(self) -> float:
+        """What flows: at 230 V where nothing else is said."""
+        volts = self.volts or (230.0,) * len(self.amps)
+        return sum(volt * amp for volt, amp in zip(volts, self.amps, strict=False))
+
     def sample(self) -> MeterSample:
-        return MeterSample(self.now_mono, self.energy_wh, 230.0 * sum(self.amps), self.amps, (230.0,) * len(self.amps))
+        volts = (230.0,) * len(self.amps) if self.volts is None else self.volts
+        power_w = self.watts() if self.power_w is None else self.power_w
+        return MeterSample(self.now_mono, self.energy_wh, power_w, self.amps, volts)
+
+    def _tested(self) -> SelfTest | None:
+        if self.outputs.self_test_seq != self._asked_seq:
+            self._asked_seq = self.outputs.self_test_seq
+            self._test_due_mono = self.now_mono + 0.5
+        elif self.self_test is not None and self._asked_seq and self.now_mono >= self._test_due_mono:
+            self._answer = SelfTest(self._asked_seq, self.self_test, self._test_due_mono)
+        return self._answer
 
     def orders(self) -> Orders | None:
         if self.orders_come:
@@ -158,6 +233,8 @@ class Rig:
                     available=self.available,
                     unlock_seq=self.unlock_seq,
                     indication=Indication.CHARGING,
+                    phases=self.phases,
+                    wake_up=self.wake_up,
                 ),
             ),
         )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from chargerd.evse.cable import CABLE_STALE_S, CableWatch
+from chargerd.evse.cable import CABLE_STALE_S, NO_CABLE_OHMS, CableWatch
 from hal.types import CableRating
 
 NOW = 1000.0
@@ -70,3 +70,19 @@ def test_the_next_vehicle_brings_its_own_cable() -> None:
     watch.update(rated(32.0), True, NOW)
     assert watch.amps == 32.0
     assert not watch.changed
+
+
+@pytest.mark.parametrize("ohms, absent", [(4500.0, False), (4500.1, True), (1_000_000.0, True), (math.inf, True)])
+def test_above_4500_ohms_no_plug_touches_the_contact(ohms: float, absent: bool) -> None:
+    watch = CableWatch()
+    watch.update(CableRating(ohms, None, NOW), True, NOW)
+    assert NO_CABLE_OHMS == 4500.0
+    assert (watch.absent, watch.invalid, watch.amps) == (absent, not absent, None)
+    watch.update(CableRating(ohms, None, NOW), False, NOW)
+    assert not watch.absent
+
+
+def test_a_reading_that_names_a_rating_is_of_a_plug_whatever_its_resistor() -> None:
+    watch = CableWatch()
+    watch.update(CableRating(10_000.0, 32.0, NOW), True, NOW)
+    assert (watch.absent, watch.amps) == (False, 32.0)

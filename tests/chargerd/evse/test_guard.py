@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from chargerd.evse.faults import TABLE, Fault, Severity
-from chargerd.evse.guard import RECLOSE_S, Reason, may_offer, must_open_now, reason_text, valid_orders, why_not
+from chargerd.evse.faults import TABLE, Fault, Severity, raised
+from chargerd.evse.guard import Reason, has_fault, may_offer, must_open_now, reason_text, valid_orders, why_not
 from chargerd.evse.situation import Situation
 from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, Orders, PilotState
 from chargerd.limits import Limit
-from hal.types import EvseFacts, MeterSample, ResidualReading
+from hal.types import EvseFacts, InputName, MeterSample
 
 NOW = 1000.0
 ALL = EvseFacts(
@@ -23,6 +23,8 @@ ALL = EvseFacts(
     has_lock=True,
     has_residual=True,
     has_thermometer=True,
+    has_plug_thermometer=True,
+    inputs=(InputName.EMERGENCY_STOP,),
 )
 GOOD = Situation(
     facts=ALL,
@@ -34,8 +36,10 @@ GOOD = Situation(
     diode_proven=True,
     feedback=False,
     meter=MeterSample(NOW, 0.0, 0.0, (0.0,), (230.0,)),
-    residual=ResidualReading(False, False, NOW),
+    residual_ready=True,
     celsius=20.0,
+    plug_celsius=20.0,
+    inputs=(),
     cable_amps=20.0,
     lock_confirmed=True,
 )
@@ -140,10 +144,21 @@ def test_feedback_that_contradicts_the_command_prevents_closing() -> None:
     assert reasons(feedback=True, relay_commanded=True) == ()
 
 
-def test_the_contactor_stays_open_for_5_seconds_after_opening() -> None:
-    assert reasons(relay_since_mono=NOW - RECLOSE_S + 0.01) == (Reason.RECLOSE_INTERVAL,)
-    assert reasons(relay_since_mono=NOW - RECLOSE_S) == ()
-    assert reasons(relay_since_mono=NOW, relay_commanded=True, feedback=True) == ()
+def test_the_contactor_stays_open_until_its_interval_is_over() -> None:
+    assert reasons(reclose_mono=NOW + 0.01) == (Reason.RECLOSE_INTERVAL,)
+    assert reasons(reclose_mono=NOW) == ()
+    assert reasons(reclose_mono=NOW + 0.01, relay_commanded=True, feedback=True) == ()
+
+
+def test_feedback_is_no_contradiction_while_the_contactor_may_be_closed_by_another() -> None:
+    assert reasons(feedback=True, open_since_mono=math.inf) == ()
+    assert reasons(feedback=True, open_since_mono=NOW + 0.01) == ()
+    assert reasons(feedback=True, open_since_mono=NOW) == (Reason.FEEDBACK_CONTRADICTS,)
+
+
+def test_a_loop_that_stood_still_opens_a_closed_contactor_and_is_no_reason_for_an_open_one() -> None:
+    assert reasons(stood_still=True, relay_commanded=True, feedback=True) == (Reason.STOOD_STILL,)
+    assert reasons(stood_still=True) == ()
 
 
 # ---- Devices -------------------------------------------------------------------------------------------------------
@@ -153,10 +168,12 @@ def test_the_contactor_stays_open_for_5_seconds_after_opening() -> None:
     "change, fitted, reason",
     [
         ({"meter": None}, "has_meter", Reason.METER_MISSING),
-        ({"residual": None}, "has_residual", Reason.RESIDUAL_MISSING),
+        ({"residual_silent": True}, "has_residual", Reason.RESIDUAL_MISSING),
+        ({"residual_ready": False}, "has_residual", Reason.RESIDUAL_UNTESTED),
         ({"cable_amps": None}, "has_proximity", Reason.CABLE_UNKNOWN),
         ({"lock_confirmed": False}, "has_lock", Reason.LOCK_NOT_CONFIRMED),
         ({"celsius": None}, "has_thermometer", Reason.TEMPERATURE_MISSING),
+        ({"plug_celsius": None}, "has_plug_thermometer", Reason.TEMPERATURE_MISSING),
     ],
 )
 def test_a_fitted_device_that_is_missing_lets_no_energy_flow(
@@ -166,18 +183,42 @@ def test_a_fitted_device_that_is_missing_lets_no_energy_flow(
     assert reasons(**change, facts=facts(**{fitted: False})) == ()
 
 
-@pytest.mark.parametrize("ac, dc", [(True, False), (False, True), (True, True)])
-def test_a_tripped_residual_monitor_lets_no_energy_flow(ac: bool, dc: bool) -> None:
-    assert reasons(residual=ResidualReading(ac, dc, NOW)) == (Reason.RESIDUAL_TRIPPED,)
+def test_input_lines_that_are_missing_let_no_energy_flow() -> None:
+    assert reasons(inputs=None) == (Reason.INPUTS_MISSING,)
+    assert reasons(inputs=None, facts=facts(inputs=())) == ()
+
+
+def test_two_temperatures_missing_are_one_reason() -> None:
+    assert reasons(celsius=None, plug_celsius=None) == (Reason.TEMPERATURE_MISSING,)
+
+
+def test_a_tripped_residual_monitor_lets_no_energy_flow_not_even_during_its_test() -> None:
+    assert reasons(residual_tripped=True) == (Reason.RESIDUAL_TRIPPED,)
+
+
+def test_phases_that_cannot_be_read_or_are_being_changed_let_no_energy_flow() -> None:
+    assert reasons(phases_silent=True) == (Reason.PHASES_MISSING,)
+    assert reasons(phase_switching=True) == (Reason.PHASE_SWITCHING,)
+    assert reasons(phase_switching=True, phases_off_course=True) == (Reason.PHASE_SWITCHING,)
+
+
+def test_nothing_closes_on_phases_that_are_not_where_they_should_be_and_a_blink_under_load_does_not_open() -> None:
+    assert reasons(phases_off_course=True) == (Reason.PHASE_SWITCHING,)
+    assert reasons(phases_off_course=True, relay_commanded=True, open_since_mono=math.inf, feedback=True) == ()
+
+
+def test_a_vehicle_that_is_being_woken_gets_no_energy() -> None:
+    assert reasons(waking=True) == (Reason.WAKING,)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
-def test_each_fault_lets_no_energy_flow_and_is_named(row: Fault) -> None:
-    assert reasons(faults=(ActiveFault(row.code, NOW),)) == (f"fault:{row.code}",)
+def test_each_fault_but_a_warning_lets_no_energy_flow_and_is_named(row: Fault) -> None:
+    expected = () if row.severity is Severity.WARNING else (f"fault:{row.code}",)
+    assert reasons(faults=raised((), row.code, NOW)) == expected
 
 
 def test_every_reason_is_listed_at_once() -> None:
-    nothing = Situation(facts=ALL, now_mono=NOW, feedback=True)
+    nothing = Situation(facts=ALL, now_mono=NOW, feedback=True, residual_silent=True, residual_tripped=True)
     fault = ActiveFault("diode", NOW)
     assert set(why_not(nothing, None, Limit("none", 0.0), (fault,))) == {
         "no_orders",
@@ -186,6 +227,9 @@ def test_every_reason_is_listed_at_once() -> None:
         "feedback_contradicts",
         "meter_missing",
         "residual_missing",
+        "residual_untested",
+        "residual_tripped",
+        "inputs_missing",
         "cable_unknown",
         "lock_not_confirmed",
         "temperature_missing",
@@ -195,7 +239,13 @@ def test_every_reason_is_listed_at_once() -> None:
 
 # ---- What follows from reasons -------------------------------------------------------------------------------------
 
-STEPS = [Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED]
+STEPS = [
+    Reason.EV_NOT_READY,
+    Reason.DIODE_NOT_PROVEN,
+    Reason.RECLOSE_INTERVAL,
+    Reason.PILOT_UNSETTLED,
+    Reason.WAKING,
+]
 SOFT = [
     Reason.NO_ORDERS,
     Reason.NOT_PERMITTED,
@@ -204,21 +254,29 @@ SOFT = [
     Reason.CABLE_UNKNOWN,
     Reason.LOCK_NOT_CONFIRMED,
     Reason.TEMPERATURE_MISSING,
+    Reason.PHASES_MISSING,
+    Reason.PHASE_SWITCHING,
 ]
 PLAIN = [reason for reason in Reason if reason not in (Reason.LIMIT, Reason.FAULT)]
 
 
 @pytest.mark.parametrize("reason", PLAIN)
 def test_only_steps_on_the_way_leave_the_offer_on(reason: Reason) -> None:
-    assert may_offer((reason,)) is (reason in STEPS)
+    assert may_offer((reason,), ALL) is (reason in STEPS)
 
 
 def test_an_offer_needs_no_other_reason_than_steps() -> None:
-    assert may_offer(())
-    assert may_offer(tuple(STEPS))
-    assert not may_offer((*STEPS, Reason.NOT_PERMITTED))
-    assert not may_offer(("limit:csms",))
-    assert not may_offer(("fault:meter_silent",))
+    assert may_offer((), ALL)
+    assert may_offer(tuple(STEPS), ALL)
+    assert not may_offer((*STEPS, Reason.NOT_PERMITTED), ALL)
+    assert not may_offer(("limit:csms",), ALL)
+    assert not may_offer(("fault:meter_silent",), ALL)
+
+
+@pytest.mark.parametrize("reason", PLAIN)
+def test_a_controller_that_closes_by_itself_is_not_offered_current_within_the_interval(reason: Reason) -> None:
+    expected = reason in STEPS and reason is not Reason.RECLOSE_INTERVAL
+    assert may_offer((reason,), facts(autonomous=True)) is expected
 
 
 @pytest.mark.parametrize("reason", PLAIN)
@@ -231,7 +289,13 @@ def test_limits_stop_softly_and_faults_as_grave_as_they_are() -> None:
     assert not must_open_now(("limit:csms", *SOFT))
     assert must_open_now((*SOFT, Reason.EV_NOT_READY))
     for row in TABLE:
-        assert must_open_now((f"fault:{row.code}",)) is (row.severity is Severity.OPEN)
+        if row.severity is not Severity.WARNING:
+            assert must_open_now((f"fault:{row.code}",)) is (row.severity is Severity.OPEN)
+
+
+def test_a_fault_among_the_reasons_is_seen() -> None:
+    assert has_fault(("not_permitted", "fault:diode"))
+    assert not has_fault(("not_permitted", "limit:fault"))
 
 
 @pytest.mark.parametrize("reason", PLAIN)

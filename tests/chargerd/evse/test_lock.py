@@ -2,7 +2,7 @@
 
 import pytest
 
-from chargerd.evse.lock import TRAVEL_S, UNLOCK_S, LockKeeper
+from chargerd.evse.lock import TRAVEL_S, TRIES_S, UNLOCK_S, LockKeeper
 from hal.types import LockReading
 
 
@@ -14,11 +14,18 @@ class Socket:
         self.mono = 1000.0
 
     def tick(
-        self, seen: bool | str | None, hold: bool, unlock_seq: int = 0, energy: bool = False, seconds: float = 0.02
+        self,
+        seen: bool | str | None,
+        hold: bool,
+        unlock_seq: int = 0,
+        energy: bool = False,
+        *,
+        seconds: float = 0.02,
+        connected: bool = True,
     ) -> bool:
         self.mono += seconds
         reading = None if isinstance(seen, str) else LockReading(seen, self.mono)
-        self.keeper.read(reading, self.mono)
+        self.keeper.read(reading, connected, self.mono)
         self.keeper.request(unlock_seq, energy, self.mono)
         return self.keeper.drive(hold, self.mono)
 
@@ -33,6 +40,16 @@ class Socket:
 
     def unlocked(self) -> bool | None:
         return self.keeper.unlocked
+
+    def broken(self) -> bool:
+        return self.keeper.broken
+
+    def session(self, seen: bool | str, tries_s: float = TRIES_S) -> None:
+        """A plug comes, the lock is to hold it, and shows `seen` all the while; then the plug goes."""
+        self.tick(False, hold=True)
+        self.tick(seen, hold=True, seconds=tries_s)
+        self.tick(seen, hold=False)
+        self.tick(False, hold=False, connected=False)
 
 
 def test_the_plug_is_held_when_asked_and_let_go_otherwise() -> None:
@@ -164,3 +181,49 @@ def test_the_same_counter_again_is_no_new_request(repeats: int) -> None:
     for _ in range(repeats):
         assert socket.tick(True, hold=True, unlock_seq=1)
     assert socket.unlocked() is True
+
+
+def test_each_locking_is_counted() -> None:
+    socket = Socket()
+    for _ in range(3):
+        socket.tick(False, hold=True)
+        socket.tick(True, hold=True)
+        socket.tick(True, hold=False)
+    assert socket.keeper.cycles == 3
+
+
+def test_a_lock_that_holds_none_of_three_plugs_in_a_row_is_broken_until_it_holds_one() -> None:
+    socket = Socket()
+    socket.session(False)
+    socket.session(False)
+    assert not socket.broken()
+    socket.session(False)
+    assert socket.broken()
+    socket.tick(False, hold=True)
+    assert socket.broken()
+    socket.tick(True, hold=True)
+    assert not socket.broken()
+
+
+def test_a_plug_that_was_held_ends_the_row_of_those_that_were_not() -> None:
+    socket = Socket()
+    for seen in (False, False, True, False, False):
+        socket.session(seen)
+    assert not socket.broken()
+
+
+def test_a_lock_that_had_no_time_or_says_nothing_is_not_blamed() -> None:
+    socket = Socket()
+    for _ in range(4):
+        socket.session(False, tries_s=TRIES_S - 0.03)
+        socket.session("silent")
+    assert not socket.broken()
+
+
+def test_a_plug_that_stays_counts_once_however_often_it_is_tried() -> None:
+    socket = Socket()
+    for _ in range(5):
+        socket.tick(False, hold=True)
+        socket.tick(False, hold=True, seconds=TRIES_S)
+        socket.tick(False, hold=False)
+    assert not socket.broken()

@@ -6,29 +6,28 @@ import random
 import pytest
 
 from chargerd.evse.pilot import (
-    AHEAD_S,
-    STALE_S,
     TO_CONNECTED_S,
     TO_ENERGY_S,
     PilotWatch,
     amps_from_duty,
     classify,
     duty_from_amps,
-    is_digital,
 )
+from chargerd.evse.situation import AHEAD_S
 from chargerd.evse.types import PilotState
-from hal.types import PilotReading
+from hal.types import Alarm, PilotReading
 
 A, B, C, D, E, F, UNKNOWN = PilotState
 VOLTS = {A: 12.0, B: 9.0, C: 6.0, D: 3.0, E: 0.0, F: -12.0, UNKNOWN: 20.0}
 TICK_S = 0.02
+STALE_S = 0.1
 
 
 class Line:
     """A pilot line sampled every 20 ms."""
 
     def __init__(self) -> None:
-        self.watch = PilotWatch()
+        self.watch = PilotWatch(STALE_S)
         self.mono = 100.0
         self.pwm_since_mono: float | None = None
 
@@ -184,7 +183,7 @@ def test_the_state_knows_since_when_it_stands() -> None:
 
 
 def test_before_the_first_reading_the_pilot_is_missing() -> None:
-    watch = PilotWatch()
+    watch = PilotWatch(STALE_S)
     assert watch.missing
     watch.update(None, None, 5.0)
     assert watch.missing
@@ -212,7 +211,7 @@ def test_a_reading_repeated_goes_stale() -> None:
 
 @pytest.mark.parametrize("at_mono", [99.0, 100.0 + AHEAD_S + 0.001, math.nan, math.inf, -math.inf])
 def test_a_reading_too_old_or_from_the_future_is_none(at_mono: float) -> None:
-    watch = PilotWatch()
+    watch = PilotWatch(STALE_S)
     watch.update(PilotReading(12.0, 12.0, at_mono), None, 100.0)
     assert watch.missing
 
@@ -224,6 +223,27 @@ def test_a_pilot_that_comes_back_is_followed_again() -> None:
     assert line.watch.state is UNKNOWN
     line.hold(C)
     assert line.watch.state is C
+
+
+def test_a_board_that_opens_by_itself_may_take_its_time_to_report() -> None:
+    watch = PilotWatch(3.0)
+    for mono in (100.0, 101.5, 103.0):
+        watch.update(PilotReading(9.0, -12.0, mono), 99.0, mono)
+    assert watch.connected
+    assert watch.diode_proven
+    watch.update(None, 99.0, 106.0)
+    assert not watch.missing
+    watch.update(None, 99.0, 106.001)
+    assert watch.missing
+
+
+def test_alarms_are_those_of_the_last_reading_and_of_none_that_is_missing() -> None:
+    line = Line()
+    line.mono += TICK_S
+    line.watch.update(PilotReading(9.0, 9.0, line.mono, (Alarm.NO_GROUND,)), None, line.mono)
+    assert list(line.watch.alarms) == [Alarm.NO_GROUND]
+    line.watch.update(None, None, line.mono + STALE_S + 0.001)
+    assert list(line.watch.alarms) == []
 
 
 # ---- Connected -------------------------------------------------------------------------------------------------------
@@ -256,6 +276,63 @@ def test_a_vehicle_plugged_in_at_boot_is_connected() -> None:
 @pytest.mark.parametrize("state", [E, F, UNKNOWN])
 def test_a_pilot_error_at_boot_connects_nobody(state: PilotState) -> None:
     assert not Line().hold(state).watch.connected
+
+
+# ---- Blind -----------------------------------------------------------------------------------------------------------
+
+
+def blind(line: Line, state: PilotState, seconds: float) -> None:
+    """The EVSE cuts the pilot off, or puts -12 V on it: what it reads is its own."""
+    for _ in range(round(seconds / TICK_S)):
+        line.mono += TICK_S
+        line.watch.update(PilotReading(VOLTS[state], VOLTS[state], line.mono), None, line.mono, blind=True)
+
+
+@pytest.mark.parametrize("shown", [A, F, E, UNKNOWN])
+def test_what_is_read_blindly_changes_neither_state_nor_connection_but_settles_nothing(shown: PilotState) -> None:
+    line = Line().hold(B)
+    since_mono = line.watch.since_mono
+    blind(line, shown, 5.0)
+    assert (line.watch.state, line.watch.since_mono) == (B, since_mono)
+    assert line.connected()
+    assert not line.settled()
+    assert not line.missing()
+
+
+def test_a_vehicle_that_was_not_seen_for_a_while_has_to_prove_its_diode_again() -> None:
+    line = Line().hold(B)
+    line.pwm_since_mono = line.mono - 1.0
+    line.hold(B)
+    assert line.diode_proven()
+    blind(line, A, TICK_S)
+    assert not line.diode_proven()
+    line.sample(9.0)
+    assert not line.diode_proven()
+    line.sample(9.0)
+    assert line.diode_proven()
+
+
+def test_after_a_blind_time_an_unplugged_vehicle_is_seen_at_once_and_a_sample_from_before_does_not_count() -> None:
+    line = Line().hold(B)
+    line.sample(12.0)
+    blind(line, A, 4.0)
+    assert line.sample(12.0) is B
+    assert line.sample(12.0) is A
+    assert not line.hold(A, 0.26).connected()
+
+
+def test_a_pilot_that_falls_silent_while_nothing_is_to_be_seen_is_missing_like_any_other() -> None:
+    line = Line().hold(B)
+    blind(line, A, 1.0)
+    line.watch.update(None, None, line.mono + STALE_S + 0.001, blind=True)
+    assert line.missing()
+
+
+def test_alarms_are_heard_while_nothing_is_to_be_seen() -> None:
+    line = Line().hold(B)
+    line.mono += TICK_S
+    line.watch.update(PilotReading(12.0, 12.0, line.mono, (Alarm.NO_GROUND,)), None, line.mono, blind=True)
+    assert list(line.watch.alarms) == [Alarm.NO_GROUND]
 
 
 # ---- Diode -----------------------------------------------------------------------------------------------------------
@@ -416,7 +493,3 @@ def test_more_than_80_ampere_are_80(amps: float) -> None:
 )
 def test_a_duty_is_read_as_table_A_8_says(duty: float, amps: float) -> None:
     assert amps_from_duty(duty) == amps
-
-
-def test_5_percent_means_digital_communication() -> None:
-    assert [is_digital(duty) for duty in (2.9, 3.0, 5.0, 7.0, 7.1, 100.0)] == [False, True, True, True, False, False]

@@ -12,15 +12,26 @@ from chargerd.evse.situation import (
     LOCK_STALE_S,
     METER_STALE_S,
     TEMPERATURE_STALE_S,
+    Situation,
     celsius_of,
     feedback_of,
+    inputs_of,
     is_fresh,
     lock_of,
     meter_of,
     most_amps,
     residual_of,
 )
-from hal.types import LockReading, MeterSample, RelayReading, ResidualReading, Temperature
+from hal.types import (
+    EvseFacts,
+    InputName,
+    InputsReading,
+    LockReading,
+    MeterSample,
+    RelayReading,
+    ResidualReading,
+    Temperature,
+)
 
 NOW = 1000.0
 SAMPLE = MeterSample(NOW, 1234.0, 3680.0, (16.0, 15.0, 14.0), (230.0, 231.0, 229.0))
@@ -44,7 +55,8 @@ def test_feedback_counts_for_250_ms(closed: bool) -> None:
     assert feedback_of(None, NOW) is None
 
 
-def test_a_meter_sample_counts_for_5_seconds() -> None:
+def test_a_meter_sample_counts_for_two_and_a_half_seconds() -> None:
+    assert METER_STALE_S == 2.5
     assert meter_of(SAMPLE, NOW + METER_STALE_S) is SAMPLE
     assert meter_of(SAMPLE, NOW + METER_STALE_S + 0.001) is None
     assert meter_of(None, NOW) is None
@@ -61,6 +73,8 @@ def test_a_meter_sample_counts_for_5_seconds() -> None:
         {"amps": (1001.0,)},
         {"amps": (-math.inf,)},
         {"volts": (230.0, math.nan)},
+        {"volts": (1000.1,)},
+        {"volts": (-0.1,)},
     ],
 )
 def test_a_sample_with_an_impossible_value_is_none(change: dict[str, Any]) -> None:
@@ -96,3 +110,22 @@ def test_a_temperature_no_thermometer_can_show_is_none(celsius: float) -> None:
 def test_the_phase_that_carries_most_counts_whichever_way() -> None:
     assert most_amps(SAMPLE) == 16.0
     assert most_amps(msgspec.structs.replace(SAMPLE, amps=(1.0, -20.0))) == 20.0
+
+
+def test_volts_from_nothing_to_a_thousand_are_values() -> None:
+    for volts in ((), (0.0, 1000.0)):
+        sample = msgspec.structs.replace(SAMPLE, volts=volts)
+        assert meter_of(sample, NOW) is sample
+
+
+def test_the_input_lines_count_for_250_ms() -> None:
+    reading = InputsReading((InputName.BUTTON,), NOW)
+    assert inputs_of(reading, NOW + FEEDBACK_STALE_S - 0.001) == (InputName.BUTTON,)
+    assert inputs_of(reading, NOW + FEEDBACK_STALE_S + 0.001) is None
+    assert inputs_of(None, NOW) is None
+
+
+@pytest.mark.parametrize("since_mono, has_to", [(NOW - 1, True), (NOW, True), (NOW + 0.01, False), (math.inf, False)])
+def test_the_contactor_has_to_be_open_from_a_moment_on(since_mono: float, has_to: bool) -> None:
+    facts = EvseFacts(max_amps=16.0, phases=1)
+    assert Situation(facts=facts, now_mono=NOW, open_since_mono=since_mono).has_to_be_open is has_to

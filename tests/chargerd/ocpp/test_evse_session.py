@@ -208,7 +208,7 @@ def test_a_fault_that_clears_itself_suspends_only() -> None:
 
 @pytest.mark.parametrize(
     "code, reason",
-    [("residual_dc", "GroundFault"), ("ev_overdraw", "OvercurrentFault"), ("contactor_welded", "Other")],
+    [("residual_dc_again", "GroundFault"), ("ev_overdraw", "OvercurrentFault"), ("contactor_welded", "Other")],
 )
 def test_E06_FR_16_a_latched_fault_ends_it_with_its_reason(code: str, reason: str) -> None:
     rig = charging()

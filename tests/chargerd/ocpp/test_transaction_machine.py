@@ -107,7 +107,7 @@ def test_E06_FR_16_every_fault_that_only_unplugging_clears_has_a_reason_and_no_o
     "code, reason",
     [
         ("residual_ac", Reason.GROUND_FAULT),
-        ("residual_dc", Reason.GROUND_FAULT),
+        ("residual_dc_again", Reason.GROUND_FAULT),
         ("ev_overdraw", Reason.OVERCURRENT_FAULT),
         ("contactor_welded", Reason.OTHER),
     ],

@@ -11,6 +11,7 @@ from hal.sim.devices import (
 )
 from hal.sim.plant import LOCK_S
 from hal.types import (
+    Alarm,
     DeviceGarbled,
     DeviceMissing,
     DeviceSilent,
@@ -137,6 +138,32 @@ def test_the_residual_monitor_passes_its_test_unless_it_is_broken() -> None:
     assert residual.self_test() is True
     world.evse.fault("rcd_test_fails")
     assert residual.self_test() is False
+
+
+@pytest.mark.parametrize("fault, role", [("stall_pilot", "pilot"), ("stall_rcd", "residual")])
+def test_a_stalled_device_says_nothing_and_comes_back(fault: str, role: str) -> None:
+    world = World()
+    device = world.pilot if role == "pilot" else SimResidual(world.evse, world.slot("residual"))
+    world.evse.fault(fault)
+    with pytest.raises(DeviceSilent, match=rf"evse\[0\].{role}: no answer"):
+        device.read()
+    world.evse.clear_fault(fault)
+    device.read()
+
+
+@pytest.mark.parametrize(
+    "fault, alarm",
+    [
+        ("no_ground", Alarm.NO_GROUND),
+        ("controller_fault", Alarm.INTERNAL),
+        ("miss_heartbeat", Alarm.HEARTBEAT_MISSED),
+    ],
+)
+def test_what_the_controller_finds_by_itself_rides_on_the_pilot_reading(fault: str, alarm: Alarm) -> None:
+    world = World()
+    assert world.pilot.read().alarms == ()
+    world.evse.fault(fault)
+    assert world.pilot.read().alarms == (alarm,)
 
 
 def test_the_thermometer_reads_the_enclosure() -> None:

@@ -268,7 +268,73 @@ def test_a_clock_that_seems_to_go_back_does_no_harm() -> None:
     assert world.closed() is True
 
 
+# ---- pilot and phases as the vehicle sees them ----
+
+
+@pytest.mark.parametrize("mode, wakes", [(PilotMode.STEADY_LOW, True), (PilotMode.STEADY_HIGH, False)])
+def test_a_vehicle_sees_what_the_generator_shows(mode: PilotMode, wakes: bool) -> None:
+    world = World()
+    world.evse.plug_in(quirks=["sleeps_deep"])
+    world.evse.ev_ready()
+    for shown, seconds in ((PilotMode.PWM, 5), (mode, 4), (PilotMode.PWM, 1)):
+        world.pilot.set(shown, 40.0)
+        world.wait(seconds)
+    assert world.plant.state().evses[0].s2_closed is wakes
+    assert world.plant.state().evses[0].asleep is not wakes
+
+
+def test_a_vehicle_behind_a_cut_wire_does_not_see_minus_12_volts() -> None:
+    world = World()
+    world.evse.plug_in(quirks=["sleeps_deep"])
+    world.evse.ev_ready()
+    world.evse.fault("cut_pilot")
+    world.pilot.set(PilotMode.STEADY_LOW, 100.0)
+    world.wait(4)
+    world.evse.clear_fault("cut_pilot")
+    world.pilot.set(PilotMode.PWM, 40.0)
+    world.wait(1)
+    assert world.plant.state().evses[0].asleep
+
+
+def test_a_phase_contactor_that_drops_out_leaves_one_phase_until_it_is_mended() -> None:
+    world = charging()
+    world.evse.fault("phases_drop")
+    assert (world.evse.phases, world.amps()[1:]) == (1, (0, 0))
+    world.evse.clear_fault("phases_drop")
+    assert world.evse.phases == 3
+    assert world.amps()[1] > 0
+
+
 # ---- grid, cable, lock, heat ----
+
+
+def test_a_wrong_pilot_level_reads_as_it_is_set() -> None:
+    world = charging()
+    world.evse.fault("pilot_volts", 14.0)
+    assert world.peaks() == (14, -12)
+
+
+def test_a_distorted_meter_shows_another_power_and_counts_the_true_energy() -> None:
+    world, honest = charging(), charging()
+    world.evse.fault("distort_meter", 0.5)
+    world.charge(60, 20)
+    honest.charge(60, 20)
+    values, true = world.meter.read(), honest.meter.read()
+    assert values.power_w == pytest.approx(true.power_w / 2, rel=0.01)
+    assert (values.amps, values.energy_wh) == (true.amps, pytest.approx(true.energy_wh))
+
+
+def test_a_stray_current_flows_on_l1_past_the_open_contactor_and_is_counted() -> None:
+    world = World()
+    before = world.meter.read()
+    world.evse.fault("stray_current", 10.0)
+    world.wait(36.0)
+    after = world.meter.read()
+    assert after.amps == (10.0, 0.0, 0.0)
+    assert after.power_w == pytest.approx(2280, abs=20)
+    assert after.energy_wh - before.energy_wh == pytest.approx(22.9, abs=0.2)
+    world.evse.fault("grid_loss", 0.0)
+    assert world.meter.read().amps == (0.0, 0.0, 0.0)
 
 
 def test_a_lost_phase_has_no_voltage_and_no_current() -> None:
