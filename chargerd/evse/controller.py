@@ -147,26 +147,29 @@ class Controller:
         pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
         self._readings = readings
         self._contactor.start(now_mono)
+        stood_still = RELAY_LEASE_S < now_mono - self._situation.now_mono < math.inf
+        if stood_still:
+            meter.resume(now_mono)
+            residual.resume(now_mono)
         pilot.update(readings.pilot, self._pwm_since_mono, now_mono, self._ladder.is_blind(now_mono))
         self._phases.read(readings.phases, now_mono)
         cable.update(readings.cable, pilot.connected, now_mono)
         lock.read(readings.lock, pilot.connected, now_mono)
-        open_since_mono = self._open_since_mono()
-        meter.update(readings.meter, pilot.connected, open_since_mono, now_mono)
+        meter.update(readings.meter, pilot.connected, self._open_since_mono(), now_mono)
         feedback = feedback_of(readings.relay, now_mono)
         idle = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
         residual.update(readings.residual, pilot.alarms, pilot.connected, now_mono)
         residual.test(readings.self_test, pilot.connected, idle, now_mono)
-        self._situation = self._sum_up(readings, feedback, open_since_mono, now_mono)
+        self._situation = self._sum_up(readings, feedback, stood_still, now_mono)
 
-    def _sum_up(self, readings: Readings, feedback: bool | None, open_since_mono: float, now_mono: float) -> Situation:
+    def _sum_up(self, readings: Readings, feedback: bool | None, stood_still: bool, now_mono: float) -> Situation:
         """What the readings amount to."""
         pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
         phases, ladder = self._phases, self._ladder
         return Situation(
             facts=self._facts,
             now_mono=now_mono,
-            stood_still=RELAY_LEASE_S < now_mono - self._situation.now_mono < math.inf,
+            stood_still=stood_still,
             pilot_state=pilot.state,
             pilot_missing=pilot.missing,
             pilot_settled=pilot.settled,
@@ -178,7 +181,7 @@ class Controller:
             relay_commanded=self._contactor.closed,
             reclose_mono=self._contactor.reclose_mono,
             cut_off=self._contactor.cut_off,
-            open_since_mono=open_since_mono,
+            open_since_mono=self._open_since_mono(),
             offered_amps=amps_from_duty(self._duty_percent),
             unreduced_amps=self._table.unreduced_amps,
             phases=phases.connected,

@@ -67,6 +67,10 @@ class MeterWatch:
         self.silent = fresh is None and now_mono - self._good_mono >= SILENT_S
         self.sample = None if self.frozen or self.implausible else fresh
 
+    def resume(self, now_mono: float) -> None:
+        """The loop stood still until now, and nobody listened: the meter gets its time to say something again."""
+        self._good_mono = now_mono
+
     def _is_frozen(self, sample: MeterSample, open_since_mono: float) -> bool:
         """Whether it shows current and has not moved: for a minute, or since the contactor opened."""
         if self._last is None or _values(sample) != _values(self._last):

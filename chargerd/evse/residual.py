@@ -93,6 +93,11 @@ class ResidualWatch:
             self._asked_mono = now_mono
             self.ready = False
 
+    def resume(self, now_mono: float) -> None:
+        """The loop stood still until now, and nobody listened: a test under way gets its time to be answered again."""
+        if self._asked_mono is not None:
+            self._asked_mono = now_mono
+
     def _pause_s(self) -> float:
         """How long to wait after the last test."""
         if self.failed:

@@ -299,6 +299,19 @@ def test_a_loop_that_stood_still_is_named_and_raises_no_suspicion_of_a_weld() ->
     assert "stood_still" in rig.status.opened_by
 
 
+def test_a_loop_that_stood_still_for_a_minute_is_a_normal_opening_and_blames_no_device() -> None:
+    rig = charging(SOCKET)
+    stale = rig.sample()
+    rig.clock.advance(60.0)
+    rig.sample = lambda: stale  # type: ignore[method-assign]
+    rig.amps = (0.0,)
+    rig.run(1.0)
+    assert not rig.is_closed()
+    assert rig.fault_codes == []
+    del rig.sample
+    assert rig.run_until(rig.is_closed, RECLOSE_S) > RECLOSE_S - 1.1
+
+
 def test_a_loop_that_stood_still_right_after_closing_raises_no_suspicion_of_a_dead_contactor() -> None:
     rig = Rig()
     rig.feedback = False

@@ -75,6 +75,15 @@ def test_a_meter_that_was_never_heard_has_5_seconds_from_the_start() -> None:
     assert watched.look(0.02).silent
 
 
+def test_after_the_loop_stood_still_a_meter_has_its_time_again() -> None:
+    watched = Watched()
+    watched.show()
+    watched.mono += 60.0
+    watched.watch.resume(watched.mono)
+    assert not watched.look(SILENT_S - 0.01).silent
+    assert watched.look(0.02).silent
+
+
 def test_a_sample_that_cannot_be_true_is_none() -> None:
     watched = Watched()
     watched.show()

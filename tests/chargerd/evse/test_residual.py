@@ -142,6 +142,17 @@ def test_a_test_that_is_not_answered_within_5_seconds_has_failed_and_a_late_answ
     assert watched.failed()
 
 
+def test_after_the_loop_stood_still_a_test_under_way_has_its_time_again() -> None:
+    watched = Watched()
+    watched.after()
+    watched.mono += 60.0
+    watched.watch.resume(watched.mono)
+    assert not watched.after(ANSWER_S - 0.01).failed
+    assert watched.after(0.02).failed
+    watched.watch.resume(watched.mono)
+    assert watched.after(RETEST_S).test_seq == 2
+
+
 def test_the_answer_to_another_test_is_no_answer() -> None:
     watched = Watched()
     watched.after(answer=SelfTest(7, True, 0.0))
