@@ -151,7 +151,8 @@ def _details(device: DeviceConfig, said: set[str]) -> Iterator[str]:
     words = {word for text in said for word in text.split()}
     for field in msgspec.structs.fields(type(device.settings)):
         value = getattr(device.settings, field.name)
-        if value == field.default or value is None or str(value) in words:
+        usual = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        if value == usual or value is None or str(value) in words:
             continue
         yield f"{field.name} {_value(value)}"
 

@@ -108,7 +108,7 @@ class BringUp:
         self._terminal.say(f"{ROLE_NAMES.get(role, role)}, {step.name}", Ink.HEAD)
         outcome, end = skipped("not finished"), None
         try:
-            outcome = self._play(step.run(place))
+            outcome = self.play(step.run(place))
         except Ended as ended:
             end = ended
         problems = self._board.safe_state()
@@ -122,7 +122,7 @@ class BringUp:
         if end is not None:
             raise end
 
-    def _play(self, script: Script) -> Outcome:
+    def play(self, script: Script) -> Outcome:
         """Run a step: perform what it yields, give it the replies. However it ends, it puts its own things back."""
         try:
             act = next(script)
@@ -195,7 +195,7 @@ def bring_up(config: BoardConfig, roles: frozenset[str], terminal: Terminal, des
         terminal.say(line)
     serial, entries, ended = _open_and_walk(config, roles, terminal, desk)
     return Report(
-        at_utc=at_utc.isoformat(timespec="seconds"),
+        at_utc=f"{at_utc:%Y-%m-%dT%H:%M:%SZ}",
         board_file=str(config.path),
         board_sha256=sha256,
         vendor=config.vendor,

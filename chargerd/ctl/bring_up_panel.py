@@ -103,13 +103,11 @@ def reader(place: Place) -> Script:
     """The same card twice, and the same number both times; the number itself is told to nobody."""
     if (yield Ask("Have you a card? y: you have 30 s to hold it to the reader")) is not Reply.YES:
         return skipped("no card was tried")
-    yield Say("Hold it to the reader")
-    first = yield from _token(place)
+    first = yield from _token(place, "Hold it to the reader")
     if first is None:
         return failed(f"no card was seen within {TRY_S:.0f} s")
     values = (Value("card", masked(first.uid)), Value("digits", len(first.uid)), Value("kind", first.kind))
-    yield Say(f"Seen: {masked(first.uid)}. Take it away, then hold it there again")
-    second = yield from _token(place)
+    second = yield from _token(place, f"Seen: {masked(first.uid)}. Take it away, then hold it there again")
     if second is None:
         return failed("it was not seen a second time", *values)
     if second.uid != first.uid:
@@ -117,11 +115,12 @@ def reader(place: Place) -> Script:
     return ok(*values)
 
 
-def _token(place: Place) -> Generator[Act, Reply, Token | None]:
+def _token(place: Place, told: str) -> Generator[Act, Reply, Token | None]:
     device = fitted(place.devices.reader)
     for _ in range(MOST_WAITING):
         if device.read() is None:  # what was shown before is not what is being waited for
             break
+    yield Say(told)
     token, _ = yield from until(place, device.read, lambda found: found is not None, lambda _: "waiting for a card")
     return token
 

@@ -39,6 +39,8 @@ GOLDEN_DUTIES = (
 )  # fmt: skip
 """Amps and the duty in percent that offers them (IEC 61851-1 table A.7), worked out by hand."""
 
+MOST_AMPS, DUTY_OF_MOST_AMPS = 80.0, 96.0
+
 LEASE_S = 1.0
 FEEDBACK_WITHIN_S = 0.25
 AUTONOMOUS_CLOSE_WITHIN_S = 5.0  # IEC 61851-1 table A.6: 3 s from state C, and some for the person
@@ -163,8 +165,10 @@ def pilot_states(place: Place) -> Script:
 
 def _refuses_more(place: Place) -> bool:
     """Whether the driver by itself keeps to the rating of the board."""
-    more_amps = place.facts.max_amps + 1
-    duty_percent = more_amps / 0.6 if more_amps <= 51 else min(more_amps / 2.5 + 64, 96.5)
+    max_amps = place.facts.max_amps
+    if max_amps >= MOST_AMPS:
+        return True  # there is no duty for more
+    duty_percent = (max_amps + 1) / 0.6 if max_amps < 50 else DUTY_OF_MOST_AMPS
     try:
         place.devices.pilot.set(PilotMode.PWM, duty_percent)
     except HalError:

@@ -63,7 +63,7 @@ def write_report(report: Report, prefix: Path) -> tuple[Path, Path]:
 
 def file_name(report: Report) -> str:
     """A name that no other bring-up has: serial number and time."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"bring-up-{report.serial}-{report.at_utc}")
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"bring-up-{report.serial}-{report.at_utc}")
 
 
 def _markdown(report: Report) -> Iterator[str]:
