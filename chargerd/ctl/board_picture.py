@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hal.board_file import BoardConfig, DeviceConfig, EvseConfig
+from hal.slot import DriverSettings
 from hal.types import DeratePoint, EvseFacts, RelayDeadman
 
 ROLE_NAMES = {
@@ -134,35 +135,59 @@ def _curve(corners: tuple[DeratePoint, ...]) -> str:
 def _device(device: DeviceConfig) -> DevicePicture:
     bus = device.settings.bus()
     claims = device.settings.claims()
-    details = tuple(_details(device, {*claims, *((bus[0],) if bus else ())}))
+    wired = {claim: _wired_keys(device.settings, claim) for claim in claims}
+    wires = tuple(f"{claim}: {', '.join(keys)}" if keys else claim for claim, keys in wired.items())
+    said = {word for text in (*claims, *(bus[:1] if bus else ())) for word in text.split()}
+    told = {key.partition(" ")[0] for keys in wired.values() for key in keys}
     return DevicePicture(
         role=device.role,
         name=ROLE_NAMES.get(device.role, device.role),
         driver=device.driver,
-        wires=claims or ((bus[0],) if bus else ()),
+        wires=wires or (bus[:1] if bus else ()),
         line=bus[0] if bus else None,
-        details=details,
+        details=tuple(f"{key} {_value(value)}" for key, value in _unusual(device.settings, said) if key not in told),
         simulated=device.simulated,
     )
 
 
-def _details(device: DeviceConfig, said: set[str]) -> Iterator[str]:
-    """The settings that the file gives, without what the wires say already."""
-    words = {word for text in said for word in text.split()}
-    for field in msgspec.structs.fields(type(device.settings)):
-        value = getattr(device.settings, field.name)
+def _wired_keys(settings: DriverSettings, claim: str) -> tuple[str, ...]:
+    """The settings that are tables of what is claimed, `coil` or `coil active low`: a claim is made of their values."""
+    found = []
+    for key, table in _tables(settings):
+        rest = claim.split(" ")
+        others = []
+        for name, value in _unusual(table, set()):
+            if str(value) in rest:
+                rest.remove(str(value))
+            else:
+                others.append(f"{name} {_value(value)}")
+        if len(rest) < len(claim.split(" ")) and all(word.isalpha() for word in rest):
+            found.append(" ".join([key, *others]))
+    return tuple(found)
+
+
+def _tables(settings: DriverSettings) -> Iterator[tuple[str, msgspec.Struct]]:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, msgspec.Struct):
+                yield name, part
+
+
+def _unusual(table: msgspec.Struct, said: set[str]) -> Iterator[tuple[str, Any]]:
+    """The fields that a file gives a value of its own, without those whose text was said already."""
+    for field in msgspec.structs.fields(type(table)):
+        value = getattr(table, field.name)
         usual = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-        if value == usual or value is None or str(value) in words:
-            continue
-        yield f"{field.name} {_value(value)}"
+        if value != usual and value is not None and str(value) not in said:
+            yield field.name, value
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, msgspec.Struct):
-        given = ((name, part) for name, part in msgspec.structs.asdict(value).items() if part is not None)
-        return "(" + ", ".join(f"{name} {_value(part)}" for name, part in given) + ")"
+        return "(" + ", ".join(f"{name} {_value(part)}" for name, part in _unusual(value, set())) + ")"
     if isinstance(value, dict):
         return "(" + ", ".join(f"{name}: {_value(part)}" for name, part in value.items()) + ")"
     if isinstance(value, tuple | list):

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ INTRODUCTION = (
 
 
 class BringUp:
-    """One walk through an open board. `wait`: how time passes between two calls to a device."""
+    """One walk through an open board. `wait`: how time passes between two calls to a device; `steps`: see STEPS."""
 
     def __init__(
         self,
@@ -71,12 +71,14 @@ class BringUp:
         terminal: Terminal,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
+        steps: Mapping[str, tuple[Step, ...]] = STEPS,
     ) -> None:
         self.entries: list[Entry] = []
         self._board = board
         self._terminal = terminal
         self._monotonic = monotonic
         self._wait = wait
+        self._steps = steps
         self._idle_due_mono = 0.0
 
     def walk(self, config: BoardConfig, roles: frozenset[str]) -> None:
@@ -85,12 +87,12 @@ class BringUp:
         for evse_id, (evse, devices) in enumerate(zip(config.evses, self._board.evses, strict=True), 1):
             place = Place(evse_id, evse.facts, devices, self._monotonic)
             drivers = {device.role: device.driver for device in evse.devices}
-            todo = [role for role in STEPS if role in roles and getattr(devices, role) is not None]
+            todo = [role for role in self._steps if role in roles and getattr(devices, role) is not None]
             if todo:
                 self._terminal.say("")
                 self._terminal.say(f"EVSE {evse_id}: unplug everything from it", Ink.HEAD)
             for role in todo:
-                for step in STEPS[role]:
+                for step in self._steps[role]:
                     self._try(place, role, drivers[role], step)
 
     def reach_safe_state(self, name: str) -> None:

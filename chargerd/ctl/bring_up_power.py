@@ -27,6 +27,7 @@ from hal.types import HalError, PhasesReading, PilotMode, PilotReading
 TICK_S = 0.02
 """The pace of the control loop, which drivers are made for."""
 
+FEEDBACK_PERIOD_S = 0.005
 SETTLE_S = 0.2
 PILOT_TOLERANCE_VOLTS = 0.6
 """IEC 61851-1 table A.2: the generator gives 11.4 to 12.6 V."""
@@ -255,17 +256,19 @@ def _closing(place: Place) -> Generator[Act, Reply, float | None]:
     """Close, renewing as the control loop does; seconds until the feedback said so (0: there is none), None: never."""
     relays, pilot, autonomous = place.devices.relays, place.devices.pilot, place.facts.autonomous
     within_s = AUTONOMOUS_CLOSE_WITHIN_S if autonomous else 2 * FEEDBACK_WITHIN_S
-    begin_mono = place.monotonic()
+    begin_mono = renew_mono = place.monotonic()
     while place.monotonic() - begin_mono <= within_s:
-        if autonomous:
-            pilot.set(PilotMode.PWM, GOLDEN_DUTIES[0][1])
-        relays.hold(True, LEASE_S)
+        if renew_mono <= place.monotonic():
+            renew_mono += TICK_S
+            if autonomous:
+                pilot.set(PilotMode.PWM, GOLDEN_DUTIES[0][1])
+            relays.hold(True, LEASE_S)
         reading = relays.read()
         if reading.closed:
             return reading.at_mono - begin_mono
         if reading.closed is None and reading.at_mono - begin_mono >= SETTLE_S:
             return 0.0
-        yield Wait(TICK_S / 4)
+        yield Wait(FEEDBACK_PERIOD_S)
     return None
 
 
@@ -280,7 +283,7 @@ def _opening(place: Place) -> Generator[Act, Reply, float | None]:
             return 0.0
         if not reading.closed:
             return reading.at_mono - begin_mono
-        yield Wait(TICK_S / 4)
+        yield Wait(FEEDBACK_PERIOD_S)
     return None
 
 

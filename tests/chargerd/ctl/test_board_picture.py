@@ -34,6 +34,28 @@ class Odd(DriverSettings, frozen=True, kw_only=True):
         return (f"gpio {self.chip} {self.line}",)
 
 
+class Line(msgspec.Struct, frozen=True):
+    chip: str | None = None
+    line: str | int | None = None
+    pi: int | None = None
+    active: str = "high"
+
+    @property
+    def claim(self) -> str:
+        return f"gpio pi {self.pi}" if self.pi is not None else f"gpio {self.chip} {self.line}"
+
+
+class OnLines(DriverSettings, frozen=True, kw_only=True):
+    """As drivers on GPIO lines do: a table for each line."""
+
+    coil: Line
+    lamps: tuple[Line, ...] = ()
+    drive_ms: int = 300
+
+    def claims(self) -> tuple[str, ...]:
+        return tuple(line.claim for line in (self.coil, *self.lamps))
+
+
 def board(tmp_path: Path, *evses: dict[str, Any]) -> BoardConfig:
     tables = bench_tables()
     tables["evse"] = [tables["evse"][0] | evse for evse in evses]
@@ -113,6 +135,15 @@ def test_settings_of_a_driver_that_nobody_knows_are_listed_as_they_stand(tmp_pat
 def test_settings_that_are_as_usual_are_not_listed(tmp_path: Path) -> None:
     lock = with_lock(board(tmp_path, {}), Odd(chip="/dev/gpiochip0", line=17)).evses[0].devices[-1]
     assert lock.details == ()
+
+
+def test_a_line_that_is_a_table_is_named_after_its_key(tmp_path: Path) -> None:
+    settings = OnLines(
+        coil=Line(chip="/dev/gpiochip0", line="RELAY", active="low"), lamps=(Line(pi=17), Line(pi=1)), drive_ms=100
+    )
+    lock = with_lock(board(tmp_path, {}), settings).evses[0].devices[-1]
+    assert lock.wires == ("gpio /dev/gpiochip0 RELAY: coil active low", "gpio pi 17: lamps", "gpio pi 1: lamps")
+    assert lock.details == ("drive_ms 100",)
 
 
 def test_a_serial_number_in_a_file_is_not_looked_up(tmp_path: Path) -> None:

@@ -87,10 +87,10 @@ def leaves_it_closed(place: Place) -> Script:
     return ok()
 
 
-def test_the_board_is_safe_after_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STEPS, "pilot", (Step("leaves it closed", leaves_it_closed),))
+def test_the_board_is_safe_after_each_step() -> None:
     world = full_world()
-    walk_of(world, Person(world)).walk(load_board(BENCH), frozenset({"pilot"}))
+    steps = {"pilot": (Step("leaves it closed", leaves_it_closed),)}
+    walk_of(world, Person(world), steps=steps).walk(load_board(BENCH), frozenset({"pilot"}))
     world.wait(0.1)
     assert (world.closed(), world.peaks()) == (False, (12.0, 12.0))
 

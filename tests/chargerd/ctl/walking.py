@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chargerd.ctl.bring_up import BringUp
-from chargerd.ctl.bring_up_acts import Outcome, Place, Result, Script
+from chargerd.ctl.bring_up import STEPS, BringUp
+from chargerd.ctl.bring_up_acts import Outcome, Place, Script, Step
 from chargerd.ctl.screen import Ink
 from chargerd.ctl.terminal import Ended, Reply
 from hal.board import Board, EvseDevices
@@ -112,10 +112,15 @@ def board_of(world: World, fitted: EvseDevices) -> Board:
     return Board(facts, (fitted,), world.plant, contextlib.ExitStack())
 
 
-def walk_of(world: World, person: Person, fitted: EvseDevices | None = None) -> BringUp:
+def walk_of(
+    world: World,
+    person: Person,
+    fitted: EvseDevices | None = None,
+    steps: Mapping[str, tuple[Step, ...]] = STEPS,
+) -> BringUp:
     """A walk on the plant's own time."""
     board = board_of(world, fitted or all_devices(world))
-    return BringUp(board, person, monotonic=world.monotonic, wait=world.wait)
+    return BringUp(board, person, monotonic=world.monotonic, wait=world.wait, steps=steps)
 
 
 def try_step(
@@ -133,6 +138,3 @@ def try_step(
 def values(outcome: Outcome) -> dict[str, float | str | bool]:
     """What was measured, by name."""
     return {value.name: value.value for value in outcome.values}
-
-
-__all__ = ["Result"]
