@@ -22,7 +22,7 @@ def drawing(check: BoardCheck, *, columns: int = 100, colours: bool = False) -> 
     return [
         paint(ink, part) if colours else part
         for ink, text in lines
-        for part in (textwrap.wrap(text, width, subsequent_indent="      ", drop_whitespace=True) or [""])
+        for part in (textwrap.wrap(text, width, subsequent_indent="      ", break_on_hyphens=False) or [""])
     ]
 
 
@@ -53,7 +53,7 @@ def _fitted(texts: Iterable[str], width: int) -> list[str]:
     return [
         part
         for text in texts
-        for part in (textwrap.wrap(text, width, subsequent_indent="   ", drop_whitespace=False) or [""])
+        for part in (textwrap.wrap(text, width, subsequent_indent="   ", break_on_hyphens=False) or [""])
     ]
 
 

@@ -62,7 +62,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_lost(path: Path, colu
 
 
 def test_paths_are_not_broken_where_they_fit(tmp_path: Path) -> None:
-    lines = drawing(check_board(two_on_a_line(tmp_path)), columns=60)
+    lines = drawing(check_board(two_on_a_line(tmp_path)), columns=80)
     assert any("/dev/serial/by-id/usb-FTDI_Serial_AB12" in line for line in lines)
 
 
