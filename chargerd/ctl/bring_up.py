@@ -5,6 +5,7 @@ terminal closed, an error. No control process runs meanwhile, and none can start
 """
 
 import contextlib
+import ctypes
 import hashlib
 import signal
 import time
@@ -19,7 +20,21 @@ import msgspec
 from chargerd.control import assert_safe_state
 from chargerd.ctl import bring_up_panel, bring_up_power, bring_up_sensors
 from chargerd.ctl.board_picture import ROLE_NAMES, picture_of
-from chargerd.ctl.bring_up_acts import Act, Ask, Look, Outcome, Place, Say, Script, Step, Wait, failed, ok, skipped
+from chargerd.ctl.bring_up_acts import (
+    Act,
+    Ask,
+    Hang,
+    Look,
+    Outcome,
+    Place,
+    Say,
+    Script,
+    Step,
+    Wait,
+    failed,
+    ok,
+    skipped,
+)
 from chargerd.ctl.bring_up_report import INKS, Entry, Report
 from chargerd.ctl.screen import Ink
 from chargerd.ctl.terminal import Ended, Reply, Terminal
@@ -63,14 +78,18 @@ INTRODUCTION = (
 
 
 class BringUp:
-    """One walk through an open board. `wait`: how time passes between two calls to a device; `steps`: see STEPS."""
+    """One walk through an open board. `wait`: how time passes between two calls to a device; `hang`: how it passes
+    while nothing of this process runs; `steps`: see STEPS.
+    """
 
     def __init__(
         self,
         board: Board,
         terminal: Terminal,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
+        hang: Callable[[float], None] = time.sleep,
         steps: Mapping[str, tuple[Step, ...]] = STEPS,
     ) -> None:
         self.entries: list[Entry] = []
@@ -78,6 +97,7 @@ class BringUp:
         self._terminal = terminal
         self._monotonic = monotonic
         self._wait = wait
+        self._hang = hang
         self._steps = steps
         self._idle_due_mono = 0.0
 
@@ -145,6 +165,8 @@ class BringUp:
                 self._terminal.say(act.text)
             case Wait():
                 self._wait(act.for_s)
+            case Hang():
+                self._hang(act.for_s)
             case Look():
                 self._terminal.show(act.text)
                 self._idle()
@@ -175,6 +197,11 @@ class BringUp:
     def _note(self, entry: Entry) -> None:
         self.entries.append(entry)
         tell(entry, self._terminal)
+
+
+def keep_still(for_s: float) -> None:
+    """Nothing of this process runs for so long, or until a signal: a C call that does not let go of the interpreter."""
+    ctypes.PyDLL(None).poll(None, 0, round(for_s * 1000))
 
 
 def tell(entry: Entry, terminal: Terminal) -> None:
@@ -226,7 +253,8 @@ def _open_and_walk(
             for problem in assert_safe_state(config):
                 terminal.say(f"no safe state: {problem}", Ink.BAD)
             return serial, entries, "ended before it began: pilot and contactor must be there"
-        walk, ended = BringUp(board, terminal), ""
+        # What is simulated lives in this process and has to go on.
+        walk, ended = BringUp(board, terminal, hang=time.sleep if config.simulated else keep_still), ""
         try:
             walk.walk(config, roles)
         except Ended as end:

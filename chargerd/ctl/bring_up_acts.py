@@ -43,6 +43,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Hang:
+    """Let time pass as if this program hung: no thread of it runs, those of drivers included."""
+
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Show this in the line that changes, for so long; the reply is DONE when a key was pressed."""
 
@@ -50,7 +57,7 @@ class Look:
     for_s: float = LOOK_PERIOD_S
 
 
-Act = Say | Ask | Wait | Look
+Act = Say | Ask | Wait | Hang | Look
 
 
 class Result(StrEnum):

@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import msgspec
 import pytest
 
 from chargerd.channel import ChannelBusy, ControlEnd
-from chargerd.ctl.bring_up import STEPS, open_what_is_there
+from chargerd.ctl.bring_up import STEPS, keep_still, open_what_is_there
 from chargerd.ctl.bring_up_acts import Place, Result, Script, Step, Wait, ok
 from chargerd.ctl.terminal import Ended, Reply
 from hal.board import BACKENDS, load_board
@@ -153,6 +155,24 @@ def test_while_a_person_works_the_controller_hears_from_us() -> None:
     walk = walk_of(world, Person(world), all_devices(world, pilot=pilot))
     walk.walk(load_board(BENCH), frozenset({"reader"}))
     assert len(pilot.reads) >= 290  # 30 s without a card
+
+
+def test_keeping_still_stops_every_thread_of_this_process() -> None:
+    beats: list[float] = []
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.01):
+            beats.append(time.monotonic())
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    time.sleep(0.1)
+    keep_still(0.5)
+    time.sleep(0.1)
+    stop.set()
+    thread.join()
+    assert max(later - earlier for earlier, later in pairwise(beats)) >= 0.45
 
 
 # ---- opening ----

@@ -120,7 +120,7 @@ def walk_of(
 ) -> BringUp:
     """A walk on the plant's own time."""
     board = board_of(world, fitted or all_devices(world))
-    return BringUp(board, person, monotonic=world.monotonic, wait=world.wait, steps=steps)
+    return BringUp(board, person, monotonic=world.monotonic, wait=world.wait, hang=world.wait, steps=steps)
 
 
 def try_step(
