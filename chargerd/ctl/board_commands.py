@@ -14,7 +14,7 @@ from chargerd.ctl.board_check import BoardCheck, check_board
 from chargerd.ctl.board_drawing import drawing
 from chargerd.ctl.board_picture import picture_of
 from chargerd.ctl.board_svg import svg
-from chargerd.ctl.live import wants_colours
+from chargerd.ctl.live import may_be_live, wants_colours
 from chargerd.ctl.terminal import KeyTerminal, LineTerminal, keys
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 
@@ -108,6 +108,6 @@ def _terminal(answers: Path | None) -> Iterator[KeyTerminal | LineTerminal]:
             yield LineTerminal(file.fileno(), colours)
         elif sys.stdin.isatty():
             resources.enter_context(keys(sys.stdin.fileno()))
-            yield KeyTerminal(sys.stdin.fileno(), colours)
+            yield KeyTerminal(sys.stdin.fileno(), colours, may_be_live(os.environ))
         else:
             yield LineTerminal(sys.stdin.fileno(), colours)

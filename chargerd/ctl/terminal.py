@@ -97,8 +97,8 @@ class _Screen:
 class KeyTerminal(_Screen):
     """A real terminal: one key is an answer. Use it in `with keys(...)`."""
 
-    def __init__(self, descriptor: int, colours: bool) -> None:
-        super().__init__(colours, in_place=True)
+    def __init__(self, descriptor: int, colours: bool, in_place: bool = True) -> None:
+        super().__init__(colours, in_place)
         self._descriptor = descriptor
 
     def ask(self, question: str, meanwhile: Callable[[], None]) -> Reply:
@@ -189,4 +189,5 @@ def keys(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # a terminal that was closed needs nothing any more
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

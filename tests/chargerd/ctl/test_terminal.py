@@ -106,6 +106,20 @@ def test_the_terminal_is_as_before_afterwards() -> None:
     os.close(terminal)
 
 
+def test_a_terminal_that_is_closed_needs_nothing_any_more() -> None:
+    keyboard, terminal = pty.openpty()
+    with keys(terminal):
+        os.close(keyboard)
+        os.close(terminal)
+
+
+def test_where_the_cursor_cannot_go_back_nothing_changes(
+    ends: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    KeyTerminal(ends[1], colours=False, in_place=False).show("12 V")
+    assert capsys.readouterr().out == ""
+
+
 def test_the_line_that_changes_is_replaced(ends: tuple[int, int], capsys: pytest.CaptureFixture[str]) -> None:
     terminal = KeyTerminal(ends[1], colours=True)
     terminal.show("12 V")
