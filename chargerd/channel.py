@@ -12,6 +12,8 @@ import select
 import socket
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -234,6 +236,23 @@ def service_uids() -> frozenset[int]:
     return frozenset(uids)
 
 
+@contextmanager
+def control_kept_out(run_dir: Path) -> Iterator[None]:
+    """Nobody else has the devices meanwhile: no control process runs in `run_dir`, and none can start.
+
+    ChannelBusy when one runs, ChannelError when the directory cannot be used.
+    """
+    path = run_dir / f"{CONTROL_SOCKET}.lock"
+    lock = _lock(path)
+    with suppress(PermissionError):
+        os.fchmod(lock, 0o660)  # left behind by a kill it must not keep the control process out, which has another user
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(lock)
+
+
 class _Slot:
     """One direction of the in-memory pair: room for the latest snapshot."""
 
@@ -360,7 +379,11 @@ def _lock(path: Path) -> int:
     """Hold `path` for as long as we live: two processes that both believe they are the control must not happen."""
     for _ in range(MAX_LOCK_TRIES):
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = _open_lock(path)
+        except FileNotFoundError as e:
+            if path.parent.is_dir():
+                continue  # its holder removed it between our two calls
+            raise ChannelError(f"{path}: {e.strerror}; its directory must be there and writable for us") from e
         except OSError as e:
             raise ChannelError(
                 f"{path}: {e.strerror}; its directory must be there and writable for us, the file not another user's"
@@ -374,6 +397,14 @@ def _lock(path: Path) -> int:
             return lock
         os.close(lock)  # its holder removed it between our two calls: what we hold is nobody's lock any more
     raise ChannelError(f"{path}: comes and goes; another process starts and ends all the time, stop that one first")
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        # In a sticky directory even root may not create over a file of another user; to open it is another matter.
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _is_still_there(path: Path, lock: int) -> bool:

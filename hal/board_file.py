@@ -5,7 +5,7 @@ contradicts what. Whether the devices are there is found out when the board is o
 """
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -146,69 +146,129 @@ class EvseTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_board(path: Path | str) -> BoardConfig:
     """The board described by a file; BoardError for the first thing that is wrong in it."""
-    path = Path(path)
-    tables = read_toml(path, "board file")
-    check_keys(tables, ("board", "evse", "plant"), str(path))
+    config, problems = examine_board(path)
+    if config is None:
+        raise problems[0]
+    return config
+
+
+def examine_board(path: Path | str) -> tuple[BoardConfig | None, list[BoardError]]:
+    """The board described by a file, None when something is wrong in it; and everything that is wrong.
+
+    One complaint for each table, since what follows a wrong key is often wrong for its sake alone; and what
+    contradicts what is looked for only when each table is right by itself.
+    """
+    path, problems = Path(path), Problems()
+    config: BoardConfig | None = None
+    with problems:
+        config = _decode_board_file(read_toml(path, "board file"), path, problems)
+    if config is not None:
+        for check in (_check_simulation, _check_claims, _check_served_ports, _check_run_paths):
+            with problems:
+                check(config)
+    return (None if problems.found else config), problems.found
+
+
+class Problems:
+    """What is wrong, in the order found: `with problems:` notes the BoardError of its block and goes on after it."""
+
+    def __init__(self) -> None:
+        self.found: list[BoardError] = []
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, BoardError):
+            self.found.append(error)
+        return isinstance(error, BoardError)
+
+
+def _decode_board_file(tables: Mapping[str, Any], path: Path, problems: Problems) -> BoardConfig | None:
+    """The board, None when there are problems."""
+    with problems:
+        check_keys(tables, ("board", "evse", "plant"), str(path))
     for name in ("board", "evse"):
         if name not in tables:
             raise BoardError(str(path), f"[{name}] is missing", "see board-configs/README.md for the tables of a board")
-    board = decode_table(BoardTable, tables["board"], str(path), "board")
-    if (board.serial is None) == (board.serial_file is None):
-        raise BoardError(
-            f"{path}: board", "found both or neither of 'serial' and 'serial_file'", "give exactly one of them"
-        )
-    plant = decode_table(PlantSettings, tables["plant"], str(path), "plant") if "plant" in tables else None
-    evses = tuple(_decode_evses(tables["evse"], board.relay_deadman, str(path)))
-    simulated = _check_simulation(evses, board.relay_deadman, plant is not None, path)
-    config = BoardConfig(
+    board: BoardTable | None = None
+    plant: PlantSettings | None = None
+    decoded: list[tuple[EvseTable, tuple[DeviceConfig, ...]]] = []
+    with problems:
+        board = _decode_board(tables["board"], path)
+    with problems:
+        plant = decode_table(PlantSettings, tables["plant"], str(path), "plant") if "plant" in tables else None
+    for index, table in enumerate(_evse_tables(tables["evse"], str(path))):
+        with problems:
+            decoded.append(_decode_evse(table, str(path), f"evse[{index}]", problems))
+    if problems.found or board is None:
+        return None
+    evses = []
+    for index, (evse, devices) in enumerate(decoded):
+        facts = _facts(evse, {device.role for device in devices}, board.relay_deadman)
+        for device in devices:
+            facts = device.settings.amend(facts)
+        _check_evse(facts, devices, at(str(path), f"evse[{index}]"), problems)
+        evses.append(EvseConfig(facts, devices))
+    return BoardConfig(
         path=path,
         vendor=board.vendor,
         model=board.model,
         serial=board.serial,
         serial_file=board.serial_file,
         relay_deadman=board.relay_deadman,
-        evses=evses,
-        plant=(plant or PlantSettings()) if simulated else None,
+        evses=tuple(evses),
+        plant=plant or (PlantSettings() if _is_simulated(evses) else None),
     )
-    _check_claims(config)
-    _check_served_ports(config)
-    _check_run_paths(config)
-    return config
 
 
-def _decode_evses(tables: object, deadman: RelayDeadman, file: str) -> Iterator[EvseConfig]:
+def _decode_board(table: object, path: Path) -> BoardTable:
+    board = decode_table(BoardTable, table, str(path), "board")
+    if (board.serial is None) == (board.serial_file is None):
+        raise BoardError(
+            f"{path}: board", "found both or neither of 'serial' and 'serial_file'", "give exactly one of them"
+        )
+    return board
+
+
+def _evse_tables(tables: object, file: str) -> list[object]:
     if not isinstance(tables, list) or not tables:
         raise BoardError(
             at(file, "evse"), f"found {shown(tables)}", "expected one [[evse]] (double brackets) for each EVSE"
         )
-    for index, table in enumerate(tables):
-        yield _decode_evse(table, deadman, file, f"evse[{index}]")
+    return tables
 
 
-def _decode_evse(table: object, deadman: RelayDeadman, file: str, key: str) -> EvseConfig:
+def _decode_evse(table: object, file: str, key: str, problems: Problems) -> tuple[EvseTable, tuple[DeviceConfig, ...]]:
     place = at(file, key)
     if not isinstance(table, Mapping):
         raise BoardError(place, f"found {shown(table)}", "expected a table")
     plain = [field.name for field in msgspec.structs.fields(EvseTable)]
     check_keys(table, [*plain, *BACKENDS], place)
-    evse = decode_table(EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
     devices = []
     for role, drivers in BACKENDS.items():
-        if role in table:
-            devices.append(_decode_device(role, table[role], file, f"{key}.{role}"))
-        elif role in REQUIRED_ROLES:
-            raise BoardError(place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(drivers)}")
-    facts = _facts(evse, {device.role for device in devices}, deadman)
+        with problems:
+            if role in table:
+                devices.append(_decode_device(role, table[role], file, f"{key}.{role}"))
+            elif role in REQUIRED_ROLES:
+                raise BoardError(
+                    place, f"[evse.{role}] is missing", f"every EVSE needs it; drivers: {', '.join(drivers)}"
+                )
+    evse = decode_table(EvseTable, {name: value for name, value in table.items() if name in plain}, file, key)
+    return evse, tuple(devices)
+
+
+def _check_evse(facts: EvseFacts, devices: tuple[DeviceConfig, ...], place: str, problems: Problems) -> None:
+    """What contradicts what on one EVSE."""
+    for check in (_check_connector, _check_ratings):
+        with problems:
+            check(facts, place)
     for device in devices:
-        facts = device.settings.amend(facts)
-    _check_connector(facts, place)
-    _check_ratings(facts, place)
-    for device in devices:
-        try:
-            device.settings.check(facts)
-        except BoardError as error:
-            raise BoardError(f"{place}.{device.role}.{error.place}", error.problem, error.remedy) from error
-    return EvseConfig(facts, tuple(devices))
+        with problems:
+            try:
+                device.settings.check(facts)
+            except BoardError as error:
+                raise BoardError(f"{place}.{device.role}.{error.place}", error.problem, error.remedy) from error
 
 
 def _decode_device(role: str, table: object, file: str, key: str) -> DeviceConfig:
@@ -302,28 +362,35 @@ def _check_connector(facts: EvseFacts, place: str) -> None:
         raise BoardError(place, "a Type 2 socket without [evse.proximity]", "describe its proximity contact")
 
 
-def _check_simulation(evses: tuple[EvseConfig, ...], deadman: RelayDeadman, has_plant: bool, path: Path) -> bool:
-    """Whether no real power is anywhere: all pilots and contactors are simulated. BoardError for a mixture.
+def _is_simulated(evses: Iterable[EvseConfig]) -> bool:
+    """Whether no real power is anywhere: all pilots and contactors are simulated."""
+    return all(device.simulated for evse in evses for device in evse.devices if device.role in REQUIRED_ROLES)
+
+
+def _check_simulation(config: BoardConfig) -> None:
+    """BoardError for a mixture of real and simulated.
 
     A simulated board may have real devices that energise nothing (a token reader on the developer's desk). The
     reverse is refused: beside a real contactor a simulated meter or residual current monitor would lie about real
     current.
     """
-    devices = [(f"{path}: evse[{i}].{device.role}", device) for i, evse in enumerate(evses) for device in evse.devices]
-    simulated = all(device.simulated for _, device in devices if device.role in REQUIRED_ROLES)
-    for place, device in devices:
-        if device.simulated and not simulated:
-            raise BoardError(place, "a simulated device on a board with a real pilot or contactor", "use a real driver")
-    place = f"{path}: board.relay_deadman"
+    simulated = _is_simulated(config.evses)
+    for index, evse in enumerate(config.evses):
+        for device in evse.devices:
+            if device.simulated and not simulated:
+                place = f"{config.path}: evse[{index}].{device.role}"
+                raise BoardError(
+                    place, "a simulated device on a board with a real pilot or contactor", "use a real driver"
+                )
+    place = f"{config.path}: board.relay_deadman"
     allowed = (RelayDeadman.SIMULATED, RelayDeadman.NONE) if simulated else (RelayDeadman.MCU, RelayDeadman.HARDWARE)
-    if deadman not in allowed:
+    if config.relay_deadman not in allowed:
         why = (
             "nothing real to open here" if simulated else "a real contactor must open by itself when the software dies"
         )
-        raise BoardError(place, f"found '{deadman}' ({why})", f"expected one of: {', '.join(allowed)}")
-    if has_plant and not simulated:
-        raise BoardError(f"{path}: plant", "a plant on a board with real hardware", "remove [plant]")
-    return simulated
+        raise BoardError(place, f"found '{config.relay_deadman}' ({why})", f"expected one of: {', '.join(allowed)}")
+    if config.plant is not None and not simulated:
+        raise BoardError(f"{config.path}: plant", "a plant on a board with real hardware", "remove [plant]")
 
 
 def _check_claims(config: BoardConfig) -> None:

@@ -100,6 +100,7 @@ def _decode_value(kind: Any, value: object, file: str, key: str) -> Any:
     if (
         isinstance(info, inspect.VarTupleType)
         and isinstance(info.item_type, inspect.StructType)
+        and not info.item_type.array_like
         and isinstance(value, list)
     ):
         return tuple(

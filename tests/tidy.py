@@ -142,6 +142,14 @@ TABLE = (
         frozenset({"asyncio", "http", "multiprocessing", "socketserver", "ssl", "urllib"}),
         ("gpiod", "gpiozero", "msgspec", "systemd"),
     ),
+    # These touch the devices of a board as the control process does, and are loaded by their own command only.
+    Row(
+        "board tools",
+        ("chargerd/ctl/board_*.py", "chargerd/ctl/bring_up*.py"),
+        ("hal.*", *LEAVES, *SHARED, "chargerd.control", "chargerd.ctl.*"),
+        frozenset({"asyncio", "http", "multiprocessing", "socketserver", "ssl", "urllib"}),
+        ("msgspec",),
+    ),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
         "commands",

@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-DEVICE_SOCKET = Path("/run/chargerd/station.console")
+RUN_DIR = Path("/run/chargerd")
+DEVICE_SOCKET = RUN_DIR / "station.console"
 ANSWER_WITHIN_S = 40.0
 
 
 class CtlError(Exception):
-    """What could not be done, in one line with the remedy."""
+    """What could not be done, in a line (or one for each thing that is wrong) with the remedy; and the exit code."""
+
+    def __init__(self, what: str, code: int = 1) -> None:
+        super().__init__(what)
+        self.code = code
 
 
 def bench_socket() -> Path:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from chargerd.ctl.asking import CtlError, ask, bench_socket, find_socket
+from chargerd.ctl.asking import RUN_DIR, CtlError, ask, bench_socket, find_socket
 from chargerd.ctl.live import may_be_live, show_live, wants_colours
 from chargerd.ctl.screen import limit_lines, screen
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 1 with one line on stderr when it did not."""
-    commands: dict[str, Callable[[argparse.Namespace], None]] = {
+    """Run one command; 0 when it worked, else lines on stderr: 78 for a wrong board file, 75 try again, 1 the rest."""
+    commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
         "status": _status,
         "why": _why,
         "limits": _limits,
@@ -26,16 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         options = _parser().parse_args(arguments)
-        commands[options.command](options)
+        code = commands[options.command](options)
         sys.stdout.flush()
     except CtlError as error:
-        sys.stderr.write(f"chargerctl: {error}\n")
-        return 1
+        for line in str(error).splitlines():
+            sys.stderr.write(f"chargerctl: {line}\n")
+        return error.code
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+    return code or 0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,14 +62,27 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("evse", type=int, metavar="EVSE", help="number of the EVSE")
     limit.add_argument("amps", metavar="AMPS", help="per phase, from 0 (none) to 80; 'none' takes the limit away")
     limit.add_argument("--for", type=float, dest="for_s", metavar="SECONDS", help="ends by itself after this time")
-    board = commands.add_parser("board", help="work with board files")
-    board_commands = board.add_subparsers(dest="board_command", required=True, metavar="COMMAND")
-    check = board_commands.add_parser("check", help="is this board file right?")
-    check.add_argument("file", type=Path)
+    _add_board(commands.add_parser("board", help="check a board file, bring a board up"))
     bench = commands.add_parser("bench", help="operate the simulated world of a running bench")
     bench.add_argument("verb", help="plug-in, plug-out, ev-ready, present-token, limit, fault … ('help' lists them)")
     bench.add_argument("words", nargs="*", default=[], help="its arguments, e.g. EVSE number")
     return parser
+
+
+def _add_board(board: argparse.ArgumentParser) -> None:
+    commands = board.add_subparsers(dest="board_command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="is this board file right? draws what is wired to what")
+    check.add_argument("--svg", type=Path, metavar="FILE", help="also draw it as a picture for documents")
+    bring_up = commands.add_parser("bring-up", help="try every device of a board, one by one, and write a report")
+    bring_up.add_argument("--only", action="append", metavar="ROLE", help="these devices only (repeatable)")
+    bring_up.add_argument("--answers", type=Path, metavar="FILE", help="answers from a file: y, n, s or q, one a line")
+    bring_up.add_argument("--report", type=Path, metavar="NAME", help="name of the report, .md and .json")
+    bring_up.add_argument("--desk", type=Path, metavar="SOCKET", help="simulated boards: take the plant's verbs here")
+    for command in (check, bring_up):
+        command.add_argument("file", type=Path, help="board file (TOML)")
+        command.add_argument(
+            "--run", type=Path, default=RUN_DIR, metavar="DIR", help="where a station would live (default %(default)s)"
+        )
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -111,15 +126,10 @@ def _limit(options: argparse.Namespace) -> None:
     print(f"EVSE {options.evse}: {'no limit by users' if amps is None else f'at most {amps:g} A{ends}'}")
 
 
-def _board(options: argparse.Namespace) -> None:
-    from hal.board import load_board
-    from hal.types import BoardError
+def _board(options: argparse.Namespace) -> int:
+    from chargerd.ctl import board_commands
 
-    try:
-        config = load_board(options.file)
-    except BoardError as error:
-        raise CtlError(str(error)) from error
-    print(f"{options.file}: right ({config.vendor} {config.model}, {len(config.evses)} EVSE)")
+    return board_commands.check(options) if options.board_command == "check" else board_commands.bring_up(options)
 
 
 def _bench(options: argparse.Namespace) -> None:

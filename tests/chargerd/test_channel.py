@@ -20,11 +20,13 @@ from chargerd.channel import (
     MAX_BYTES,
     MAX_DRAIN,
     STATION_SOCKET,
+    ChannelBusy,
     ChannelError,
     ControlChannel,
     ControlEnd,
     StationChannel,
     StationEnd,
+    control_kept_out,
     memory_pair,
     service_uids,
 )
@@ -171,6 +173,22 @@ def test_a_second_control_process_is_refused_and_told_what_to_do(tmp_path: Path,
         ControlEnd(tmp_path)
     send_raw(tmp_path, msgspec.msgpack.encode(some_orders()))
     assert control.latest_orders() == some_orders()
+
+
+def test_nobody_takes_the_devices_from_a_control_process_nor_it_from_them(tmp_path: Path) -> None:
+    control = ControlEnd(tmp_path)
+    with pytest.raises(ChannelBusy, match="held by another process"), control_kept_out(tmp_path):
+        pass
+    control.close()
+    with control_kept_out(tmp_path), pytest.raises(ChannelBusy, match="held by another process"):
+        ControlEnd(tmp_path)
+    ControlEnd(tmp_path).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_left_behind_may_be_taken_by_the_group(tmp_path: Path) -> None:
+    with control_kept_out(tmp_path):
+        assert (tmp_path / f"{CONTROL_SOCKET}.lock").stat().st_mode & 0o777 == 0o660
 
 
 def test_a_missing_run_directory_is_named_with_the_remedy(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from hal.board_file import BACKENDS, load_board
+from hal.board_file import BACKENDS, examine_board, load_board
 from hal.slot import DriverSettings
-from hal.types import BoardError, RelayDeadman
+from hal.types import BoardError, DeratePoint, RelayDeadman
 from tests.hal.boards import BENCH, BENCH_DUAL, BOARD_CONFIGS, bench_tables, write
 
 Tables = dict[str, Any]
@@ -217,6 +217,66 @@ def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path) -> None:
     path.write_text("[board]\nvendor = chargerd\n")
     with pytest.raises(BoardError, match=re.escape(f"{path}: line 2, column 10: not valid TOML: ")):
         load_board(path)
+
+
+def test_a_derating_curve_is_a_list_of_corners(tmp_path: Path) -> None:
+    facts = load(tmp_path, evse(derating=[[50, 32], [60, 0]])).evses[0].facts
+    assert facts.derating == (DeratePoint(50, 32), DeratePoint(60, 0))
+
+
+# ---- everything that is wrong ----
+
+
+def complaints(tmp_path: Path, *changes: Callable[[Tables], object]) -> list[str]:
+    """What is said of a board, without the path."""
+    tables = bench_tables()
+    for change in changes:
+        change(tables)
+    config, problems = examine_board(write(tmp_path / "board.toml", tables))
+    assert (config is None) == bool(problems)
+    return [str(problem).removeprefix(f"{tmp_path}/board.toml: ").partition(";")[0] for problem in problems]
+
+
+def test_a_board_that_is_right_has_no_problems(tmp_path: Path) -> None:
+    assert complaints(tmp_path) == []
+
+
+def test_each_table_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    wrong_meter = {"driver": "meter_modbus", "map": "eastron_sdm630", "prot": "/dev/ttyUSB0", "unit": 0}
+    assert complaints(
+        tmp_path,
+        top(evze=[], plant={"seed": "one"}),
+        board(serial_file="/serial"),
+        evse(max_amps=100, meter=wrong_meter, lock={"driver": "lok"}),
+        lambda tables: tables["evse"].append({"max_amps": 16}),
+    ) == [
+        "unknown key 'evze'",
+        "board: found both or neither of 'serial' and 'serial_file'",
+        "plant.seed: found 'one'",
+        "evse[0].meter: unknown key 'prot'",
+        "evse[0].lock.driver: unknown driver 'lok'",
+        "evse[0].max_amps: found 100",
+        "evse[1]: [evse.pilot] is missing",
+        "evse[1]: [evse.relays] is missing",
+        "evse[1]: key 'phases' is missing",
+    ]
+
+
+def test_what_contradicts_what_is_told_when_each_table_is_right(tmp_path: Path) -> None:
+    both = {**MODBUS, "host": "192.0.2.7"}
+    assert complaints(tmp_path, board(relay_deadman="mcu"), socket(meter=both, derating=[[60, 20]]), twice) == [
+        "evse[0].derating: found [[60.0, 20.0]]",
+        "evse[0].meter.port: found both or neither of 'port' and 'host'",
+        "evse[1].derating: found [[60.0, 20.0]]",
+        "evse[1].meter.port: found both or neither of 'port' and 'host'",
+        "board.relay_deadman: found 'mcu' (nothing real to open here)",
+        "evse[1].meter: uses unit 1 on /dev/ttyUSB0, as evse[0].meter does",
+    ]
+
+
+def test_the_first_problem_is_the_one_that_loading_raises(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="unknown key 'evze'"):
+        load(tmp_path, top(evze=[]), evse(max_amps=100))
 
 
 # ---- the guide ----
