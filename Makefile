@@ -7,6 +7,7 @@
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
 TEST_ARGS ?=
+MUTATION_ARGS ?=
 SEED ?= 1
 N ?= 10000
 
@@ -21,14 +22,24 @@ bench: ## a simulated car charges, on a page in the browser (BENCH_ARGS="--page 
 	@.venv/bin/chargerd bench $(BENCH_ARGS)
 
 test: setup ## the tests (TEST_ARGS="-k pilot")
-	@$(PYTHON) -m pytest -n 2 --dist=loadgroup $(TEST_ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist=loadgroup -m "not long" $(TEST_ARGS)
+
+tour: setup ## the faults that take minutes by their nature, on a running bench (20 minutes, mostly waiting)
+	@$(PYTHON) -m pytest -m long $(TEST_ARGS)
+
+coverage: setup ## every branch of the charging core is reached by its own tests
+	@$(PYTHON) -m coverage run -m pytest -q -p no:cacheprovider tests/chargerd/evse tests/chargerd/test_limits.py
+	@$(PYTHON) -m coverage report
+
+mutation: setup ## does every change of the charging core break a test? (half an hour; MUTATION_ARGS="chargerd.evse.guard*")
+	@$(PYTHON) -m tools.mutation $(MUTATION_ARGS)
 
 vm-test: setup ## GPIO drivers on the kernel's own simulated chips (builds that kernel once: ten minutes)
 	@tools/setup.sh vm
 	@tools/vm/run.sh tests/vm/guest_gpio.py tests/vm/guest_gpiozero.py tests/contract --gpio-sim \
 		-k "guest_gpio or gpio-sim" $(TEST_ARGS)
 
-check: format-check lint types test ## everything CI asks: format, lint, types, tests
+check: format-check lint types test coverage ## everything CI asks: format, lint, types, tests, coverage of the core
 
 format: setup ## rewrite the code in the one format
 	@$(PYTHON) -m ruff format
@@ -53,4 +64,4 @@ lock: ## maintainer: the newest versions that fit, with hashes, for every suppor
 	@tools/lock.sh
 
 clean: ## remove what set-up and the tools made
-	rm -rf .venv .setup.log .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .setup.log .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage mutants build dist *.egg-info

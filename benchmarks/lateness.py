@@ -8,13 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 
 from benchmarks.charger import FIFO_PRIORITY, Charger
 from benchmarks.csms import Csms
+from benchmarks.load import busy, real_time_missing
 from benchmarks.machine import this_machine
 from benchmarks.table import Row
 from chargerd.control import PERIOD_S
@@ -56,12 +55,11 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measure() -> Measured | str:
     """The figures, or why there are none."""
-    for tool, package in (("chrt", "util-linux"), ("cyclictest", "rt-tests")):
-        if shutil.which(tool) is None:
-            return f"not measured: {tool} is missing, install {package}"
-    if subprocess.run(["chrt", "--fifo", str(FIFO_PRIORITY), "true"], capture_output=True, check=False).returncode:
-        return "not measured: real-time scheduling needs root (CAP_SYS_NICE)"
-    with _busy():
+    if why := real_time_missing():
+        return why
+    if shutil.which("cyclictest") is None:
+        return "not measured: cyclictest is missing, install rt-tests"
+    with busy():
         loop, health, load = _loop()
         cyclictest, load_of_cyclictest = _cyclictest()
     return Measured(loop, health, cyclictest, load, load_of_cyclictest)
@@ -148,16 +146,3 @@ def _from_histogram(text: str) -> Lateness:
 
     longest_ms = max(late_us for late_us, count in counts.items() if count) / 1e3
     return Lateness(percentile_ms(50), percentile_ms(99.9), longest_ms)
-
-
-@contextmanager
-def _busy() -> Iterator[None]:
-    """One process that never rests for each core."""
-    command = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(this_machine().cores)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()

@@ -11,6 +11,10 @@ import msgspec
 from hal.board import BoardConfig
 from hal.types import BoardError
 
+USB_SERIAL = ("/dev/serial/", "/dev/ttyUSB", "/dev/ttyACM", "/dev/chargerd/tty-")
+USB_SERIAL_CLASSES = ("char-ttyACM", "char-ttyUSB")
+"""A name is looked up once, when the service starts; an adapter that is pulled out may come back as another node."""
+
 DROPIN_PATH = "/etc/systemd/system/chargerd-control.service.d/board.conf"
 
 
@@ -45,6 +49,8 @@ def _device_nodes(config: BoardConfig) -> Iterator[str]:
             for value in msgspec.structs.asdict(device.settings).values():
                 if isinstance(value, str) and value.startswith("/dev/"):
                     yield value
+                    if value.startswith(USB_SERIAL):
+                        yield from USB_SERIAL_CLASSES
 
 
 def _written(config: BoardConfig) -> Iterator[str]:

@@ -46,8 +46,20 @@ def test_a_simulated_board_needs_nothing() -> None:
 
 
 def test_a_serial_port_is_allowed_by_its_node_once(tmp_path: Path) -> None:
-    dropin = dropin_for(tmp_path, 'port = "/dev/ttyUSB0", unit = 1', 'port = "/dev/ttyUSB0", unit = 2')
-    assert settings_of(dropin) == ["[Service]", "DeviceAllow=/dev/ttyUSB0 rw"]
+    dropin = dropin_for(tmp_path, 'port = "/dev/ttyS1", unit = 1', 'port = "/dev/ttyS1", unit = 2')
+    assert settings_of(dropin) == ["[Service]", "DeviceAllow=/dev/ttyS1 rw"]
+
+
+@pytest.mark.parametrize(
+    "port", ["/dev/ttyUSB0", "/dev/ttyACM1", "/dev/serial/by-id/usb-FTDI-if00", "/dev/chargerd/tty-x"]
+)
+def test_a_usb_adapter_that_comes_back_under_another_number_is_allowed(tmp_path: Path, port: str) -> None:
+    assert settings_of(dropin_for(tmp_path, f'port = "{port}"')) == [
+        "[Service]",
+        f"DeviceAllow={port} rw",
+        "DeviceAllow=char-ttyACM rw",
+        "DeviceAllow=char-ttyUSB rw",
+    ]
 
 
 def test_a_gpio_driver_opens_its_chips_and_the_leds_it_writes(tmp_path: Path) -> None:
@@ -62,6 +74,8 @@ indicator = { driver = "indicator_leds", red = { chip = "pinctrl-x", line = 3 },
         "DeviceAllow=/dev/gpiochip2 rw",
         "DeviceAllow=/dev/ttyUSB0 rw",
         "DeviceAllow=char-gpiochip rw",
+        "DeviceAllow=char-ttyACM rw",
+        "DeviceAllow=char-ttyUSB rw",
         "ReadWritePaths=/sys/class/leds/blue:status",
     ]
 

@@ -54,9 +54,9 @@ def test_nothing_moves_without_a_yes(step: object) -> None:
 class Recording(SimIndicator):
     shown: list[Indication]
 
-    def show(self, indication: Indication) -> None:
+    def show(self, indication: Indication, code: int = 0) -> None:
         self.shown.append(indication)
-        super().show(indication)
+        super().show(indication, code)
 
 
 def test_every_pattern_is_shown_and_then_darkness() -> None:
