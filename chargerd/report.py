@@ -1,5 +1,6 @@
 """What the station tells people about itself: one frozen snapshot for `chargerctl`, the bench page and scripts."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -38,11 +39,24 @@ class TransactionReport(msgspec.Struct, frozen=True, kw_only=True):
     charging_state: str
 
 
+class LimitReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the limit table. `fallback`: its owner is silent, `amps` is what holds meanwhile.
+
+    `left_s`: how long the row holds unless its owner renews it (None: until it is changed).
+    """
+
+    source: str
+    amps: float
+    wins: bool
+    fallback: bool
+    left_s: float | None
+
+
 class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE: the charging side's own status and the station's view of it.
 
-    `why_not`: the reasons for no energy in words for people. `meter_age_s` None: no sample. `troubles`: warnings that
-    only the station process can see.
+    `why_not`: the reasons for no energy in words for people. `limits`: the limit table. `meter_age_s` None: no sample.
+    `troubles`: warnings that only the station process can see.
     """
 
     evse_id: int
@@ -50,6 +64,7 @@ class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
     transaction: TransactionReport | None
     charging: EvseStatus | None
     why_not: tuple[str, ...]
+    limits: tuple[LimitReport, ...]
     meter_age_s: float | None
     troubles: tuple[ActiveFault, ...] = ()
 
@@ -115,9 +130,22 @@ def _evse_report(station: Station, evse_id: int, now: Now) -> EvseReport:
         why_not=("the control process is silent",)
         if charging is None
         else tuple(reason_text(reason) for reason in charging.why_not),
+        limits=() if charging is None else tuple(_limit_reports(charging, now)),
         meter_age_s=None if meter is None else round(now.mono - meter.at_mono, 3),
         troubles=station.troubles.of_evse(evse_id),
     )
+
+
+def _limit_reports(charging: EvseStatus, now: Now) -> Iterator[LimitReport]:
+    for limit in charging.limits:
+        until_mono = limit.until_mono
+        yield LimitReport(
+            source=limit.source,
+            amps=limit.amps,
+            wins=limit.source == charging.limit.source,
+            fallback=limit.fallback,
+            left_s=None if until_mono is None else round(max(0.0, until_mono - now.mono), 1),
+        )
 
 
 def _without_token(charging: EvseStatus) -> EvseStatus:

@@ -128,7 +128,7 @@ class EvseTable(msgspec.Struct, frozen=True, kw_only=True):
     contactor_amps: Annotated[float, msgspec.Meta(ge=6, le=400)] | None = None
     derating: tuple[DeratePoint, ...] = DERATING
     plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
-    unbalance_amps: Annotated[float, msgspec.Meta(ge=1, le=80)] | None = None
+    unbalance_amps: Annotated[float, msgspec.Meta(ge=6, le=80)] | None = None
     wake_up: WakeUp = WakeUp.INTERRUPT
 
 
@@ -270,6 +270,8 @@ def _check_ratings(facts: EvseFacts, place: str) -> None:
             raise BoardError(f"{place}.{key}", f"found {shown([list(corner) for corner in corners])}", f"give {wanted}")
     if facts.has_phase_switch and facts.phases != 3:
         raise BoardError(f"{place}.phase_switch", "an EVSE of one phase has none to switch", "set phases = 3")
+    if facts.unbalance_amps is not None and facts.phases != 3:
+        raise BoardError(f"{place}.unbalance_amps", "an EVSE of one phase always loads one phase", "lower max_amps")
 
 
 def _check_connector(facts: EvseFacts, place: str) -> None:

@@ -226,12 +226,13 @@ class Panels:
         ui.label("Limits: the smallest wins").classes("text-sm font-bold")
         box = ui.column().classes("gap-0").props(f'data-testid="limits-{evse_id}"')
 
-        def draw(rows: list[tuple[str, float, bool]]) -> None:
-            for source, amps, wins in rows:
+        def draw(rows: list[tuple[str, float, bool, str]]) -> None:
+            for source, amps, wins, note in rows:
                 with ui.row().classes("no-wrap gap-2 text-sm font-mono" + (" font-bold text-red-700" if wins else "")):
                     ui.label(source).classes("w-20 truncate")
                     ui.label(f"{amps:.1f} A").classes("w-14 text-right whitespace-nowrap")
                     ui.label("◀ wins" if wins else "").classes("whitespace-nowrap")
+                    ui.label(note).classes("whitespace-nowrap")
 
         self._keep_drawn(box, lambda: limit_rows(self._evse_status(evse_id)), draw)
         with ui.row().classes("items-center gap-2"):

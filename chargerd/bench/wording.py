@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chargerd.ctl.screen import limit_note
+
 Evse = Mapping[str, Any]
 """One EVSE of the station's report (chargerd/report.py), decoded."""
 
@@ -57,13 +59,11 @@ def fault_lines(evse: Evse | None) -> list[str]:
     return [line for _, line in sorted(lines, key=lambda each: each[0])]
 
 
-def limit_rows(evse: Evse | None) -> list[tuple[str, float, bool]]:
-    """The limit table as (source, amps, wins)."""
-    charging = evse["charging"] if evse is not None else None
-    if charging is None:
+def limit_rows(evse: Evse | None) -> list[tuple[str, float, bool, str]]:
+    """The limit table as (source, amps, wins, what else there is to say)."""
+    if evse is None:
         return []
-    winner = charging["limit"]["source"]
-    return [(limit["source"], limit["amps"], limit["source"] == winner) for limit in charging["limits"]]
+    return [(row["source"], row["amps"], row["wins"], limit_note(row).strip()) for row in evse["limits"]]
 
 
 def next_step(evse: Evse | None, *, has_csms: bool) -> str:

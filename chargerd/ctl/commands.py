@@ -96,7 +96,7 @@ def _why(options: argparse.Namespace) -> None:
 def _limits(options: argparse.Namespace) -> None:
     for evse in ask(find_socket(options.socket), "status")["evses"]:
         print(f"EVSE {evse['evse_id']}:")
-        for line in limit_lines(evse["charging"]):
+        for line in limit_lines(evse):
             print("  " + line)
 
 

@@ -76,11 +76,14 @@ def evse_lines(evse: Mapping[str, Any]) -> list[Line]:
         ),
         (Ink.PLAIN, "  " + meter_line(charging["meter"], evse["meter_age_s"])),
     ]
+    if charging["phases_pending"] is not None:
+        wanted = f"{charging['phases_pending']} wanted ({charging['phases_wait'].replace('_', ' ')})"
+        lines.append((Ink.NOTICE, f"  phases {charging['phases']}, {wanted}"))
     lines += [(Ink.BAD, f"  FAULT {fault['code']} {fault['detail']}".rstrip()) for fault in charging["faults"]]
     lines += [(Ink.NOTICE, f"  no energy: {reason}") for reason in evse["why_not"]]
     if not evse["why_not"]:
         lines.append((Ink.GOOD, "  energy may flow"))
-    return [*lines, (Ink.PLAIN, "  limits:"), *((Ink.PLAIN, f"    {line}") for line in limit_lines(charging))]
+    return [*lines, (Ink.PLAIN, "  limits:"), *((Ink.PLAIN, f"    {line}") for line in limit_lines(evse))]
 
 
 def meter_line(meter: Mapping[str, Any] | None, age_s: float | None) -> str:
@@ -92,15 +95,21 @@ def meter_line(meter: Mapping[str, Any] | None, age_s: float | None) -> str:
     return f"meter {amps} A   {meter['power_w'] / 1000:.2f} kW   {meter['energy_wh'] / 1000:.3f} kWh{age}"
 
 
-def limit_lines(charging: Mapping[str, Any] | None) -> list[str]:
-    """The limit table, the winner marked."""
-    if charging is None:
+def limit_lines(evse: Mapping[str, Any]) -> list[str]:
+    """The limit table, the winner marked, with what stands only for a while or for a silent owner."""
+    if evse["charging"] is None:
         return ["unknown: the control process is silent"]
-    winner = charging["limit"]["source"]
     return [
-        f"{'>' if limit['source'] == winner else ' '} {limit['source']:16} {limit['amps']:6.1f} A"
-        for limit in charging["limits"]
+        f"{'>' if limit['wins'] else ' '} {limit['source']:16} {limit['amps']:6.1f} A{limit_note(limit)}"
+        for limit in evse["limits"]
     ] or ["nobody allows anything yet"]
+
+
+def limit_note(limit: Mapping[str, Any]) -> str:
+    """What there is to say of a row beside its current: that its owner is silent, or how long it still holds."""
+    if limit["fallback"]:
+        return "   fallback: its owner is silent"
+    return "" if limit["left_s"] is None else f"   for {limit['left_s']:.0f} s more"
 
 
 def _indent(text: str) -> str:

@@ -4,8 +4,8 @@ Nothing is toggled and nothing is remembered that the world can tell again. What
 moved, when a soft stop began, counters) only ever delays or withholds energy; whether it may flow is asked of
 guard.why_not each time.
 
-State F is never put on the pilot: behind a steady -12 V the EVSE could not see the vehicle go, and the plug has to be
-released within 5 s of that (IEC 61851-1 table A.6). x1 stops a vehicle just as well.
+x1 is what stops a vehicle. Behind a steady -12 V or a pilot that is cut off the EVSE could not see the vehicle go, and
+the plug has to be released within 5 s of that (IEC 61851-1 table A.6): only the wake-up ladder goes there, for 4 s.
 """
 
 import math
@@ -15,14 +15,16 @@ from chargerd.evse.cable import CableWatch
 from chargerd.evse.contactor import SOFT_STOP_S, Contactor
 from chargerd.evse.faults import blink_code
 from chargerd.evse.guard import may_offer, valid_orders, why_not
+from chargerd.evse.limit_table import LimitTable
 from chargerd.evse.lock import LockKeeper
 from chargerd.evse.metering import MeterWatch
+from chargerd.evse.phases import PhaseKeeper
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
 from chargerd.evse.residual import ResidualWatch
 from chargerd.evse.situation import Situation, celsius_of, feedback_of, inputs_of
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
-from chargerd.limits import NO_LIMITS, Limit, effective
+from chargerd.evse.wakeup import WakeUpLadder
 from hal.types import EvseFacts, Indication, PilotMode
 
 DUTY_UP_S = 5.0
@@ -42,9 +44,10 @@ class Controller:
         self._meter = MeterWatch()
         self._residual = ResidualWatch(facts.has_residual)
         self._supervision = Supervision()
+        self._table = LimitTable(facts)
+        self._phases = PhaseKeeper(facts)
+        self._ladder = WakeUpLadder(facts)
         self._readings = Readings()
-        self._limits: tuple[Limit, ...] = ()
-        self._limit = NO_LIMITS
         self._why_not: tuple[str, ...] = ()
         self._situation = Situation(facts=facts, now_mono=-math.inf)
         # What was put out last.
@@ -72,11 +75,12 @@ class Controller:
         self._look(readings, now.mono)
         situation = self._situation
         faults = self._supervision.update(situation)
-        self._limits = self._limit_table(mine)
-        self._limit = effective(self._limits)
-        self._why_not = why_not(situation, mine, self._limit, faults)
+        self._table.update(situation, readings.external_limit, mine)
+        self._why_not = why_not(situation, mine, self._table.limit, faults)
+        self._phases.drive(situation, _phases_wanted(mine, self._facts))
         offer = may_offer(self._why_not, self._facts)
-        self._drive_pilot(offer, now.mono)
+        self._ladder.drive(situation, offer, allowed=mine is not None and mine.wake_up)
+        self._drive_pilot(offer and not self._ladder.waking, now.mono)
         self._contactor.drive(self._why_not, situation)
         locked = self._drive_lock(mine, now.mono)
         self._count(situation)
@@ -91,6 +95,7 @@ class Controller:
             indication=Indication.FAULTED if faulted else wanted,
             self_test_seq=self._residual.test_seq,
             blink_code=blink_code(faults),
+            phases=self._phases.phases,
         )
 
     def status(self, now: Now) -> EvseStatus:
@@ -104,8 +109,8 @@ class Controller:
             pilot_mode=self._mode,
             duty_percent=self._duty_percent,
             offered_amps=amps_from_duty(self._duty_percent),
-            limit=self._limit,
-            limits=self._limits,
+            limit=self._table.limit,
+            limits=self._table.rows,
             why_not=self._why_not,
             faults=self._supervision.faults,
             relay_commanded=self._contactor.closed,
@@ -128,6 +133,13 @@ class Controller:
             opened_by=self._contactor.opened_by,
             unlock_seq=self._lock.unlock_seq,
             unlocked=self._lock.unlocked,
+            phases=self._phases.connected,
+            phases_pending=self._phases.pending,
+            phases_wait=self._phases.waits_for,
+            vehicle_phases=self._phases.vehicle_phases,
+            waking=self._ladder.waking,
+            wake_ups=self._ladder.wake_ups,
+            toggles=self._ladder.toggles,
         )
 
     def _look(self, readings: Readings, now_mono: float) -> None:
@@ -139,7 +151,8 @@ class Controller:
         if stood_still:
             meter.resume(now_mono)
             residual.resume(now_mono)
-        pilot.update(readings.pilot, self._pwm_since_mono, now_mono)
+        pilot.update(readings.pilot, self._pwm_since_mono, now_mono, self._ladder.is_blind(now_mono))
+        self._phases.read(readings.phases, now_mono)
         cable.update(readings.cable, pilot.connected, now_mono)
         lock.read(readings.lock, pilot.connected, now_mono)
         meter.update(readings.meter, pilot.connected, self._open_since_mono(), now_mono)
@@ -152,6 +165,7 @@ class Controller:
     def _sum_up(self, readings: Readings, feedback: bool | None, stood_still: bool, now_mono: float) -> Situation:
         """What the readings amount to."""
         pilot, cable, lock, meter, residual = self._pilot, self._cable, self._lock, self._meter, self._residual
+        phases, ladder = self._phases, self._ladder
         return Situation(
             facts=self._facts,
             now_mono=now_mono,
@@ -169,6 +183,14 @@ class Controller:
             cut_off=self._contactor.cut_off,
             open_since_mono=self._open_since_mono(),
             offered_amps=amps_from_duty(self._duty_percent),
+            unreduced_amps=self._table.unreduced_amps,
+            phases=phases.connected,
+            vehicle_phases=phases.vehicle_phases,
+            phase_switching=phases.switching,
+            phases_silent=phases.silent,
+            phases_off_course=phases.off_course,
+            waking=ladder.waking,
+            not_charging=ladder.not_charging,
             feedback=feedback,
             meter=meter.sample,
             meter_silent=meter.silent,
@@ -209,17 +231,10 @@ class Controller:
             return math.inf
         return max(self._contactor.since_mono, self._offered_mono) + SOFT_STOP_S
 
-    def _limit_table(self, orders: EvseOrders | None) -> tuple[Limit, ...]:
-        """The whole table: the EVSE's own rows first, then the station's."""
-        own = [Limit("board", self._facts.max_amps)]
-        if self._facts.has_proximity and self._cable.amps is not None:
-            own.append(Limit("cable", self._cable.amps))
-        return (*own, *orders.limits) if orders is not None else tuple(own)
-
     def _drive_pilot(self, offer: bool, now_mono: float) -> None:
-        wanted_percent = duty_from_amps(self._limit.amps) if offer else NOT_OFFERED_PERCENT
+        wanted_percent = duty_from_amps(self._table.limit.amps) if offer else NOT_OFFERED_PERCENT
         if not offer:
-            self._mode = PilotMode.STEADY_HIGH
+            self._mode = self._ladder.mode
             self._pwm_since_mono = None
         elif self._mode is not PilotMode.PWM:
             self._mode = PilotMode.PWM
@@ -255,3 +270,10 @@ class Controller:
         elif self._energy_on and not self._contactor.closed:
             self._energy_on = False
             self._energy_off_wh = register_wh
+
+
+def _phases_wanted(orders: EvseOrders | None, facts: EvseFacts) -> int | None:
+    """How many phases the station wants; None: nobody says."""
+    if orders is None:
+        return None
+    return facts.phases if orders.phases is None else orders.phases

@@ -24,9 +24,11 @@ class FaultCode(StrEnum):
     EV_OVERDRAW_WARNING = "ev_overdraw_warning"
     EV_OVERDRAW = "ev_overdraw"
     EV_DOES_NOT_STOP = "ev_does_not_stop"
+    EV_NOT_CHARGING = "ev_not_charging"
     CONTACTOR_NO_CLOSE = "contactor_no_close"
     CONTACTOR_WELDED = "contactor_welded"
     CURRENT_WHILE_OPEN = "current_while_open"
+    PHASE_SWITCH = "phase_switch"
     OUTPUT_VOLTAGE = "output_voltage"
     RESIDUAL_AC = "residual_ac"
     RESIDUAL_DC = "residual_dc"
@@ -150,12 +152,16 @@ TABLE: tuple[Fault, ...] = (
           "The vehicle took more current than it was offered.", "Unplug to try again."),
     Fault(_C.EV_DOES_NOT_STOP, _WARN, _GONE, "CX016", 2, "ConnectedEV", "ChargingSystemError",
           "The vehicle did not stop when asked and was cut off under load.", "Have the vehicle looked at."),
+    Fault(_C.EV_NOT_CHARGING, _WARN, _GONE, "CX010", 2, "ConnectedEV", "Problem",
+          "The vehicle is offered current, does not take it and cannot be woken.", "Look what the vehicle waits for."),
     Fault(_C.CONTACTOR_NO_CLOSE, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
           "The contactor was told to close and did not.", "Unplug to try again; call service if it recurs."),
     Fault(_C.CONTACTOR_WELDED, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
           "The contactor was told to open and did not.", "Do not touch the plug; call service."),
     Fault(_C.CURRENT_WHILE_OPEN, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
           "Current flows although the contactor is open.", "Do not touch the plug; call service."),
+    Fault(_C.PHASE_SWITCH, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
+          "The contactor of L2 and L3 is not where it was told to be.", "Unplug to try again; else call service."),
     Fault(_C.OUTPUT_VOLTAGE, _OPEN, _GONE, "CX024", 4, "PowerContactor", "Tripped",
           "There is voltage behind the open contactor.", "Do not touch the plug; call service."),
     Fault(_C.RESIDUAL_AC, _OPEN, _UNPLUG, "CX002", 3, "RCD", "Tripped",

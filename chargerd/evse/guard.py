@@ -45,6 +45,9 @@ class Reason(StrEnum):
     LOCK_NOT_CONFIRMED = "lock_not_confirmed"
     RECLOSE_INTERVAL = "reclose_interval"
     TEMPERATURE_MISSING = "temperature_missing"
+    PHASES_MISSING = "phases_missing"
+    PHASE_SWITCHING = "phase_switching"
+    WAKING = "waking"
 
 
 _TEXTS = {
@@ -71,12 +74,15 @@ _TEXTS = {
     Reason.LOCK_NOT_CONFIRMED: "the plug is not locked",
     Reason.RECLOSE_INTERVAL: "the contactor opened only just now",
     Reason.TEMPERATURE_MISSING: "a temperature cannot be read",
+    Reason.PHASES_MISSING: "the phase contactor cannot be read",
+    Reason.PHASE_SWITCHING: "the number of phases is being changed",
+    Reason.WAKING: "the vehicle is being woken",
 }
 
 # Steps on the way to energy: with no other reason than these the pilot offers current, since the vehicle moves on
 # only then (C follows the offer; the diode shows only while the oscillator runs).
 _OFFERS_ANYWAY = frozenset(
-    {Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED}
+    {Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED, Reason.WAKING}
 )
 
 # A controller that closes by itself while current is offered does not wait for the interval: the offer has to.
@@ -92,6 +98,8 @@ _STOPS_SOFTLY = frozenset(
         Reason.CABLE_UNKNOWN,
         Reason.LOCK_NOT_CONFIRMED,
         Reason.TEMPERATURE_MISSING,
+        Reason.PHASES_MISSING,
+        Reason.PHASE_SWITCHING,
     }
     | {f"{Reason.FAULT}:{row.code}" for row in TABLE if row.severity is Severity.STOP}
 )
@@ -204,3 +212,11 @@ def _devices(situation: Situation, reasons: list[str]) -> None:
     plug_hot_unknown = facts.has_plug_thermometer and situation.plug_celsius is None
     if hot_unknown or plug_hot_unknown:
         reasons.append(Reason.TEMPERATURE_MISSING)
+
+
+def _phases(situation: Situation, reasons: list[str]) -> None:
+    if situation.phases_silent:
+        reasons.append(Reason.PHASES_MISSING)
+    # A contact that blinks under load gets the time its fault needs; closed on it is never.
+    if situation.phase_switching or (situation.phases_off_course and not situation.relay_commanded):
+        reasons.append(Reason.PHASE_SWITCHING)

@@ -148,30 +148,39 @@ class PilotWatch:
         self._diode_good = 0
         self._diode_bad = 0
 
-    def update(self, reading: PilotReading | None, pwm_since_mono: float | None, now_mono: float) -> None:
+    def update(
+        self, reading: PilotReading | None, pwm_since_mono: float | None, now_mono: float, blind: bool = False
+    ) -> None:
         """Take the latest reading (None: there was none). `pwm_since_mono`: when the oscillator was started, None: it
-        is off."""
+        is off. `blind`: what is read now says nothing about the vehicle; what was known of it stays."""
         is_new = reading is not None and reading.at_mono > self._read_at_mono
         if reading is not None and is_new and is_fresh(reading.at_mono, now_mono, self._stale_s):
             if reading.at_mono - self._read_at_mono > self._blind_s:
                 self._lose_sight(now_mono)  # the loop stood still: nobody looked meanwhile
             self.missing = False
             self._read_at_mono = reading.at_mono
-            self._take(reading, pwm_since_mono, now_mono)
+            self.alarms = reading.alarms
+            if blind:
+                self._look_away()
+            else:
+                self._take(reading, pwm_since_mono, now_mono)
         elif not now_mono - self._read_at_mono <= self._stale_s:
             self._lose_sight(now_mono)
 
-    def _lose_sight(self, now_mono: float) -> None:
-        self.missing = True
+    def _look_away(self) -> None:
         self.settled = False
         self.diode_proven = False  # unseen, another vehicle may have come
         self._diode_good = 0
+        self._candidate_samples = self._odd_samples = 0
+
+    def _lose_sight(self, now_mono: float) -> None:
+        self.missing = True
         self.alarms = ()
+        self._look_away()
         self._settle(PilotState.UNKNOWN, now_mono)
 
     def _take(self, reading: PilotReading, pwm_since_mono: float | None, now_mono: float) -> None:
         self.volts = (reading.high_volts, reading.low_volts)
-        self.alarms = reading.alarms
         seen = classify(reading.high_volts, self.state)
         self._follow(seen, reading.at_mono, now_mono)
         if pwm_since_mono is None:

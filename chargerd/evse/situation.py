@@ -49,10 +49,11 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     `stood_still`: no tick for so long that the board opened by itself meanwhile. `connected`, `pilot_*`, `diode_*`,
     `alarms`: see pilot.PilotWatch. `relay_commanded`: the contactor is told to be closed. `reclose_mono`, `cut_off`:
     see contactor.Contactor. `open_since_mono`: since when it has to be open, inf: it may be closed. `offered_amps`:
-    what the pilot signalled when the readings were taken. `feedback`, `meter`, `celsius`, `plug_celsius`, `inputs`:
-    None when missing or not fitted (`facts` tells which). `meter_*`: see metering.MeterWatch. `residual_*`,
-    `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch. `lock_*`: see lock.LockKeeper.
-    `*_silent`: nothing fresh was read of it.
+    what the pilot signalled when the readings were taken. `unreduced_amps`: see limit_table.LimitTable. `phases`,
+    `vehicle_phases`, `phase*`: see phases.PhaseKeeper. `waking`, `not_charging`: see wakeup.WakeUpLadder. `feedback`,
+    `meter`, `celsius`, `plug_celsius`, `inputs`: None when missing or not fitted (`facts` tells which). `meter_*`: see
+    metering.MeterWatch. `residual_*`, `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch.
+    `lock_*`: see lock.LockKeeper. `*_silent`: nothing fresh was read of it.
     """
 
     facts: EvseFacts
@@ -71,6 +72,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     cut_off: bool = False
     open_since_mono: float = -math.inf
     offered_amps: float = 0.0
+    unreduced_amps: float = 0.0
+    phases: int = 3
+    vehicle_phases: int | None = None
+    phase_switching: bool = False
+    phases_silent: bool = False
+    phases_off_course: bool = False
+    waking: bool = False
+    not_charging: bool = False
     feedback: bool | None = None
     meter: MeterSample | None = None
     meter_silent: bool = False
@@ -100,6 +109,11 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def has_to_be_open(self) -> bool:
         """Whether the contactor may not be closed now."""
         return self.now_mono >= self.open_since_mono
+
+    @property
+    def held_amps(self) -> float:
+        """What the vehicle may take before it is to blame: what is signalled, or would be if it had obeyed."""
+        return max(self.offered_amps, self.unreduced_amps) if self.offered_amps > 0 else 0.0
 
 
 def is_fresh(at_mono: float, now_mono: float, stale_s: float) -> bool:

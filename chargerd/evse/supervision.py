@@ -54,6 +54,9 @@ PILOT_LEVEL_S = 0.1
 LOCK_S = 3.0
 """A lock that is not where it should be after this time is stuck."""
 
+PHASES_S = 1.0
+"""How long the phase contactor may take; meanwhile the main one is open."""
+
 CABLE_S = 0.5
 """A contact being pushed in or pulled out chatters no longer than this."""
 
@@ -97,8 +100,8 @@ class Supervision:
 
     def update(self, situation: Situation) -> tuple[ActiveFault, ...]:
         """Judge one tick; the faults that stand afterwards."""
-        self._followed.note(situation.offered_amps, situation.now_mono)
-        self._signals.note(situation.offered_amps, situation.now_mono)
+        self._followed.note(situation.held_amps, situation.now_mono)
+        self._signals.note(situation.held_amps, situation.now_mono)
         if situation.stood_still:
             self._since_mono = {}  # what was seen before the gap need not have lasted through it
         causes: dict[FaultCode, float] = {}
@@ -135,7 +138,7 @@ class Supervision:
         if sample is None or situation.has_to_be_open:
             return
         amps = most_amps(sample)
-        if amps > allowed_amps(situation.offered_amps):
+        if amps > allowed_amps(situation.held_amps):
             # A vehicle that is still following one lowered limit is not blamed for the next: it has to exceed
             # everything it was told within the time it has.
             follows = amps <= allowed_amps(self._followed.highest_amps())
@@ -156,7 +159,7 @@ def _pilot_causes(situation: Situation) -> Iterator[tuple[FaultCode, float]]:
     elif state is PilotState.E:
         yield FaultCode.PILOT_SHORT, PILOT_LEVEL_S
     elif state is PilotState.F or (state is PilotState.UNKNOWN and situation.pilot_settled):
-        # This EVSE never puts state F on the pilot itself, so -12 V is a wrong level like any other.
+        # Where this EVSE puts -12 V on the pilot itself it does not look, so here that is a wrong level like any other.
         yield FaultCode.PILOT_LEVEL, PILOT_LEVEL_S
     elif state is PilotState.D and not situation.facts.ventilated:
         yield FaultCode.VENTILATION, 0.0
@@ -171,6 +174,8 @@ def _contactor_causes(situation: Situation) -> Iterator[tuple[FaultCode, float]]
     facts = situation.facts
     if situation.relay_commanded and facts.has_feedback and situation.feedback is not True:
         yield FaultCode.CONTACTOR_NO_CLOSE, AUTONOMOUS_CLOSE_S if facts.autonomous else FEEDBACK_S
+    if situation.phases_off_course:
+        yield FaultCode.PHASE_SWITCH, PHASES_S
     if situation.cut_off and situation.connected:
         yield FaultCode.EV_DOES_NOT_STOP, 0.0
     if not situation.has_to_be_open:
@@ -207,6 +212,8 @@ def _plug_causes(situation: Situation) -> Iterator[tuple[FaultCode, float]]:
         yield FaultCode.LOCK_FAILURE, LOCK_S
     if situation.lock_broken:
         yield FaultCode.LATCH_BROKEN, 0.0
+    if situation.not_charging:
+        yield FaultCode.EV_NOT_CHARGING, 0.0
 
 
 _INPUTS = {
@@ -259,6 +266,7 @@ def _silent_devices(situation: Situation) -> str:
         (bool(facts.inputs) and situation.inputs is None, "input lines"),
         (facts.has_lock and situation.lock_silent, "lock"),
         (facts.has_proximity and situation.cable_silent, "proximity"),
+        (situation.phases_silent, "phase contactor"),
     )
     return ", ".join(name for is_silent, name in silent if is_silent)
 
@@ -279,7 +287,7 @@ def _detail(code: FaultCode, situation: Situation) -> str:
         case FaultCode.PILOT_LEVEL | FaultCode.PILOT_SHORT | FaultCode.DIODE | FaultCode.VENTILATION:
             return f"high {situation.pilot_volts[0]:.1f} V, low {situation.pilot_volts[1]:.1f} V"
         case FaultCode.EV_OVERDRAW_WARNING | FaultCode.EV_OVERDRAW | FaultCode.CURRENT_WHILE_OPEN if meter is not None:
-            return f"{most_amps(meter):.1f} A of {situation.offered_amps:.1f} A offered"
+            return f"{most_amps(meter):.1f} A of {situation.held_amps:.1f} A offered"
         case FaultCode.DERATING | FaultCode.OVER_TEMPERATURE if situation.celsius is not None:
             return f"{situation.celsius:.1f} C"
         case FaultCode.PLUG_DERATING | FaultCode.PLUG_OVER_TEMPERATURE:
@@ -288,6 +296,8 @@ def _detail(code: FaultCode, situation: Situation) -> str:
             return situation.meter_implausible
         case _ if code in _MAINS and meter is not None:
             return mains_detail(meter)
+        case FaultCode.PHASE_SWITCH:
+            return f"{situation.phases} connected"
         case FaultCode.CABLE_CHANGED:
             return f"now {situation.cable_amps} A"
         case FaultCode.DEVICE_SILENT:

@@ -154,6 +154,11 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
     `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the
     residual monitor last passed its own test (None: not yet).
+
+    `phases`: how many are connected. `phases_pending`: another number that is wanted (None: none), `phases_wait` what
+    it waits for (see phases.PhaseKeeper). `vehicle_phases`: how many the vehicle uses, None: not known yet. `waking`:
+    the offer is taken away for some seconds to wake it. `wake_ups`: how often a vehicle was woken, `toggles`: how
+    often one asked to wake (BCB toggles), since the process began.
     """
 
     evse_id: int
@@ -187,6 +192,13 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     opened_by: tuple[str, ...] = ()
     unlock_seq: int = 0
     unlocked: bool | None = None
+    phases: int = 3
+    phases_pending: int | None = None
+    phases_wait: str = ""
+    vehicle_phases: int | None = None
+    waking: bool = False
+    wake_ups: int = 0
+    toggles: int = 0
 
 
 class LoopHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from chargerd.evse.types import ActiveFault, EvseStatus, PilotState, Status
-from chargerd.limits import Limit
+from chargerd.limits import Limit, says_the_same
 from hal.types import MeterSample, Token
 
 
@@ -163,8 +163,8 @@ def has_stopping_fault(evse: EvseStatus) -> bool:
 
 
 def is_held_by_evse(evse: EvseStatus) -> bool:
-    """Our side offers no current now. False: only the vehicle holds energy back."""
-    return evse.offered_amps <= 0.0
+    """Our side offers no current now. False: only the vehicle holds energy back, be it that it has to be woken."""
+    return evse.offered_amps <= 0.0 and not evse.waking
 
 
 def _before(previous: Status | None, current: Status, index: int) -> EvseStatus:
@@ -190,7 +190,7 @@ def _evse_changes(before: EvseStatus, after: EvseStatus, at_mono: float) -> Iter
     # it comes last.
     evse_id = after.evse_id
     yield from _fault_changes(before, after)
-    if after.limit != before.limit:
+    if not says_the_same(after.limit, before.limit):
         yield LimitChanged(evse_id, before.limit, after.limit)
     if after.meter is not None and after.meter != before.meter:
         yield MeterArrived(evse_id, after.meter)

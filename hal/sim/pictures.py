@@ -19,8 +19,8 @@ class MeterValues(msgspec.Struct, frozen=True):
 class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
 
-    `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug. `vehicle_watts`: what it takes.
-    `s2_since_mono`, `coil_since_mono`, `pilot_since_mono`: when S2 was thrown, the coil switched and the pilot given
+    `asleep`, `upset`: see vehicle.Vehicle. `vehicle_watts`: what it takes. `cable_ohms`: the proximity resistor as
+    read, `plug_ohms`: the one in the plug. `s2_since_mono`, `coil_since_mono`, `pilot_since_mono`: when S2 was thrown, the coil switched and the pilot given
     another mode or duty, to the microsecond: reactions are measured by them.
     """
 
@@ -42,6 +42,8 @@ class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     plug_ohms: float
     energy_wh: float
     indication: Indication
+    asleep: bool = False
+    upset: bool = False
     phases: int = 3
     display: tuple[str, ...] = ()
     s2_since_mono: float = 0.0

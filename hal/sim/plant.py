@@ -197,6 +197,7 @@ class PlantEvse:
                 before.appetite_amps, before.vehicle_phases, frozenset(_quirk_named(name) for name in before.quirks)
             )
             self.vehicle.ready, self.vehicle.s2_closed = before.ready, before.s2_closed
+            self.vehicle.asleep, self.vehicle.upset = before.asleep, before.upset
         self._cable_ohms = before.plug_ohms
         self.locked = self._lock_wanted = before.locked
         self.phases = self._phases_wanted = before.phases
@@ -336,6 +337,8 @@ class PlantEvse:
             quirks=tuple(sorted(vehicle.quirks)) if vehicle else (),
             appetite_amps=vehicle.appetite_amps if vehicle else 0.0,
             vehicle_phases=vehicle.phases if vehicle else 0,
+            asleep=vehicle is not None and vehicle.asleep,
+            upset=vehicle is not None and vehicle.upset,
             vehicle_amps=self._vehicle_amps(),
             vehicle_watts=self._watts(vehicle.amps) if vehicle else 0.0,
             pilot_mode=self._pilot_mode,
@@ -385,7 +388,7 @@ class PlantEvse:
             self.faults.pop(Fault.GLITCH, None)
         if self.vehicle is not None:
             asked = self.vehicle.s2_closed
-            self.vehicle.settle(now_mono, self.offer_amps, self._powered())
+            self.vehicle.settle(now_mono, self.offer_amps, self._powered(), self._pilot_at_vehicle(), self.phases)
             if self.vehicle.s2_closed is not asked:
                 self._s2_since_mono = now_mono
 
@@ -420,6 +423,9 @@ class PlantEvse:
     def _watts(self, amps: float) -> float:
         supplies = (self._supply_volts(phase) for phase in range(self._vehicle_phases()))
         return sum((volts - SOURCE_OHMS * amps) * amps * POWER_FACTOR for volts in supplies if volts)
+
+    def _pilot_at_vehicle(self) -> PilotMode:
+        return self._pilot_mode if self.faults.keys().isdisjoint(_NO_PILOT_AT_VEHICLE) else PilotMode.DISCONNECTED
 
     def _powered(self) -> bool:
         return self.contacts_closed and self._supply_volts(0) > 0  # a vehicle's charger lives on L1

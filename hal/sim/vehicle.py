@@ -1,14 +1,25 @@
 """A scripted vehicle: when it closes S2, how much current it takes, how fast it follows; with habits of real cars.
 
-It sees only what a vehicle sees: the current the pilot offers and whether there is power on its inlet.
+It sees only what a vehicle sees: the pilot at its inlet and the current it offers, the phases that are connected, and
+whether there is power.
 """
 
 import math
 from enum import StrEnum
 
+from hal.types import PilotMode
+
 S2_CLOSE_S = 0.3  # a vehicle asks for energy some tenths of a second after it sees a valid duty
 S2_OPEN_S = 0.5  # and opens S2 once its current is gone, never under load by its own will
 BOUNCE_S = 0.3
+
+TOGGLE_AFTER_S = 5.0  # without an offer for so long, a vehicle that toggles asks the EVSE to wake
+TOGGLE_S = 0.5
+TOGGLES = 3  # B to C and back each
+
+WAKES_S = 2.0  # an interruption (or -12 V) of so long is noticed by a vehicle that sleeps
+DOZES_S = 120.0  # without an offer for so long, a vehicle that sleeps falls asleep again
+SWITCHING_S = 5.0  # a vehicle that minds phase changes wants no offer for so long afterwards
 
 RAMP_UP_AMPS_PER_S = 4.0
 RAMP_DOWN_AMPS_PER_S = 12.0  # a lower limit is followed within 5 s (IEC 61851-1 table A.6), even from 63 A
@@ -28,19 +39,37 @@ class Quirk(StrEnum):
     BOUNCES = "bounces"  # toggles between B and C
     VENTILATION = "ventilation"  # asks for state D
     EAGER = "eager"  # closes S2 without waiting for the oscillator (state C1)
+    TAKES_MORE = "takes_more"  # takes a fifth more than it is offered
+    SLEEPS = "sleeps"  # does not see an offer until it was interrupted
+    SLEEPS_DEEP = "sleeps_deep"  # does not see an offer until there was -12 V
+    BCB = "bcb"  # toggles B-C-B when nothing is offered
+    ONE_PHASE = "one_phase"  # uses L1 only
+    UPSET_BY_SWITCHING = "upset_by_switching"  # an offer around a phase change is an error until it is unplugged
 
 
 class Vehicle:
-    """One vehicle on one cable. `amps`: current per used phase; `s2_closed`: it asks for energy (C or D)."""
+    """One vehicle on one cable. `amps`: current per used phase; `s2_closed`: it asks for energy (C or D).
+
+    `asleep`: it does not see what is offered. `upset`: it does not charge any more until it is unplugged.
+    """
 
     def __init__(self, appetite_amps: float, phases: int, quirks: frozenset[Quirk] = frozenset()) -> None:
         self.appetite_amps = appetite_amps
-        self.phases = phases
+        self.phases = 1 if Quirk.ONE_PHASE in quirks else phases
         self.quirks = quirks
         self.ready = False
         self.s2_closed = False
         self.amps = 0.0
+        self.asleep = not quirks.isdisjoint({Quirk.SLEEPS, Quirk.SLEEPS_DEEP})
+        self.upset = False
         self._s2_due_mono = math.inf
+        self._pilot = PilotMode.STEADY_HIGH
+        self._pilot_since_mono = -math.inf
+        self._offered = False
+        self._offer_ended_mono: float | None = None  # None: nothing was offered yet
+        self._supplied_phases = 0
+        self._switched_mono = -math.inf
+        self._throws_left = 2 * TOGGLES
 
     @property
     def pilot_volts(self) -> float:
@@ -49,29 +78,43 @@ class Vehicle:
             return 9.0
         return 3.0 if Quirk.VENTILATION in self.quirks else 6.0
 
-    def settle(self, now_mono: float, offer_amps: float, powered: bool) -> None:
-        """Do what is due now: throw S2, and lose the current when its path is open."""
+    def settle(
+        self,
+        now_mono: float,
+        offer_amps: float,
+        powered: bool,
+        pilot: PilotMode = PilotMode.PWM,
+        supplied_phases: int = 3,
+    ) -> None:
+        """Do what is due now: notice the pilot and the phases, throw S2, lose the current when its path is open.
+
+        `pilot`: what reaches the inlet (DISCONNECTED: nothing does). `supplied_phases`: behind the phase contactor.
+        """
+        self._notice(now_mono, offer_amps, pilot, supplied_phases)
         if now_mono >= self._s2_due_mono:
             self.s2_closed = not self.s2_closed
+            self._throws_left -= offer_amps <= 0
             self._s2_due_mono = math.inf
         if not (powered and self.s2_closed):
             self.amps = 0.0
         if self._wants_s2(offer_amps) == self.s2_closed:
             self._s2_due_mono = math.inf
         elif self._s2_due_mono == math.inf:
-            self._s2_due_mono = now_mono + self._s2_delay_s()
+            self._s2_due_mono = now_mono + self._s2_delay_s(offer_amps)
 
     def aim(self, offer_amps: float, powered: bool) -> tuple[float, float]:
         """The current it is moving to, and how fast in amps per second."""
         if not (powered and self.s2_closed):
             return 0.0, math.inf
-        if not self.ready:
+        if not self.ready or self.upset:
             return 0.0, STOP_AMPS_PER_S
         if offer_amps <= 0:
             if Quirk.NEVER_STOPS in self.quirks:
                 return self.amps, math.inf
             return 0.0, SLOW_STOP_AMPS_PER_S if Quirk.STOPS_SLOWLY in self.quirks else STOP_AMPS_PER_S
         target = self.appetite_amps if Quirk.IGNORES_LIMIT in self.quirks else min(offer_amps, self.appetite_amps)
+        if Quirk.TAKES_MORE in self.quirks:
+            target *= 1.2
         if Quirk.SLOW_TO_FOLLOW in self.quirks:
             return target, SLOW_AMPS_PER_S
         return target, RAMP_UP_AMPS_PER_S if target > self.amps else RAMP_DOWN_AMPS_PER_S
@@ -91,14 +134,49 @@ class Vehicle:
             return target
         return self.amps + math.copysign(step, target - self.amps)
 
+    def _notice(self, now_mono: float, offer_amps: float, pilot: PilotMode, supplied_phases: int) -> None:
+        """Follow the pilot and the phases. What the vehicle makes of a change it decides when the next one comes."""
+        offered = offer_amps > 0
+        if supplied_phases != self._supplied_phases:
+            if self._supplied_phases:
+                self._switched_mono = now_mono
+            self._supplied_phases = supplied_phases
+        if offered and now_mono - self._switched_mono < SWITCHING_S and Quirk.UPSET_BY_SWITCHING in self.quirks:
+            self.upset = True
+        if pilot is not self._pilot:
+            lasted_s, before = now_mono - self._pilot_since_mono, self._pilot
+            self._pilot, self._pilot_since_mono = pilot, now_mono
+            if before is PilotMode.STEADY_LOW and lasted_s >= WAKES_S:
+                self.asleep = False
+        if offered and not self._offered:
+            self._throws_left = 2 * TOGGLES
+            if self._offer_ended_mono is not None:
+                self._look_up(now_mono - self._offer_ended_mono)
+        elif self._offered and not offered:
+            self._offer_ended_mono = now_mono
+        self._offered = offered
+
+    def _look_up(self, away_s: float) -> None:
+        """There is an offer again after `away_s` without one."""
+        if Quirk.SLEEPS in self.quirks and WAKES_S <= away_s < DOZES_S:
+            self.asleep = False
+        if away_s >= DOZES_S:
+            self.asleep = not self.quirks.isdisjoint({Quirk.SLEEPS, Quirk.SLEEPS_DEEP})
+
     def _wants_s2(self, offer_amps: float) -> bool:
-        if Quirk.BOUNCES in self.quirks and self.ready and offer_amps > 0:
+        willing = self.ready and not self.upset and not self.asleep
+        offered = offer_amps > 0
+        if Quirk.BOUNCES in self.quirks and willing and offered:
             return not self.s2_closed
         if self.amps > 0:
             return True
-        return self.ready and (offer_amps > 0 or Quirk.EAGER in self.quirks)
+        if Quirk.BCB in self.quirks and willing and not offered and self._throws_left > 0:
+            return not self.s2_closed
+        return willing and (offered or Quirk.EAGER in self.quirks)
 
-    def _s2_delay_s(self) -> float:
+    def _s2_delay_s(self, offer_amps: float) -> float:
         if Quirk.BOUNCES in self.quirks:
             return BOUNCE_S
+        if Quirk.BCB in self.quirks and offer_amps <= 0:
+            return TOGGLE_AFTER_S if self._throws_left == 2 * TOGGLES and not self.s2_closed else TOGGLE_S
         return S2_OPEN_S if self.s2_closed else S2_CLOSE_S

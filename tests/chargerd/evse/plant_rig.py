@@ -11,8 +11,10 @@ from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Reading
 from chargerd.limits import Limit
 from hal.sim.devices import (
     SimInputs,
+    SimLimitSource,
     SimLock,
     SimMeter,
+    SimPhaseSwitch,
     SimPilot,
     SimPlugThermometer,
     SimProximity,
@@ -23,9 +25,9 @@ from hal.sim.devices import (
 from hal.sim.plant import Plant
 from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
-from hal.types import EvseFacts, HalError, MeterSample
+from hal.types import EvseFacts, ExternalLimit, HalError, MeterSample
 from tests.chargerd.evse.provoking import Step, take
-from tests.chargerd.evse.rig import TICK_S, WHOLE
+from tests.chargerd.evse.rig import LONG_TICK_S, TICK_S, WHOLE
 
 T = TypeVar("T")
 
@@ -44,6 +46,8 @@ class PlantRig:
         self.controller = Controller(1, facts)
         self.permit = True
         self.limit_amps = 16.0
+        self.phases: int | None = None
+        self.wake_up = True
         self.status = EvseStatus(evse_id=1)
         self.outputs: Outputs | None = None
         slot = DeviceSlot("evse[0]", facts, self.clock.monotonic)
@@ -56,6 +60,9 @@ class PlantRig:
         self._thermometer = SimThermometer(self.evse, slot)
         self._plug_thermometer = SimPlugThermometer(self.evse, slot)
         self._inputs = SimInputs(self.evse, slot)
+        self._switch = SimPhaseSwitch(self.evse, slot)
+        self._external = SimLimitSource(self.evse, slot)
+        self._limit: ExternalLimit | None = None
         self._asked_seq = 0
         self._test_due_mono = 0.0
         self._answer: SelfTest | None = None
@@ -84,12 +91,19 @@ class PlantRig:
     def measured_amps(self) -> tuple[float, ...]:
         return self._meter.read().amps
 
-    def tick(self) -> None:
-        now = self.clock.advance(TICK_S)
+    def rest(self, seconds: float) -> None:
+        """Like `run`, in long ticks, for times in which nothing happens that has to be seen to 20 ms."""
+        for _ in range(round(seconds / LONG_TICK_S)):
+            self.tick(LONG_TICK_S)
+
+    def tick(self, step_s: float = TICK_S) -> None:
+        now = self.clock.advance(step_s)
         if now.mono >= self._sample_due_mono:
             self._sample_due_mono = now.mono + METER_PERIOD_S
             with contextlib.suppress(HalError):  # the last sample grows old, as with a poller
                 self._sample = self._meter.read()
+        with contextlib.suppress(HalError):
+            self._limit = self._external.read()
         readings = Readings(
             pilot=_asked(self._pilot.read),
             relay=self._relays.read(),
@@ -99,14 +113,19 @@ class PlantRig:
             residual=_asked(self._residual.read),
             temperature=self._thermometer.read(),
             plug_temperature=self._plug_thermometer.read(),
+            phases=self._switch.read(),
             inputs=self._inputs.read(),
+            external_limit=self._limit,
             self_test=self._tested(),
         )
-        mine = EvseOrders(permit=self.permit, limits=(Limit("csms", self.limit_amps),))
+        limits = (Limit("csms", self.limit_amps),)
+        mine = EvseOrders(permit=self.permit, limits=limits, phases=self.phases, wake_up=self.wake_up)
         outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now)
         self._pilot.set(outputs.pilot_mode, outputs.duty_percent)
         self._relays.hold(outputs.relay_closed, outputs.relay_hold_s)
         self._lock.set(outputs.locked)
+        if self.evse.facts.has_phase_switch:
+            self._switch.set(outputs.phases)
         self.outputs = outputs
         self.status = self.controller.status(now)
 

@@ -11,11 +11,13 @@ from hal.types import (
     Alarm,
     CableRating,
     EvseFacts,
+    ExternalLimit,
     Indication,
     InputName,
     InputsReading,
     LockReading,
     MeterSample,
+    PhasesReading,
     PilotMode,
     PilotReading,
     RelayReading,
@@ -24,6 +26,7 @@ from hal.types import (
 )
 
 TICK_S = 0.02
+LONG_TICK_S = 0.5
 A, B, C, D, E, F = 12.0, 9.0, 6.0, 3.0, 0.0, -12.0
 """Nominal positive peaks of the states."""
 
@@ -84,11 +87,16 @@ class Rig:
         self.plug_thermometer_speaks = True
         self.inputs: tuple[InputName, ...] = ()
         self.inputs_speak = True
+        self.external: ExternalLimit | None = None  # stamped anew in each tick; None: silent
+        self.seen_phases: int | None = None  # None: the phase contactor is where it was told to be
+        self.phase_switch_speaks = True
         # Orders.
         self.permit = True
         self.available = True
         self.limits: tuple[Limit, ...] = (Limit("csms", 16.0),)
         self.unlock_seq = 0
+        self.phases: int | None = None
+        self.wake_up = True
         self.orders_come = True
         self.orders_until_mono = 0.0
         self.outputs = Outputs(
@@ -125,8 +133,8 @@ class Rig:
     def fault_codes(self) -> list[str]:
         return [fault.code for fault in self.status.faults]
 
-    def tick(self) -> Outputs:
-        now = self.clock.advance(TICK_S)
+    def tick(self, step_s: float = TICK_S) -> Outputs:
+        now = self.clock.advance(step_s)
         self.outputs = self.controller.step(self.readings(), self.orders(), now)
         self.status = self.controller.status(now)
         return self.outputs
@@ -134,6 +142,11 @@ class Rig:
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_S)):
             self.tick()
+
+    def rest(self, seconds: float) -> None:
+        """Like `run`, in long ticks, for times in which nothing happens that has to be seen to 20 ms."""
+        for _ in range(round(seconds / LONG_TICK_S)):
+            self.tick(LONG_TICK_S)
 
     def run_until(self, reached: Callable[[], bool], within_s: float) -> float:
         """Tick until `reached`; the seconds it took. Fails after `within_s`."""
@@ -160,6 +173,7 @@ class Rig:
         oscillates = self.outputs.pilot_mode is PilotMode.PWM
         low = self.low_volts if self.low_volts is not None else (-12.0 if oscillates else self.high_volts)
         closed = self.outputs.relay_closed if self.feedback is None else self.feedback
+        phases = self.outputs.phases if self.seen_phases is None else self.seen_phases
         locked = self.outputs.locked if self.lock is None else self.lock
         if facts.has_meter and self.meter_speaks:
             self.energy_wh += self.watts() * TICK_S / 3600
@@ -180,6 +194,8 @@ class Rig:
             if facts.has_plug_thermometer and self.plug_thermometer_speaks
             else None,
             inputs=InputsReading(self.inputs, mono) if facts.inputs and self.inputs_speak else None,
+            phases=PhasesReading(phases, mono) if facts.has_phase_switch and self.phase_switch_speaks else None,
+            external_limit=None if self.external is None else ExternalLimit(self.external.amps, mono),
             self_test=self._tested(),
         )
 
@@ -214,6 +230,8 @@ class Rig:
                     available=self.available,
                     unlock_seq=self.unlock_seq,
                     indication=Indication.CHARGING,
+                    phases=self.phases,
+                    wake_up=self.wake_up,
                 ),
             ),
         )
