@@ -136,6 +136,9 @@ def why_not(
     _pilot(situation, reasons)
     _contactor(situation, reasons)
     _devices(situation, reasons)
+    _phases(situation, reasons)
+    if situation.waking:
+        reasons.append(Reason.WAKING)
     reasons.extend(f"{Reason.FAULT}:{active.code}" for active in faults if not active.warning)
     return tuple(reasons)
 

@@ -132,6 +132,8 @@ CASES: list[tuple[str, list[Callable[[Tables], object]], str]] = [
     ("cable with PP", [evse(proximity=SIM)], "evse[0].proximity: a tethered cable has no proximity at the station; re"),
     ("cable with lock", [evse(lock=SIM)], "evse[0].lock: a tethered cable has no lock at the station"),
     ("socket without PP", [socket(), without("evse", "proximity")], "a Type 2 socket without [evse.proximity]; descri"),
+    ("unbalance", [evse(unbalance_amps=5)], "evse[0].unbalance_amps: found 5; expected a number from 6 to 80"),
+    ("one phase", [evse(phases=1, unbalance_amps=20)], "unbalance_amps: an EVSE of one phase always loads one phase"),
     ("no pilot", [without("evse", "pilot")], "board.toml: evse[0]: [evse.pilot] is missing; every EVSE needs it; driv"),
     ("no driver", [evse(pilot={})], "evse[0].pilot: key 'driver' is missing; drivers for pilot: sim"),
     ("device no table", [evse(pilot="sim")], "evse[0].pilot: found 'sim'; expected a table with the key 'driver'"),

@@ -29,9 +29,19 @@ def evse(transaction: dict[str, Any] | None = None, why_not: tuple[str, ...] = (
         "plugged_wh": 1_000_000.0,
         "faults": [],
         "limit": {"source": "csms", "amps": 10.0},
-        "limits": [{"source": "board", "amps": 32.0}, {"source": "csms", "amps": 10.0}],
     }
-    return {"evse_id": 1, "transaction": transaction, "why_not": why_not, "charging": usual | charging}
+    limits = [limit("board", 32.0), limit("csms", 10.0, wins=True), limit("external", 16.0, fallback=True)]
+    return {
+        "evse_id": 1,
+        "transaction": transaction,
+        "why_not": why_not,
+        "limits": limits,
+        "charging": usual | charging,
+    }
+
+
+def limit(source: str, amps: float, wins: bool = False, fallback: bool = False) -> dict[str, Any]:
+    return {"source": source, "amps": amps, "wins": wins, "fallback": fallback, "left_s": None}
 
 
 def fault(code: str, detail: str = "", *, warning: bool = False) -> dict[str, Any]:
@@ -77,7 +87,11 @@ def test_a_warning_does_not_change_the_advice() -> None:
 
 
 def test_the_winner_of_the_limit_table_is_marked() -> None:
-    assert limit_rows(evse()) == [("board", 32.0, False), ("csms", 10.0, True)]
+    assert limit_rows(evse()) == [
+        ("board", 32.0, False, ""),
+        ("csms", 10.0, True, ""),
+        ("external", 16.0, False, "fallback: its owner is silent"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,17 @@ CHARGING = {
     "relay_closed": True,
     "meter": {"amps": [10.0, 9.9, 10.1], "power_w": 6900.0, "energy_wh": 1234.0},
     "faults": [{"code": "over_temperature", "detail": "95.0 C"}],
-    "limit": {"source": "csms", "amps": 10.0},
-    "limits": [{"source": "board", "amps": 32.0}, {"source": "csms", "amps": 10.0}],
+    "phases": 3,
+    "phases_pending": None,
+    "phases_wait": "",
 }
+
+
+def row(source: str, amps: float, **more: Any) -> dict[str, Any]:
+    return {"source": source, "amps": amps, "wins": False, "fallback": False, "left_s": None} | more
+
+
+LIMITS = [row("board", 32.0), row("csms", 10.0, wins=True)]
 
 
 def report(**more: Any) -> dict[str, Any]:
@@ -24,6 +32,7 @@ def report(**more: Any) -> dict[str, Any]:
         "transaction": {"transaction_id": "0123456789abcdef", "charging_state": "Charging"},
         "charging": CHARGING,
         "why_not": ["the vehicle does not ask for energy"],
+        "limits": LIMITS,
         "meter_age_s": 0.25,
     }
     return {
@@ -75,8 +84,8 @@ def test_silence_and_absence_are_said() -> None:
     text = "\n".join(screen(silent))
     assert "the control process is silent: no energy" in text
     assert evse_lines(silent["evses"][0]) == [(Ink.HEAD, "EVSE 1  Occupied")]
-    assert limit_lines(None) == ["unknown: the control process is silent"]
-    assert limit_lines(CHARGING | {"limits": []}) == ["nobody allows anything yet"]
+    assert limit_lines({"charging": None, "limits": []}) == ["unknown: the control process is silent"]
+    assert limit_lines({"charging": CHARGING, "limits": []}) == ["nobody allows anything yet"]
     assert meter_line(None, None) == "meter: no reading"
 
 
@@ -86,3 +95,17 @@ def test_a_link_that_is_down_and_energy_that_may_flow_are_said() -> None:
     text = "\n".join(screen(report(link=link, evses=[evse])))
     assert "CSMS ws://x as CS: not connected, 2 queued" in text
     assert "energy may flow" in text
+
+
+def test_a_row_that_ends_and_one_whose_owner_is_silent_say_so() -> None:
+    rows = [row("csms", 10.0, left_s=12.4), row("external", 0.0, wins=True, fallback=True)]
+    assert limit_lines({"charging": CHARGING, "limits": rows}) == [
+        "  csms               10.0 A   for 12 s more",
+        "> external            0.0 A   fallback: its owner is silent",
+    ]
+
+
+def test_phases_that_are_wanted_and_what_they_wait_for_are_said() -> None:
+    waiting = report()
+    waiting["evses"][0]["charging"] = CHARGING | {"phases_pending": 1, "phases_wait": "one_phase_vehicle"}
+    assert "  phases 3, 1 wanted (one phase vehicle)" in screen(waiting)

@@ -222,12 +222,11 @@ def test_a_stale_reading_is_none() -> None:
 
 
 def test_at_the_start_the_phases_stay_as_an_earlier_process_left_them() -> None:
-    rig = Rig(FACTS)
-    rig.seen_phases = 1
-    rig.orders_come = False
-    rig.run(1.0)
-    assert rig.outputs.phases == 1
-    assert rig.fault_codes == []
+    keeper = PhaseKeeper(FACTS)
+    for tick in range(3):
+        keeper.read(PhasesReading(1, 100.0 + tick), 100.0 + tick)
+        keeper.drive(Situation(facts=FACTS, now_mono=100.0 + tick, feedback=False), None)
+    assert (keeper.phases, keeper.connected, keeper.off_course) == (1, 1, False)
     keeper = PhaseKeeper(FACTS)
     keeper.read(PhasesReading(2, 100.0), 100.0)  # no such thing
     assert (keeper.phases, keeper.off_course) == (3, True)

@@ -129,6 +129,20 @@ def test_who_holds_energy_back_is_told_only_while_none_flows() -> None:
     assert not is_held_by_evse(OFFERED)
 
 
+def test_a_vehicle_that_is_being_woken_still_holds_energy_back_itself() -> None:
+    woken = msgspec.structs.replace(OFFERED, offered_amps=0.0, waking=True)
+    assert not is_held_by_evse(woken)
+    assert not any(isinstance(change, SuspensionChanged) for change in between(OFFERED, woken))
+
+
+def test_a_limit_that_is_only_renewed_is_no_news_but_its_fallback_is() -> None:
+    leased = msgspec.structs.replace(PLUGGED, limit=Limit("csms", 10.0, until_mono=50.0, then_amps=10.0))
+    renewed = msgspec.structs.replace(PLUGGED, limit=Limit("csms", 10.0, until_mono=60.0, then_amps=10.0))
+    silent = msgspec.structs.replace(PLUGGED, limit=Limit("csms", 10.0, fallback=True))
+    assert between(leased, renewed) == []
+    assert between(renewed, silent) == [LimitChanged(1, renewed.limit, silent.limit)]
+
+
 def test_a_fault_is_told_before_the_loss_of_energy_that_it_explains() -> None:
     fault = ActiveFault("residual_ac", 6.9)
     after = msgspec.structs.replace(CHARGING, relay_commanded=False, relay_closed=False, faults=(fault,))
