@@ -50,6 +50,14 @@ def test_a_charging_vehicle_is_there_again_with_open_contacts_and_goes_on_when_i
     assert after.amps() == (20.0, 20.0, 20.0)
 
 
+def test_a_vehicle_that_was_woken_is_awake_and_one_that_was_upset_stays_so(tmp_path: Path) -> None:
+    world = charging(quirks=("sleeps", "upset_by_switching"))
+    assert world.evse.vehicle is not None
+    world.evse.vehicle.asleep, world.evse.vehicle.upset = False, True
+    state = picture(restarted(world, kept(tmp_path)))
+    assert (state.asleep, state.upset) == (False, True)
+
+
 def test_the_register_counts_what_flowed_until_the_lease_lapsed_and_never_runs_backwards(tmp_path: Path) -> None:
     world = charging()
     desk = kept(tmp_path)
