@@ -46,6 +46,7 @@ class Fault(StrEnum):
     HOT_PLUG = "hot_plug"
     GRID_VOLTS = "grid_volts"
     PHASES_STUCK = "phases_stuck"
+    PHASES_DROP = "phases_drop"
     EXTERNAL_LIMIT = "external_limit"
     STALL_EXTERNAL = "stall_external"
     NO_GROUND = "no_ground"
@@ -111,6 +112,7 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.HOT_PLUG: FaultVerb("the plug is as hot as the value", "celsius", 95.0, -40.0, 200.0),
     Fault.GRID_VOLTS: FaultVerb("every phase of the grid has this voltage", "volts", 270.0, 0.0, 400.0),
     Fault.PHASES_STUCK: FaultVerb("the contactor of L2 and L3 does not move"),
+    Fault.PHASES_DROP: FaultVerb("the contactor of L2 and L3 is open whatever it is told"),
     Fault.EXTERNAL_LIMIT: FaultVerb("the grid operator limits the current to the value", "amps", 6.0, 0.0, 80.0),
     Fault.STALL_EXTERNAL: FaultVerb("the grid operator's signal is silent"),
     Fault.NO_GROUND: FaultVerb("the controller behind the pilot misses the protective earth"),

@@ -96,8 +96,7 @@ class PlantEvse:
         self._lock_wanted = False
         self._lock_due_mono = math.inf
         self.display: tuple[str, ...] = ()
-        self.phases = facts.phases
-        self._phases_wanted = facts.phases
+        self._phases = self._phases_wanted = facts.phases
         self._phases_due_mono = math.inf
         self._cable_ohms = NO_CABLE_OHMS
         self._pilot_mode = PilotMode.STEADY_HIGH
@@ -200,7 +199,7 @@ class PlantEvse:
             self.vehicle.asleep, self.vehicle.upset = before.asleep, before.upset
         self._cable_ohms = before.plug_ohms
         self.locked = self._lock_wanted = before.locked
-        self.phases = self._phases_wanted = before.phases
+        self._phases = self._phases_wanted = before.phases
         # Nobody renewed the coil's lease, so current flowed until it lapsed: the register never runs backwards.
         self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
         faults.pop(Fault.GLITCH, None)
@@ -247,6 +246,11 @@ class PlantEvse:
         if Fault.WELD_RELAY in self.faults:
             return True
         return self._contacts and Fault.RELAY_STUCK_OPEN not in self.faults
+
+    @property
+    def phases(self) -> int:
+        """How many phases are connected."""
+        return 1 if Fault.PHASES_DROP in self.faults else self._phases
 
     @property
     def offer_amps(self) -> float:
@@ -382,7 +386,7 @@ class PlantEvse:
             self.locked = self._lock_wanted
             self._lock_due_mono = math.inf
         if now_mono >= self._phases_due_mono and Fault.PHASES_STUCK not in self.faults:
-            self.phases = self._phases_wanted
+            self._phases = self._phases_wanted
             self._phases_due_mono = math.inf
         if now_mono >= self._glitch_until_mono:
             self.faults.pop(Fault.GLITCH, None)

@@ -40,6 +40,9 @@ WHOLE = EvseFacts(
     has_residual=True,
     has_thermometer=True,
     has_plug_thermometer=True,
+    has_phase_switch=True,
+    has_external_limit=True,
+    can_disconnect=True,
     unbalance_amps=10.0,
     inputs=tuple(InputName),
 )

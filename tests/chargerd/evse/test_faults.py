@@ -89,6 +89,7 @@ def test_what_can_hurt_somebody_stays_until_unplugged() -> None:
         FaultCode.CONTACTOR_NO_CLOSE,
         FaultCode.CONTACTOR_WELDED,
         FaultCode.CURRENT_WHILE_OPEN,
+        FaultCode.PHASE_SWITCH,
         FaultCode.EV_OVERDRAW,
         FaultCode.RESIDUAL_AC,
         FaultCode.RESIDUAL_DC_AGAIN,

@@ -196,6 +196,21 @@ def test_a_tripped_residual_monitor_lets_no_energy_flow_not_even_during_its_test
     assert reasons(residual_tripped=True) == (Reason.RESIDUAL_TRIPPED,)
 
 
+def test_phases_that_cannot_be_read_or_are_being_changed_let_no_energy_flow() -> None:
+    assert reasons(phases_silent=True) == (Reason.PHASES_MISSING,)
+    assert reasons(phase_switching=True) == (Reason.PHASE_SWITCHING,)
+    assert reasons(phase_switching=True, phases_off_course=True) == (Reason.PHASE_SWITCHING,)
+
+
+def test_nothing_closes_on_phases_that_are_not_where_they_should_be_and_a_blink_under_load_does_not_open() -> None:
+    assert reasons(phases_off_course=True) == (Reason.PHASE_SWITCHING,)
+    assert reasons(phases_off_course=True, relay_commanded=True, open_since_mono=math.inf, feedback=True) == ()
+
+
+def test_a_vehicle_that_is_being_woken_gets_no_energy() -> None:
+    assert reasons(waking=True) == (Reason.WAKING,)
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
 def test_each_fault_but_a_warning_lets_no_energy_flow_and_is_named(row: Fault) -> None:
     expected = () if row.severity is Severity.WARNING else (f"fault:{row.code}",)
@@ -224,7 +239,13 @@ def test_every_reason_is_listed_at_once() -> None:
 
 # ---- What follows from reasons -------------------------------------------------------------------------------------
 
-STEPS = [Reason.EV_NOT_READY, Reason.DIODE_NOT_PROVEN, Reason.RECLOSE_INTERVAL, Reason.PILOT_UNSETTLED]
+STEPS = [
+    Reason.EV_NOT_READY,
+    Reason.DIODE_NOT_PROVEN,
+    Reason.RECLOSE_INTERVAL,
+    Reason.PILOT_UNSETTLED,
+    Reason.WAKING,
+]
 SOFT = [
     Reason.NO_ORDERS,
     Reason.NOT_PERMITTED,
@@ -233,6 +254,8 @@ SOFT = [
     Reason.CABLE_UNKNOWN,
     Reason.LOCK_NOT_CONFIRMED,
     Reason.TEMPERATURE_MISSING,
+    Reason.PHASES_MISSING,
+    Reason.PHASE_SWITCHING,
 ]
 PLAIN = [reason for reason in Reason if reason not in (Reason.LIMIT, Reason.FAULT)]
 
