@@ -278,6 +278,63 @@ def test_a_pilot_error_at_boot_connects_nobody(state: PilotState) -> None:
     assert not Line().hold(state).watch.connected
 
 
+# ---- Blind -----------------------------------------------------------------------------------------------------------
+
+
+def blind(line: Line, state: PilotState, seconds: float) -> None:
+    """The EVSE cuts the pilot off, or puts -12 V on it: what it reads is its own."""
+    for _ in range(round(seconds / TICK_S)):
+        line.mono += TICK_S
+        line.watch.update(PilotReading(VOLTS[state], VOLTS[state], line.mono), None, line.mono, blind=True)
+
+
+@pytest.mark.parametrize("shown", [A, F, E, UNKNOWN])
+def test_what_is_read_blindly_changes_neither_state_nor_connection_but_settles_nothing(shown: PilotState) -> None:
+    line = Line().hold(B)
+    since_mono = line.watch.since_mono
+    blind(line, shown, 5.0)
+    assert (line.watch.state, line.watch.since_mono) == (B, since_mono)
+    assert line.connected()
+    assert not line.settled()
+    assert not line.missing()
+
+
+def test_a_vehicle_that_was_not_seen_for_a_while_has_to_prove_its_diode_again() -> None:
+    line = Line().hold(B)
+    line.pwm_since_mono = line.mono - 1.0
+    line.hold(B)
+    assert line.diode_proven()
+    blind(line, A, TICK_S)
+    assert not line.diode_proven()
+    line.sample(9.0)
+    assert not line.diode_proven()
+    line.sample(9.0)
+    assert line.diode_proven()
+
+
+def test_after_a_blind_time_an_unplugged_vehicle_is_seen_at_once_and_a_sample_from_before_does_not_count() -> None:
+    line = Line().hold(B)
+    line.sample(12.0)
+    blind(line, A, 4.0)
+    assert line.sample(12.0) is B
+    assert line.sample(12.0) is A
+    assert not line.hold(A, 0.26).connected()
+
+
+def test_a_pilot_that_falls_silent_while_nothing_is_to_be_seen_is_missing_like_any_other() -> None:
+    line = Line().hold(B)
+    blind(line, A, 1.0)
+    line.watch.update(None, None, line.mono + STALE_S + 0.001, blind=True)
+    assert line.missing()
+
+
+def test_alarms_are_heard_while_nothing_is_to_be_seen() -> None:
+    line = Line().hold(B)
+    line.mono += TICK_S
+    line.watch.update(PilotReading(12.0, 12.0, line.mono, (Alarm.NO_GROUND,)), None, line.mono, blind=True)
+    assert list(line.watch.alarms) == [Alarm.NO_GROUND]
+
+
 # ---- Diode -----------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from chargerd.evse.supervision import (
     OUTPUT_VOLTAGE_S,
     OVERDRAW_S,
     OVERDRAW_WARNING_S,
+    PHASES_S,
     PILOT_LEVEL_S,
     PILOT_SILENT_S,
     SILENT_S,
@@ -126,6 +127,9 @@ def test_calm_has_no_fault() -> None:
         (FaultCode.CABLE_CHANGED, CABLE_S, {"cable_changed": True}),
         (FaultCode.LOCK_FAILURE, LOCK_S, {"lock_off_course": True}),
         (FaultCode.LATCH_BROKEN, 0.0, {"lock_broken": True}),
+        (FaultCode.PHASE_SWITCH, PHASES_S, {"phases_off_course": True}),
+        (FaultCode.DEVICE_SILENT, SILENT_S, {"phases_silent": True}),
+        (FaultCode.EV_NOT_CHARGING, 0.0, {"not_charging": True}),
     ],
 )
 def test_a_cause_becomes_a_fault_when_it_has_lasted_and_not_before(
@@ -153,6 +157,7 @@ def test_a_cause_that_pauses_starts_again() -> None:
         (FaultCode.RESIDUAL_AC, {"residual_ac": True}),
         (FaultCode.CABLE_CHANGED, {"cable_changed": True}),
         (FaultCode.CONTACTOR_NO_CLOSE, {"feedback": False}),
+        (FaultCode.PHASE_SWITCH, {"phases_off_course": True}),
     ],
 )
 def test_a_latched_fault_outlives_its_cause_until_unplugged(code: FaultCode, cause: dict[str, Any]) -> None:
@@ -209,6 +214,9 @@ def test_a_fault_keeps_its_beginning_and_values() -> None:
         ({"residual_silent": True, "celsius": None}, "residual current monitor, thermometer"),
         ({"pilot_state": PilotState.E, "pilot_volts": (0.1, -0.1)}, "high 0.1 V, low -0.1 V"),
         ({"meter": None, "meter_silent": True}, ""),
+        ({"phases_off_course": True, "phases": 1}, "1 connected"),
+        ({"phases_silent": True}, "phase contactor"),
+        ({"not_charging": True}, ""),
     ],
 )
 def test_each_fault_tells_the_values_behind_it(cause: dict[str, Any], detail: str) -> None:
@@ -396,6 +404,24 @@ def test_before_it_is_stopped_a_vehicle_that_takes_too_much_is_warned_of() -> No
         codes = watched.show(0.1, amps=25.0)
         assert codes == ["ev_overdraw_warning"]
     assert watched.show(0.1, amps=15.0) == []
+
+
+def test_a_vehicle_that_is_signalled_less_for_taking_too_much_is_judged_by_what_it_may_take_otherwise() -> None:
+    watched = Watched()
+    for _ in range(200):
+        assert watched.show(0.1, amps=16.0, offered_amps=12.0, unreduced_amps=16.0) == []
+    codes: list[str] = []
+    for _ in range(80):
+        codes = watched.show(0.1, amps=19.0, offered_amps=12.0, unreduced_amps=16.0)
+    assert codes == ["ev_overdraw_warning", "ev_overdraw"]
+
+
+def test_without_an_offer_nothing_may_be_taken_whatever_it_was_before() -> None:
+    watched = Watched()
+    codes: list[str] = []
+    for _ in range(150):
+        codes = watched.show(0.1, amps=10.0, offered_amps=0.0, unreduced_amps=16.0)
+    assert codes == ["ev_overdraw_warning", "ev_overdraw"]
 
 
 def test_a_vehicle_has_time_to_follow_a_lowered_limit() -> None:

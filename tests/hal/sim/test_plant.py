@@ -268,6 +268,43 @@ def test_a_clock_that_seems_to_go_back_does_no_harm() -> None:
     assert world.closed() is True
 
 
+# ---- pilot and phases as the vehicle sees them ----
+
+
+@pytest.mark.parametrize("mode, wakes", [(PilotMode.STEADY_LOW, True), (PilotMode.STEADY_HIGH, False)])
+def test_a_vehicle_sees_what_the_generator_shows(mode: PilotMode, wakes: bool) -> None:
+    world = World()
+    world.evse.plug_in(quirks=["sleeps_deep"])
+    world.evse.ev_ready()
+    for shown, seconds in ((PilotMode.PWM, 5), (mode, 4), (PilotMode.PWM, 1)):
+        world.pilot.set(shown, 40.0)
+        world.wait(seconds)
+    assert world.plant.state().evses[0].s2_closed is wakes
+    assert world.plant.state().evses[0].asleep is not wakes
+
+
+def test_a_vehicle_behind_a_cut_wire_does_not_see_minus_12_volts() -> None:
+    world = World()
+    world.evse.plug_in(quirks=["sleeps_deep"])
+    world.evse.ev_ready()
+    world.evse.fault("cut_pilot")
+    world.pilot.set(PilotMode.STEADY_LOW, 100.0)
+    world.wait(4)
+    world.evse.clear_fault("cut_pilot")
+    world.pilot.set(PilotMode.PWM, 40.0)
+    world.wait(1)
+    assert world.plant.state().evses[0].asleep
+
+
+def test_a_phase_contactor_that_drops_out_leaves_one_phase_until_it_is_mended() -> None:
+    world = charging()
+    world.evse.fault("phases_drop")
+    assert (world.evse.phases, world.amps()[1:]) == (1, (0, 0))
+    world.evse.clear_fault("phases_drop")
+    assert world.evse.phases == 3
+    assert world.amps()[1] > 0
+
+
 # ---- grid, cable, lock, heat ----
 
 
