@@ -283,6 +283,17 @@ def test_a_toggle_that_ends_in_an_unplug_is_none() -> None:
     assert rig.status.toggles == 0
 
 
+def test_a_toggle_of_which_not_everything_was_seen_is_none() -> None:
+    rig = sleeping()
+    rig.high_volts = C
+    rig.run(0.5)
+    rig.pilot_speaks = False
+    rig.run(0.3)
+    rig.pilot_speaks, rig.high_volts = True, B
+    rig.run(0.5)
+    assert rig.status.toggles == 0
+
+
 def test_toggles_too_short_to_be_energy_do_not_close_the_contactor() -> None:
     rig = sleeping()
     toggle(rig, 3, 0.24)
