@@ -33,6 +33,7 @@ from hal.types import (
     ResidualReading,
     Temperature,
 )
+from tests.chargerd.evse.manners import Manners, Wishes, counted_amps, with_more
 
 T = TypeVar("T")
 
@@ -49,14 +50,18 @@ class Tally:
     steps: int = 0
     closings: int = 0
     soft_stops: int = 0
+    wake_ups: int = 0
+    switches: int = 0
     faults_seen: set[str] = field(default_factory=set)
 
 
-def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02) -> Tally:
+def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02, sleepy: bool = False) -> Tally:
     """Take `steps` steps of about `tick_s` in the world of `seed`; AssertionError with seed and step when an invariant
-    breaks."""
+    breaks. `sleepy`: of vehicles that sleep."""
     chance = random.Random(seed)
-    facts = _facts(chance)
+    more = random.Random(seed + 1_000_000)
+    facts = with_more(_facts(chance), more)
+    wishes, manners = Wishes(more, chaotic, sleepy), Manners(facts)
     world = Chaos(chance, facts) if chaotic else World(chance, facts)
     controller = Controller(1, facts)
     twin = Controller(1, facts) if seed % 3 == 0 else None
@@ -67,7 +72,8 @@ def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02) -> Tally:
         now = clock.advance(tick_s * chance.choice((1.0, 1.0, 1.0, 1.0, 0.9, 1.25, 1.0, 3.0)))
         if chance.random() < 0.0005:
             now = clock.advance(chance.uniform(0.1, 8.0))
-        readings, orders = world.readings(now.mono, outputs), world.orders(now.mono)
+        readings = wishes.readings(world.readings(now.mono, outputs), outputs, now.mono)
+        orders = wishes.orders(world.orders(now.mono), now.mono)
         outputs = controller.step(readings, orders, now)
         status = controller.status(now)
         try:
@@ -75,9 +81,10 @@ def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02) -> Tally:
                 assert twin.step(readings, orders, now) == outputs, "same inputs, other outputs"
                 assert step % 50 or repr(twin.status(now)) == repr(status), "same inputs, other status"
             checker.check(readings, orders, outputs, status, now.mono)
+            manners.check(readings, checker.mine(orders, now.mono), outputs, status, now.mono)
         except AssertionError as problem:
             raise AssertionError(f"seed {seed}, step {step}: {problem}\n{readings}\n{orders}\n{status}") from problem
-    checker.tally.steps = steps
+    checker.tally.steps, checker.tally.wake_ups, checker.tally.switches = steps, manners.wake_ups, manners.switches
     return checker.tally
 
 
@@ -339,8 +346,9 @@ class Checker:
             self.opened_mono = now_mono
         if self.last is not None and status.plug_count != self.last.plug_count:
             self.plugged_mono = now_mono
-        mine = self._mine(orders, now_mono)
-        consent = mine is not None and mine.permit and mine.available and self._least(mine, status) >= 6.0
+        mine = self.mine(orders, now_mono)
+        least_amps = 0.0 if mine is None else self._least(mine, status, now_mono)
+        consent = mine is not None and mine.permit and mine.available and least_amps >= 6.0
         self._check_pilot(outputs, status, mine, consent, now_mono)
         if outputs.relay_closed:
             self._check_closed(readings, outputs, status, consent, now_mono)
@@ -369,17 +377,18 @@ class Checker:
         self.pilots = [*self.pilots[-1:], reading]
         if all(11.0 <= pilot.high_volts <= 13.0 for pilot in self.pilots):
             self.proofs = 0
-        if reading.high_volts < 11.0 and -13.0 <= reading.low_volts <= -10.0:
+        if 2.0 <= reading.high_volts < 11.0 and -13.0 <= reading.low_volts <= -10.0:
             self.proofs += 1
 
-    def _mine(self, orders: Orders | None, now_mono: float) -> EvseOrders | None:
+    def mine(self, orders: Orders | None, now_mono: float) -> EvseOrders | None:
+        """The orders that hold now."""
         if orders is None or not orders.evses or not now_mono <= orders.valid_until_mono <= now_mono + 31.0:
             return None
         return orders.evses[0]
 
-    def _least(self, mine: EvseOrders, status: EvseStatus) -> float:
+    def _least(self, mine: EvseOrders, status: EvseStatus, now_mono: float) -> float:
         """The smallest current anybody allows; NaN allows none."""
-        amps = [self.facts.max_amps, *(limit.amps for limit in mine.limits)]
+        amps = [self.facts.max_amps, *(counted_amps(limit, now_mono) for limit in mine.limits)]
         if self.facts.has_proximity:
             amps.append(status.cable_amps or 0.0)
         return 0.0 if any(math.isnan(one) for one in amps) else min(amps)
@@ -388,12 +397,13 @@ class Checker:
         self, outputs: Outputs, status: EvseStatus, mine: EvseOrders | None, consent: bool, now_mono: float
     ) -> None:
         duty = outputs.duty_percent
-        assert outputs.pilot_mode is not PilotMode.STEADY_LOW
         if outputs.pilot_mode is PilotMode.PWM:
             assert consent, "offered without consent"
             assert mine is not None
             assert 10.0 <= duty <= 96.0
-            assert 6.0 <= amps_from_duty(duty) <= self._least(mine, status), "offered more than the least limit"
+            assert 6.0 <= amps_from_duty(duty) <= self._least(mine, status, now_mono), (
+                "offered more than the least limit"
+            )
             assert status.ev_connected
             assert all(active.warning for active in status.faults), "offered with a fault"
             if self.facts.has_residual:

@@ -520,8 +520,8 @@ def test_a_step_of_the_wall_clock_changes_nothing() -> None:
 # ---- Whatever happens ------------------------------------------------------------------------------------------------
 
 
-TAKE_LONGER = {FaultCode.RESIDUAL_DC_AGAIN, FaultCode.LATCH_BROKEN}
-"""Faults that need one thing to happen several times in a row."""
+TAKE_LONGER = {FaultCode.RESIDUAL_DC_AGAIN, FaultCode.LATCH_BROKEN, FaultCode.EV_NOT_CHARGING}
+"""Faults that need one thing to happen several times in a row, or nothing for minutes."""
 
 
 def test_the_invariants_hold_in_150_000_steps_of_random_walks_that_reach_every_fault() -> None:
@@ -533,6 +533,14 @@ def test_the_invariants_hold_in_150_000_steps_of_random_walks_that_reach_every_f
     seen = {code for tally in tallies for code in tally.faults_seen}
     expected = {row.code for row in TABLE if row.origin is Origin.CHARGING} - TAKE_LONGER
     assert expected <= seen, sorted(expected - seen)
+
+
+def test_the_invariants_hold_in_80_000_steps_around_vehicles_that_sleep_and_phases_that_change() -> None:
+    tallies = [walk(seed, 8_000, chaotic=False, tick_s=0.2, sleepy=True) for seed in range(100, 110)]
+    assert sum(tally.wake_ups for tally in tallies) > 20
+    assert sum(tally.switches for tally in tallies) > 5
+    assert sum(tally.closings for tally in tallies) > 50
+    assert any(FaultCode.EV_NOT_CHARGING in tally.faults_seen for tally in tallies)
 
 
 @pytest.mark.parametrize("seed", range(5))
