@@ -33,10 +33,10 @@ def with_more(facts: EvseFacts, chance: random.Random) -> EvseFacts:
     """The same EVSE with or without what this file is about."""
     return msgspec.structs.replace(
         facts,
-        contactor_amps=chance.choice((None, 8.0, 40.0)),
+        contactor_amps=chance.choice((None, 9.0, 40.0)),
         has_phase_switch=facts.phases == 3 and chance.random() < 0.6,
         has_external_limit=chance.random() < 0.3,
-        external_fallback_amps=chance.choice((0.0, 7.0, 16.0)),
+        external_fallback_amps=chance.choice((0.0, 7.0, 16.0, 16.0)),
         can_disconnect=chance.random() < 0.5,
         wake_up=chance.choice(tuple(WakeUp)),
     )
@@ -124,13 +124,13 @@ class Wishes:
             self.wake_up = chance.random() < 0.8
         if chance.random() < 0.002:
             until_mono = now_mono + chance.uniform(0.0, 20.0)
-            self.row = Limit("leased", chance.choice((6.0, 10.0)), until_mono, chance.choice((None, 5.0, 6.0, 16.0)))
+            self.row = Limit("leased", chance.choice((6.0, 10.0)), until_mono, chance.choice((None, 16.0, 6.0, 5.0)))
         if chance.random() < 0.001:
-            self.external_amps = chance.choice((None, None, 0.0, 6.0, 13.0))
+            self.external_amps = chance.choice((None, None, None, 0.0, 6.0, 13.0))
         if chance.random() < 0.0002:
             self.silent_until_mono = now_mono + chance.choice((0.1, 3.0, 12.0))
         if chance.random() < 0.0005:
-            self.stuck = chance.choices((None, 1, 3), (6, 1, 1))[0]
+            self.stuck = chance.choices((None, 1, 3), (10, 1, 1))[0]
         if faulted:
             self.drowsy_until_mono = -math.inf  # people unplug what does not work
         is_b = pilot is not None and 8.0 <= pilot.high_volts <= 10.0 and not faulted

@@ -90,7 +90,7 @@ class Rig:
         self.plug_thermometer_speaks = True
         self.inputs: tuple[InputName, ...] = ()
         self.inputs_speak = True
-        self.external: ExternalLimit | None = None  # stamped anew in each tick; None: silent
+        self.external: ExternalLimit | None = ExternalLimit(None, 0.0)  # stamped anew in each tick; None: silent
         self.seen_phases: int | None = None  # None: the phase contactor is where it was told to be
         self.phase_switch_speaks = True
         # Orders.
