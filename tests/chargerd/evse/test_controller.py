@@ -520,8 +520,11 @@ def test_a_step_of_the_wall_clock_changes_nothing() -> None:
 # ---- Whatever happens ------------------------------------------------------------------------------------------------
 
 
-TAKE_LONGER = {FaultCode.RESIDUAL_DC_AGAIN, FaultCode.LATCH_BROKEN, FaultCode.EV_NOT_CHARGING}
-"""Faults that need one thing to happen several times in a row, or nothing for minutes."""
+SLOW = {FaultCode.EV_NOT_CHARGING, FaultCode.PHASE_UNBALANCE}
+"""Faults that need minutes in which little else happens."""
+
+TAKE_LONGER = SLOW | {FaultCode.RESIDUAL_DC_AGAIN, FaultCode.LATCH_BROKEN}
+"""Those, and faults that need one thing to happen several times in a row."""
 
 
 def test_the_invariants_hold_in_150_000_steps_of_random_walks_that_reach_every_fault() -> None:
@@ -535,12 +538,12 @@ def test_the_invariants_hold_in_150_000_steps_of_random_walks_that_reach_every_f
     assert expected <= seen, sorted(expected - seen)
 
 
-def test_the_invariants_hold_in_80_000_steps_around_vehicles_that_sleep_and_phases_that_change() -> None:
-    tallies = [walk(seed, 8_000, chaotic=False, tick_s=0.2, sleepy=True) for seed in range(100, 110)]
+def test_the_invariants_hold_in_100_000_steps_around_vehicles_that_sleep_and_phases_that_change() -> None:
+    tallies = [walk(seed, 8_000, chaotic=False, tick_s=0.2, sleepy=True) for seed in range(100, 113)]
     assert sum(tally.wake_ups for tally in tallies) > 20
     assert sum(tally.switches for tally in tallies) > 5
     assert sum(tally.closings for tally in tallies) > 50
-    assert any(FaultCode.EV_NOT_CHARGING in tally.faults_seen for tally in tallies)
+    assert {code for tally in tallies for code in tally.faults_seen} >= SLOW
 
 
 @pytest.mark.parametrize("seed", range(5))
