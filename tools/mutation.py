@@ -5,6 +5,7 @@ score and the changes that no test minded, to be compared with docs/mutation.md.
 """
 
 import collections
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def main(patterns: list[str]) -> int:
     if code := run(patterns):
         return code
     results = subprocess.run([MUTMUT, "results", "--all", "true"], check=True, capture_output=True, text=True).stdout
-    found = [match.groups() for line in results.splitlines() if (match := _RESULT.fullmatch(line))]
+    found = [(match[1], match[2]) for line in results.splitlines() if (match := _RESULT.fullmatch(line))]
     sys.stdout.write(report(found))
     return 0
 
@@ -33,7 +34,7 @@ def run(patterns: list[str]) -> int:
     process = subprocess.Popen([MUTMUT, "run", "--max-children", str(CHILDREN), *patterns], stdout=subprocess.PIPE)
     assert process.stdout is not None
     tail, said = b"", time.monotonic()
-    while chunk := process.stdout.read1(65536):
+    while chunk := os.read(process.stdout.fileno(), 65536):
         tail = (tail + chunk)[-2000:]
         counts = _COUNT.findall(tail)
         if counts and time.monotonic() - said >= SAY_EVERY_S:
@@ -56,7 +57,7 @@ def report(found: list[tuple[str, str]]) -> str:
         lines.append(f"{file:40} {told(counts)}")
         total += counts
     lines.append(f"{'all':40} {told(total)}")
-    lines += [f"survived: {name}" for name, became in sorted(found) if became == "survived"]
+    lines += [f"survived: {name}" for name, became in sorted(found) if became in {"survived", "no tests"}]
     return "\n".join(lines) + "\n"
 
 
