@@ -30,7 +30,33 @@ PASSING_FAULTS = (
     Fault.OVER_TEMPERATURE,
     Fault.RELAY_STUCK_OPEN,
     Fault.LOCK_JAM,
+    Fault.DISTORT_METER,
+    Fault.STRAY_CURRENT,
+    Fault.TRIP_RCD_DC,
+    Fault.RCD_TEST_FAILS,
+    Fault.STALL_RCD,
+    Fault.PILOT_VOLTS,
+    Fault.STALL_PILOT,
+    Fault.GRID_LOSS,
+    Fault.GRID_VOLTS,
+    Fault.CABLE_RESISTOR,
+    Fault.EMERGENCY_STOP,
+    Fault.OPEN_ENCLOSURE,
+    Fault.POWER_FAIL,
+    Fault.OUTPUT_VOLTAGE,
+    Fault.HOT_PLUG,
+    Fault.PHASES_STUCK,
+    Fault.PHASES_DROP,
+    Fault.EXTERNAL_LIMIT,
+    Fault.STALL_EXTERNAL,
+    Fault.NO_GROUND,
+    Fault.CONTROLLER_FAULT,
+    Fault.MISS_HEARTBEAT,
 )
+HABITS: tuple[tuple[str, ...], ...] = (
+    (), (), (), (), (), (), ("slow_to_follow",), ("stops_slowly",), ("never_stops",), ("ignores_limit",), ("bounces",),
+    ("sleeps",), ("sleeps_deep",), ("bcb",), ("one_phase",), ("ventilation",), ("no_diode",), ("eager",),
+)  # fmt: skip
 
 
 def tell_story(seed: int) -> World:
@@ -86,6 +112,7 @@ class _Author:
             (3, self._fault),
             (3, self._link),
             (2, self._ask),
+            (2, self._user_limit),
             (1, self._availability),
             (1, self._process_dies),
             (1, self._garbage),
@@ -101,12 +128,14 @@ class _Author:
     def peace(self) -> None:
         """Everything is mended, unplugged and connected."""
         self._world.diary.append(f"{self._world.clock.monotonic():8.1f} peace")
+        self._world.calm()
         for evse in self._world.plant.evses:
             for fault in list(evse.faults):
                 evse.clear_fault(fault)
             if evse.vehicle is not None:
                 evse.plug_out(force=True)
-        self._world.calm()
+        for evse in self._world.plant.evses:
+            self._world.limit(evse.evse_id, None, None)
 
     # ------------------------------------------------------------------ people, cars and things
 
@@ -116,7 +145,7 @@ class _Author:
     def _car(self) -> None:
         evse = self._world.plant.evses[self._evse_id() - 1]
         if evse.vehicle is None:
-            quirks = self._rng.choice(((), (), (), ("slow_to_follow",), ("stops_slowly",)))
+            quirks = self._rng.choice(HABITS)
             phases = self._rng.choice((1, 3))
             self._world.do(f"plug in {evse.evse_id} {quirks}", lambda: evse.plug_in(32.0, phases, quirks))
             if self._rng.random() < 0.7:
@@ -153,6 +182,15 @@ class _Author:
             return
         fault = self._rng.choice(PASSING_FAULTS)
         self._world.do(f"fault {fault} at {evse.evse_id}", lambda: evse.fault(fault))
+
+    def _user_limit(self) -> None:
+        if not self._world.station_alive:
+            return
+        evse_id, amps = self._evse_id(), self._rng.choice((None, 0.0, 6.0, 8.0, 20.0))
+        for_s = self._rng.choice((None, 20.0))
+        self._world.do(
+            f"user limits {evse_id} to {amps} A for {for_s} s", lambda: self._world.limit(evse_id, amps, for_s)
+        )
 
     def _wall_clock(self) -> None:
         by_s = self._rng.choice((-3600.0, -10.0, 10.0, 86400.0))

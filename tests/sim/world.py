@@ -231,6 +231,11 @@ class World:
         self._station_end.close()
         self.board.close()
 
+    def limit(self, evse_id: int, amps: float | None, for_s: float | None) -> None:
+        """A person on the spot limits an EVSE, as `chargerctl limit` does."""
+        self.station.limit_by_user(evse_id, amps, for_s, self.clock.now())
+        self._perform()
+
     def do(self, what: str, action: Callable[[], object]) -> None:
         """Something happens in the world; what the plant refuses (unplug a locked plug) simply does not happen."""
         try:
