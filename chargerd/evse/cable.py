@@ -32,11 +32,13 @@ class CableWatch:
         """Take the latest reading (None: there was none). `connected`: a vehicle is at the other end."""
         self.absent = self.invalid = self.changed = False
         self.amps = None
-        self.silent = reading is None or not is_fresh(reading.at_mono, now_mono, CABLE_STALE_S)
+        if reading is not None and not is_fresh(reading.at_mono, now_mono, CABLE_STALE_S):
+            reading = None
+        self.silent = reading is None
         if not connected:
             self._rated_amps = None
             return
-        if reading is None or self.silent:
+        if reading is None:
             return
         amps = reading.amps
         if amps is None and reading.ohms > NO_CABLE_OHMS:

@@ -59,7 +59,7 @@ def _voltage_causes(
     if max(shares) > (OVER_END_SHARE if FaultCode.OVER_VOLTAGE in standing else OVER_SHARE):
         yield FaultCode.OVER_VOLTAGE, OVER_S
     back = UNDER_END_SHARE if FaultCode.PHASE_LOSS in standing else LOST_SHARE
-    if situation.facts.phases > 1 and min(shares) < back:
+    if min(shares) < back:
         yield FaultCode.PHASE_LOSS, LOST_S
         return
     used = [share for share, amps in zip(shares, sample.amps, strict=False) if amps > CARRIES_AMPS] or shares

@@ -86,3 +86,9 @@ def test_a_reading_that_names_a_rating_is_of_a_plug_whatever_its_resistor() -> N
     watch = CableWatch()
     watch.update(CableRating(10_000.0, 32.0, NOW), True, NOW)
     assert (watch.absent, watch.amps) == (False, 32.0)
+
+
+def test_before_anything_was_read_nothing_is_known_and_nothing_is_wrong() -> None:
+    watch = CableWatch()
+    assert (watch.amps, watch.silent, watch.absent, watch.invalid, watch.changed) == (None, True, False, False, False)
+    assert CABLE_STALE_S == 2.0

@@ -10,6 +10,7 @@ from chargerd.evse.metering import (
     FIRST_SAMPLE_S,
     FROZEN_S,
     IMPLAUSIBLE_S,
+    OPEN_AMPS,
     OPEN_CURRENT_S,
     SILENT_S,
     MeterWatch,
@@ -232,3 +233,23 @@ def test_a_register_that_falls_while_the_power_is_odd_as_well_is_not_forgotten()
     for count in range(12):
         watched.show(power_w=0.0, energy_wh=5000.0 + count)
     assert watched.show(energy_wh=5000.0).implausible.startswith("register fell from 5011")
+
+
+# ---- Figures -------------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_was_read_nothing_is_believed_and_nothing_is_wrong() -> None:
+    watch = MeterWatch()
+    assert (watch.sample, watch.silent, watch.frozen, watch.implausible) == (None, False, False, "")
+
+
+def test_the_figures_are_those_that_the_rules_name() -> None:
+    assert (SILENT_S, FIRST_SAMPLE_S, FROZEN_S) == (2.9, 5.0, 60.0)
+    assert (OPEN_AMPS, OPEN_CURRENT_S, IMPLAUSIBLE_S) == (1.0, 2.0, 10.0)
+
+
+def test_a_meter_is_silent_from_that_very_moment_on() -> None:
+    watch = MeterWatch()
+    watch.update(msgspec.structs.replace(GOOD, at_mono=0.0), True, math.inf, 0.0)
+    watch.update(None, True, math.inf, SILENT_S)
+    assert watch.silent

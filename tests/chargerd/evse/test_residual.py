@@ -247,3 +247,32 @@ def test_without_a_vehicle_a_dc_trip_lasts_as_long_as_it_is_seen() -> None:
     watched = Watched().tested()
     assert watched.after(dc=True).dc
     assert not watched.after(dc=False).dc
+
+
+# ---- Figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_was_read_the_monitor_is_silent_untested_and_has_not_tripped() -> None:
+    watch = ResidualWatch(fitted=True)
+    assert (watch.silent, watch.ready, watch.failed, watch.tested_mono, watch.test_seq) == (True, False, False, None, 0)
+    assert (watch.tripped, watch.ac, watch.dc, watch.dc_again) == (False, False, False, False)
+    assert ResidualWatch(fitted=False).ready
+
+
+def test_the_figures_are_those_that_the_rules_name() -> None:
+    assert (ANSWER_S, SETTLE_S, RETEST_S, IDLE_TEST_S) == (5.0, 1.0, 60.0, 86_400.0)
+    assert (DC_RETRY_S, DC_RETRIES) == (300.0, 3)
+
+
+def test_a_vehicle_that_is_there_at_the_start_gets_a_test_of_its_own() -> None:
+    watched = Watched()
+    assert watched.after(connected=True).test_seq == 1
+    assert watched.passes().ready
+
+
+def test_a_test_has_failed_from_the_very_moment_its_time_is_over() -> None:
+    watch = ResidualWatch(fitted=True)
+    for mono in (0.0, ANSWER_S):
+        watch.update(ResidualReading(False, False, mono), (), False, mono)
+        watch.test(None, False, True, mono)
+    assert watch.failed
