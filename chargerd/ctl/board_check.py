@@ -59,31 +59,78 @@ class Watch(NamedTuple):
     faults: tuple[str, ...]
 
 
-def _line(name: InputName) -> Callable[[EvseFacts], bool]:
-    return lambda facts: name in facts.inputs
+SEEN_EVERYWHERE = (
+    "pilot_level", "pilot_short", "pilot_silent", "diode", "ventilation", "ev_not_charging", "device_silent",
+    "phase_switch", "controller_fault", "heartbeat_missed",
+)  # fmt: skip
+"""Codes of faults that need no more than a pilot, or than the device whose faults they are."""
 
-
-def _feedback(facts: EvseFacts) -> bool:
-    return facts.has_feedback
-
-
-def _either_contact_or_voltage(facts: EvseFacts) -> bool:
-    return facts.has_feedback or InputName.OUTPUT_VOLTAGE in facts.inputs
-
-
-SEEN_BY_THE_PILOT = ("pilot_level", "pilot_short", "pilot_silent", "diode", "ventilation", "device_silent")
-"""Codes of faults that the pilot alone shows, so that every EVSE sees them."""
+SEEN_BY_THE_STATION = ("weak_signal", "authorization_timeout", "no_csms")
+"""Codes of faults that no hardware has a part in."""
 
 WATCHES = (
-    Watch(_feedback, "a feedback contact (feedback = false)", ("contactor_no_close",)),
-    Watch(_either_contact_or_voltage, "a feedback contact, or the line output_voltage", ("contactor_welded",)),
-    Watch(lambda facts: facts.has_meter, "[evse.meter]", ("ev_overdraw", "current_while_open", "meter_silent")),
-    Watch(lambda facts: facts.has_residual, "[evse.residual]", ("residual_ac", "residual_dc")),
-    Watch(lambda facts: facts.has_thermometer, "[evse.thermometer]", ("over_temperature",)),
-    Watch(lambda facts: facts.has_proximity or facts.tethered, "[evse.proximity]", ("cable_invalid", "cable_changed")),
-    Watch(lambda facts: facts.has_lock or facts.tethered, "[evse.lock]", ("lock_failure",)),
+    Watch(lambda facts: facts.has_feedback, "a feedback contact (feedback = false)", ("contactor_no_close",)),
+    Watch(
+        lambda facts: facts.has_feedback or InputName.OUTPUT_VOLTAGE in facts.inputs,
+        "a feedback contact or the input output_voltage",
+        ("contactor_welded",),
+    ),
+    Watch(
+        lambda facts: facts.has_meter,
+        "[evse.meter]",
+        (
+            "ev_overdraw",
+            "ev_overdraw_warning",
+            "ev_does_not_stop",
+            "current_while_open",
+            "over_voltage",
+            "under_voltage",
+            "phase_loss",
+            "meter_silent",
+            "meter_frozen",
+            "meter_implausible",
+        ),
+    ),
+    Watch(
+        lambda facts: facts.has_meter or InputName.POWER_FAIL in facts.inputs,
+        "[evse.meter] or the input power_fail",
+        ("power_loss",),
+    ),
+    Watch(
+        lambda facts: facts.phases == 1 or (facts.has_meter and facts.unbalance_amps is not None),
+        "[evse.meter] and unbalance_amps",
+        ("phase_unbalance",),
+    ),
+    Watch(
+        lambda facts: facts.has_residual,
+        "[evse.residual]",
+        ("residual_ac", "residual_dc", "residual_dc_again", "residual_test"),
+    ),
+    Watch(lambda facts: facts.has_thermometer, "[evse.thermometer]", ("over_temperature", "derating")),
+    Watch(
+        lambda facts: facts.has_plug_thermometer,
+        "[evse.plug_thermometer]",
+        ("plug_over_temperature", "plug_derating"),
+    ),
+    Watch(
+        lambda facts: facts.has_proximity or facts.tethered,
+        "[evse.proximity]",
+        ("cable_invalid", "cable_changed", "partial_insertion"),
+    ),
+    Watch(lambda facts: facts.has_lock or facts.tethered, "[evse.lock]", ("lock_failure", "latch_broken")),
+    Watch(
+        lambda facts: InputName.CABLE_CUT in facts.inputs or not facts.tethered, "the input cable_cut", ("cable_cut",)
+    ),
+    Watch(lambda facts: InputName.OUTPUT_VOLTAGE in facts.inputs, "the input output_voltage", ("output_voltage",)),
+    Watch(lambda facts: InputName.EMERGENCY_STOP in facts.inputs, "the input emergency_stop", ("emergency_stop",)),
+    Watch(lambda facts: InputName.ENCLOSURE in facts.inputs, "the input enclosure", ("enclosure_open",)),
+    Watch(
+        lambda facts: facts.autonomous,
+        "a controller behind the pilot that watches protective earth",
+        ("no_ground",),
+    ),
 )
-"""What sees which faults, by their codes in chargerd/evse/faults.py."""
+"""What sees which faults, by their codes in chargerd/evse/faults.py. A controller behind the pilot may see more."""
 
 
 def check_board(path: Path) -> BoardCheck:

@@ -124,6 +124,8 @@ def _limits(facts: EvseFacts) -> Iterator[str]:
         yield f"enclosure: {_curve(facts.derating)}"
     if facts.has_plug_thermometer:
         yield f"plug: {_curve(facts.plug_derating)}"
+    if facts.unbalance_amps is not None:
+        yield f"one phase above another: {facts.unbalance_amps:g} A"
     if facts.has_external_limit:
         yield f"external: as told; {facts.external_fallback_amps:g} A when it is silent"
 
@@ -223,5 +225,8 @@ def _served(config: BoardConfig) -> Iterator[str]:
 
 def device_nodes(config: BoardConfig) -> tuple[Path, ...]:
     """The device nodes that the file names, each once, in its order."""
-    paths = (path for evse in config.evses for device in evse.devices for path in device.paths().values())
-    return tuple(dict.fromkeys(Path(path) for path in paths if path.startswith("/dev/")))
+    nodes: list[str] = []
+    for evse in config.evses:
+        for device in evse.devices:
+            nodes += [*device.paths().values(), *device.settings.nodes()]
+    return tuple(Path(node) for node in dict.fromkeys(nodes) if node.startswith("/dev/"))

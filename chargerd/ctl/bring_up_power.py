@@ -46,6 +46,7 @@ MOST_AMPS, DUTY_OF_MOST_AMPS = 80.0, 96.0
 LEASE_S = 1.0
 FEEDBACK_WITHIN_S = 0.25
 CONTROLLER_CLOSE_WITHIN_S = 15.0  # it tests itself before it closes, and a vehicle takes its time
+CONTROLLER_SHOWN_S = 10.0  # without a feedback contact: time enough for it to close and a person to see it
 CONTROLLER_OPEN_WITHIN_S = 8.0
 HANG_S = 0.8
 CONTROLLER_HANG_S = 15.0
@@ -259,6 +260,7 @@ def _closing(place: Place) -> Generator[Act, Reply, float | None]:
     """Close, renewing as the control loop does; seconds until the feedback said so (0: there is none), None: never."""
     relays, pilot, for_a_vehicle = place.devices.relays, place.devices.pilot, _for_a_vehicle_only(place)
     within_s = CONTROLLER_CLOSE_WITHIN_S if for_a_vehicle else 2 * FEEDBACK_WITHIN_S
+    shown_s = CONTROLLER_SHOWN_S if for_a_vehicle else SETTLE_S
     begin_mono = renew_mono = place.monotonic()
     while place.monotonic() - begin_mono <= within_s:
         if renew_mono <= place.monotonic():
@@ -269,7 +271,7 @@ def _closing(place: Place) -> Generator[Act, Reply, float | None]:
         reading = relays.read()
         if reading.closed:
             return reading.at_mono - begin_mono
-        if reading.closed is None and reading.at_mono - begin_mono >= SETTLE_S:
+        if reading.closed is None and place.monotonic() - begin_mono >= shown_s:
             return 0.0
         yield Wait(FEEDBACK_PERIOD_S)
     return None

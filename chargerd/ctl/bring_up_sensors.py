@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+import msgspec
+
 from chargerd.ctl.bring_up_acts import (
     Ask,
     Look,
@@ -23,7 +25,7 @@ from chargerd.ctl.bring_up_acts import (
 from chargerd.ctl.terminal import Reply
 from hal.iec61851 import NO_CABLE_OHMS
 from hal.interfaces import Thermometer
-from hal.types import CableRating, ExternalLimit, HalError, InputName, InputsReading, MeterSample
+from hal.types import CableRating, ExternalLimit, HalError, InputName, InputsReading, LineQuality, MeterSample
 
 METER_READS = 8
 METER_PAUSE_S = 0.2
@@ -65,6 +67,7 @@ def meter(place: Place) -> Script:
     quality = (
         Value("good readings", f"{len(samples)} of {METER_READS}"),
         Value("slowest", slowest_s * 1000, "ms"),
+        *_line_quality(device),
     )
     if not samples:
         return failed(f"no reading at all: {errors[-1]}", *quality)
@@ -74,6 +77,15 @@ def meter(place: Place) -> Script:
         return failed("; ".join(wrong), *values)
     kwh = samples[-1].energy_wh / 1000
     return (yield from confirmed(f"Does the meter itself show {kwh:.2f} kWh?", *values))
+
+
+def _line_quality(device: object) -> tuple[Value, ...]:
+    """What a device on a shared line (hal/interfaces.py, OnSharedLine) tells of it: the counts that are not zero."""
+    ask: Callable[[], LineQuality] | None = getattr(device, "quality", None)
+    if ask is None:
+        return ()
+    counts = msgspec.structs.asdict(ask())
+    return (Value("line", ", ".join(f"{count} {name}" for name, count in counts.items() if count)),)
 
 
 def _sample(sample: MeterSample) -> str:

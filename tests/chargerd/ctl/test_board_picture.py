@@ -55,6 +55,9 @@ class OnLines(DriverSettings, frozen=True, kw_only=True):
     def claims(self) -> tuple[str, ...]:
         return tuple(line.claim for line in (self.coil, *self.lamps))
 
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(line.chip or "char-gpiochip" for line in (self.coil, *self.lamps))
+
 
 def board(tmp_path: Path, *evses: dict[str, Any]) -> BoardConfig:
     tables = bench_tables()
@@ -62,11 +65,16 @@ def board(tmp_path: Path, *evses: dict[str, Any]) -> BoardConfig:
     return load_board(write(tmp_path / "board.toml", tables))
 
 
-def with_lock(config: BoardConfig, settings: DriverSettings) -> BoardPicture:
-    """The picture of a board whose first EVSE also has a lock with these settings."""
+def with_device(config: BoardConfig, settings: DriverSettings) -> BoardConfig:
+    """A board whose first EVSE also has a lock with these settings."""
     evse = config.evses[0]
     evse = msgspec.structs.replace(evse, devices=(*evse.devices, DeviceConfig("lock", "odd", settings)))
-    return picture_of(msgspec.structs.replace(config, evses=(evse,)))
+    return msgspec.structs.replace(config, evses=(evse,))
+
+
+def with_lock(config: BoardConfig, settings: DriverSettings) -> BoardPicture:
+    """The picture of it."""
+    return picture_of(with_device(config, settings))
 
 
 def test_every_role_has_a_name_for_people() -> None:
@@ -90,6 +98,8 @@ def test_the_bench_in_a_picture() -> None:
 def test_limits_are_those_that_the_hardware_has(tmp_path: Path) -> None:
     evse = {
         "contactor_amps": 12,
+        "phases": 3,
+        "unbalance_amps": 16,
         "derating": [[50, 16], [60, 0]],
         "thermometer": {"driver": "sim"},
         "external_limit": {"driver": "sim"},
@@ -100,6 +110,7 @@ def test_limits_are_those_that_the_hardware_has(tmp_path: Path) -> None:
         "board 16 A",
         "contactor 12 A",
         "enclosure: 16 A at 50 °C, 0 A at 60 °C",
+        "one phase above another: 16 A",
         "external: as told; 0 A when it is silent",
     )
 

@@ -359,6 +359,16 @@ def test_a_controller_that_closes_by_itself_is_tried_with_a_vehicle_simulator() 
     assert world.closed() is False
 
 
+def test_a_controller_without_feedback_contact_is_given_time_to_close() -> None:
+    world = full_world(msgspec.structs.replace(AUTONOMOUS, has_feedback=False))
+    world.evse.plug_in()
+    world.evse.ev_ready()
+    begin = world.mono
+    outcome = try_step(world, contactor, relays=SelfClosing(world.evse, world.slot("relays")))
+    assert outcome.result is Result.OK
+    assert world.mono - begin > 10
+
+
 @pytest.mark.parametrize("answer, result", [(Reply.YES, Result.OK), (Reply.NO, Result.FAILED)])
 def test_what_a_controller_does_while_we_hang_is_seen_by_a_person(answer: Reply, result: Result) -> None:
     world = full_world(AUTONOMOUS)

@@ -16,7 +16,7 @@ from chargerd.ctl.bring_up_sensors import (
 )
 from chargerd.ctl.terminal import Reply
 from hal.sim.devices import SimMeter, SimResidual
-from hal.types import DeviceSilent, InputName, MeterSample, ResidualReading
+from hal.types import DeviceSilent, InputName, LineQuality, MeterSample, ResidualReading
 from tests.chargerd.ctl.walking import FULL, Person, full_world, try_step, values
 from tests.hal.plants import World
 
@@ -38,6 +38,17 @@ def test_a_meter_that_works_is_judged_by_its_own_display() -> None:
         "register": "1000.00",
         "frequency": 50.0,
     }
+
+
+class OnALine(SimMeter):
+    def quality(self) -> LineQuality:
+        return LineQuality(requests=9, answers=8, timeouts=1)
+
+
+def test_how_a_line_fares_is_told() -> None:
+    world = full_world()
+    outcome = try_step(world, meter, meter=OnALine(world.evse, world.slot("meter")))
+    assert values(outcome)["line"] == "9 requests, 8 answers, 1 timeouts"
 
 
 @pytest.mark.parametrize("answer, result", [(Reply.NO, Result.FAILED), (Reply.SKIP, Result.SKIPPED)])
