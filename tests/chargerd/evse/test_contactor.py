@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from chargerd.evse.contactor import RECLOSE_AFTER_FAULT_S, RECLOSE_S, SOFT_STOP_S
+from chargerd.evse.contactor import RECLOSE_AFTER_FAULT_S, RECLOSE_S, SOFT_STOP_S, Contactor
+from chargerd.evse.situation import Situation
 from chargerd.evse.types import PilotState
 from chargerd.limits import Limit
-from hal.types import Alarm, EvseFacts, Indication, PilotMode
+from hal.types import Alarm, EvseFacts, Indication, MeterSample, PilotMode
 from tests.chargerd.evse.plant_rig import PlantRig
 from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, A, B, C, E, Rig
 
@@ -563,3 +564,28 @@ def test_a_vehicle_of_the_plant_that_never_asks_properly_gets_no_lasting_energy(
     assert rig.status.contactor_cycles <= 12  # the re-close interval bounds the wear
     assert rig.status.meter is not None
     assert max(rig.status.meter.amps) < 4.0
+
+
+# ---- On the edge -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "amps, at_mono, now_mono, closed, cut_off",
+    [
+        (0.99, 1.0, 1.0, True, False),  # taken when the stop began, not after
+        (0.99, 1.1, 2.0, False, False),
+        (1.0, 1.1, 2.0, True, False),
+        (1.0, 1.1, 7.0, False, True),
+        (0.99, 1.0, 7.0, False, False),
+    ],
+)
+def test_the_soft_stop_ends_below_1_ampere_or_after_6_seconds_and_only_more_is_a_cut(
+    amps: float, at_mono: float, now_mono: float, closed: bool, cut_off: bool
+) -> None:
+    contactor = Contactor()
+    contactor.start(0.0)
+    contactor.drive((), Situation(facts=PLAIN, now_mono=0.5))
+    contactor.drive(("not_permitted",), Situation(facts=PLAIN, now_mono=1.0))
+    sample = MeterSample(at_mono, 0.0, 0.0, (amps,), ())
+    contactor.drive(("not_permitted",), Situation(facts=PLAIN, now_mono=now_mono, meter=sample))
+    assert (contactor.closed, contactor.cut_off) == (closed, cut_off)

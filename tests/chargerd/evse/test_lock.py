@@ -227,3 +227,23 @@ def test_a_plug_that_stays_counts_once_however_often_it_is_tried() -> None:
         socket.tick(False, hold=True, seconds=TRIES_S)
         socket.tick(False, hold=False)
     assert not socket.broken()
+
+
+def test_before_anything_was_read_nothing_is_held_and_nothing_is_wrong() -> None:
+    keeper = LockKeeper(fitted=True)
+    assert (keeper.locked, keeper.confirmed, keeper.off_course, keeper.broken) == (False, False, False, False)
+    assert (keeper.silent, keeper.seen, keeper.cycles, keeper.unlock_seq) == (True, None, 0, 0)
+    assert (TRAVEL_S, UNLOCK_S, TRIES_S) == (1.0, 3.0, 3.0)
+
+
+def test_a_lock_has_arrived_and_has_tried_from_the_very_moment_on() -> None:
+    keeper = LockKeeper(fitted=True)
+    keeper.drive(True, 0.0)
+    keeper.read(LockReading(None, TRAVEL_S), True, TRAVEL_S)
+    assert keeper.confirmed
+    for _ in range(3):
+        keeper.drive(False, 0.0)
+        keeper.drive(True, 0.0)
+        keeper.read(LockReading(False, TRIES_S), True, TRIES_S)
+        keeper.read(LockReading(False, TRIES_S), False, TRIES_S)
+    assert keeper.broken

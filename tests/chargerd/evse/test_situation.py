@@ -129,3 +129,22 @@ def test_the_input_lines_count_for_250_ms() -> None:
 def test_the_contactor_has_to_be_open_from_a_moment_on(since_mono: float, has_to: bool) -> None:
     facts = EvseFacts(max_amps=16.0, phases=1)
     assert Situation(facts=facts, now_mono=NOW, open_since_mono=since_mono).has_to_be_open is has_to
+
+
+def test_what_is_not_said_is_not_known_and_nothing_is_wrong() -> None:
+    situation = Situation(facts=EvseFacts(max_amps=16.0, phases=1), now_mono=NOW)
+    said = {name for name in situation.__struct_fields__ if getattr(situation, name) is True}
+    assert said == {"pilot_missing"}
+    assert (situation.offered_amps, situation.meter_implausible, situation.alarms) == (0.0, "", ())
+    unknown = ("feedback", "meter", "celsius", "plug_celsius", "inputs", "cable_amps")
+    assert all(getattr(situation, name) is None for name in unknown)
+
+
+def test_the_ages_are_those_that_the_rules_name() -> None:
+    assert (AHEAD_S, FEEDBACK_STALE_S, LOCK_STALE_S, TEMPERATURE_STALE_S) == (0.05, 0.25, 1.0, 30.0)
+
+
+def test_values_on_the_edge_of_sanity_are_values() -> None:
+    sample = msgspec.structs.replace(SAMPLE, amps=(1000.0, -1000.0))
+    assert meter_of(sample, NOW) is sample
+    assert meter_of(msgspec.structs.replace(SAMPLE, amps=(1.0,)), NOW) is not None
