@@ -302,7 +302,8 @@ def _create_private(path: str) -> None:
 
 def _connected(path: str) -> sqlite3.Connection:
     _create_private(path)
-    db = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+    # One thread uses a store; but a forgotten one is closed by whichever thread happens to collect it.
+    db = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         # One owner: a second station process on the same state would send everything twice.

@@ -104,6 +104,7 @@ _ENDED_BY_FAULT = {
     "ev_overdraw": Reason.OVERCURRENT_FAULT,
     "contactor_no_close": Reason.OTHER,
     "contactor_welded": Reason.OTHER,
+    "phase_switch": Reason.OTHER,
     "current_while_open": Reason.OTHER,
     "cable_changed": Reason.OTHER,
     "diode": Reason.OTHER,

@@ -63,7 +63,8 @@ def test_a_newcomer_charges_a_car_and_the_csms_limits_it(bench: Bench, browser: 
     browser.until("connector-1", "Faulted")
     browser.click("clear-1")
     browser.wait(lambda: browser.text("standing-1") == "", "the fault to be mended")
-    browser.until("state-1", "Charging")
+    browser.until("reasons-1", "opened only just now")
+    browser.until("state-1", "Charging", within_s=60.0)  # 30 s after a fault
 
     browser.type("user-amps-1", "7")
     browser.click("user-limit-1")
