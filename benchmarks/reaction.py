@@ -8,6 +8,7 @@ raised and the plant notes when the duty fell. All instants are the plant's own,
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from benchmarks.load import busy, real_time_missing
 from benchmarks.table import Row
 from chargerd.evse.types import LoopHealth
 
-BOARD = "bench-direct-dual.toml"
+BOARD = str(Path(__file__).with_name("direct-dual.toml"))
 EVSES = (1, 2)
 ROUNDS = 30
 LIMITS = 20
@@ -49,7 +50,7 @@ def measure(progress: Callable[[str], None]) -> Measured | str:
         charger.line("station", "accepted by the CSMS")
         charger.charge(len(EVSES))
         for evse in EVSES:
-            charger.ask("fault", evse=evse, name="late_meter")
+            charger.ask("fault", evse=evse, name="delay_meter")
         answers, began_mono = csms.answers, time.monotonic()
         openings_ms: list[float] = []
         for number in range(ROUNDS):
