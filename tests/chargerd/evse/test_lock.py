@@ -241,9 +241,11 @@ def test_a_lock_has_arrived_and_has_tried_from_the_very_moment_on() -> None:
     keeper.drive(True, 0.0)
     keeper.read(LockReading(None, TRAVEL_S), True, TRAVEL_S)
     assert keeper.confirmed
-    for _ in range(3):
-        keeper.drive(False, 0.0)
-        keeper.drive(True, 0.0)
-        keeper.read(LockReading(False, TRIES_S), True, TRIES_S)
-        keeper.read(LockReading(False, TRIES_S), False, TRIES_S)
+    for session in range(3):
+        began = 100.0 * session
+        keeper.drive(False, began)
+        keeper.read(LockReading(False, began), False, began)
+        keeper.drive(True, began)
+        keeper.read(LockReading(False, began + TRIES_S), True, began + TRIES_S)
+    keeper.read(LockReading(False, 300.0), False, 300.0)
     assert keeper.broken

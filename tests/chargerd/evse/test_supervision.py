@@ -13,6 +13,7 @@ from chargerd.evse.supervision import (
     AUTONOMOUS_CLOSE_S,
     CABLE_S,
     FEEDBACK_S,
+    FOLLOW_S,
     INSERTION_S,
     LOCK_S,
     OUTPUT_VOLTAGE_S,
@@ -142,6 +143,13 @@ def test_a_cause_becomes_a_fault_when_it_has_lasted_and_not_before(
     assert code in watched.show(0.011, **cause)
 
 
+def test_the_figures_are_those_that_the_rules_name() -> None:
+    assert (FEEDBACK_S, AUTONOMOUS_CLOSE_S, OUTPUT_VOLTAGE_S) == (0.25, 3.0, 2.0)
+    assert (FOLLOW_S, OVERDRAW_WARNING_S, OVERDRAW_S) == (5.0, 3.5, 7.0)
+    assert (PILOT_LEVEL_S, PILOT_SILENT_S, SILENT_S) == (0.1, 1.0, 5.0)
+    assert (CABLE_S, INSERTION_S, LOCK_S) == (0.5, 1.0, 3.0)
+
+
 def test_a_cause_that_pauses_starts_again() -> None:
     watched = Watched()
     for _ in range(10):
@@ -164,7 +172,11 @@ def test_a_latched_fault_outlives_its_cause_until_unplugged(code: FaultCode, cau
     watched = Watched()
     watched.show(**cause)
     assert watched.show(1.0, **cause) == [code]
-    assert watched.show(100.0, **IDLE) == [code]
+    for _ in range(3):
+        assert watched.show(100.0, **IDLE) == [code]
+    # A vehicle has gone when the pilot shows A and has for a while: neither alone is enough.
+    assert watched.show(0.1, **{**UNPLUGGED, "connected": True}) == [code]
+    assert watched.show(0.1, **{**UNPLUGGED, "pilot_state": PilotState.B}) == [code]
     assert watched.show(0.1, **UNPLUGGED) == []
 
 
@@ -265,6 +277,14 @@ def test_current_just_after_opening_is_the_meters_averaging() -> None:
     for _ in range(19):
         assert watched.show(0.1, amps=16.0, **opened) == []
     assert watched.show(0.3, amps=16.0, **opened) == ["current_while_open"]
+
+
+def test_a_sample_taken_2_seconds_after_opening_counts() -> None:
+    watched = Watched()
+    opened: dict[str, Any] = {**IDLE, "open_since_mono": watched.mono - OPEN_CURRENT_S}
+    sample = MeterSample(watched.mono, 0.0, 0.0, (16.0,), (230.0,))
+    watched.show(meter=sample, **opened)
+    assert watched.show(OPEN_CURRENT_S, meter=sample, **opened) == ["current_while_open"]
 
 
 @pytest.mark.parametrize("amps", [0.0, 1.0, -1.0])
@@ -476,3 +496,14 @@ def test_the_history_of_signals_keeps_the_highest_of_its_span_in_bounded_memory(
     history.note(0.0, 104.0)
     assert history.highest_amps() == 4.0
     assert math.isfinite(history.highest_amps())
+
+
+def test_a_new_history_knows_no_signal_and_a_step_down_stands_for_its_span_and_no_longer() -> None:
+    history = SignalHistory(7.0)
+    assert history.highest_amps() == 0.0
+    history.note(16.0, 0.0)
+    history.note(10.0, 1.0)
+    history.note(10.0, 7.9)
+    assert history.highest_amps() == 16.0
+    history.note(10.0, 8.0)
+    assert history.highest_amps() == 10.0
