@@ -263,8 +263,9 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     means trouble. `inputs`: the input lines that are fitted.
 
     `autonomous`: the controller behind the pilot closes the contactor by itself while current is offered and the
-    vehicle asks, and opens it by itself within 100 ms when the vehicle leaves C. `pilot_stale_s`: a pilot reading
-    older than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has
+    vehicle asks, and opens it by itself within 100 ms when the vehicle leaves C. `interlocked`: whatever it is told,
+    the board closes only for a vehicle in C (or D) while current is offered. `pilot_stale_s`: a pilot reading older
+    than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has
     the mode DISCONNECTED. `derating`: amps over enclosure temperature, `plug_derating`: over that of plug or cable;
     the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what holds while the external limit
     is silent. `unbalance_amps`: how much more one phase may carry than another, and so what a vehicle may take that
@@ -290,8 +291,10 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     has_external_limit: bool = False
     inputs: tuple[InputName, ...] = ()
     autonomous: bool = False
+    interlocked: bool = False
     pilot_stale_s: float = 0.1
     can_disconnect: bool = False
+    has_state_f: bool = True
     derating: tuple[DeratePoint, ...] = DERATING
     plug_derating: tuple[DeratePoint, ...] = PLUG_DERATING
     external_fallback_amps: float = 0.0

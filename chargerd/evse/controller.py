@@ -21,7 +21,7 @@ from chargerd.evse.metering import MeterWatch
 from chargerd.evse.phases import PhaseKeeper
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
 from chargerd.evse.residual import ResidualWatch
-from chargerd.evse.situation import Situation, celsius_of, feedback_of, inputs_of
+from chargerd.evse.situation import Situation, board_stale_s, celsius_of, feedback_of, inputs_of
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
 from chargerd.evse.wakeup import WakeUpLadder
@@ -42,7 +42,7 @@ class Controller:
         self._lock = LockKeeper(facts.has_lock)
         self._contactor = Contactor()
         self._meter = MeterWatch()
-        self._residual = ResidualWatch(facts.has_residual)
+        self._residual = ResidualWatch(facts.has_residual, board_stale_s(facts))
         self._supervision = Supervision()
         self._table = LimitTable(facts)
         self._phases = PhaseKeeper(facts)
@@ -156,7 +156,7 @@ class Controller:
         cable.update(readings.cable, pilot.connected, now_mono)
         lock.read(readings.lock, pilot.connected, now_mono)
         meter.update(readings.meter, pilot.connected, self._open_since_mono(), now_mono)
-        feedback = feedback_of(readings.relay, now_mono)
+        feedback = feedback_of(readings.relay, now_mono, board_stale_s(self._facts))
         idle = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
         residual.update(readings.residual, pilot.alarms, pilot.connected, now_mono)
         residual.test(readings.self_test, pilot.connected, idle, now_mono)

@@ -7,7 +7,7 @@ lines are expected to move, and only then.
 import math
 from collections.abc import Collection
 
-from chargerd.evse.situation import residual_of
+from chargerd.evse.situation import FEEDBACK_STALE_S, residual_of
 from chargerd.evse.types import SelfTest
 from hal.types import Alarm, ResidualReading
 
@@ -30,14 +30,15 @@ three times while it stays plugged in. AC of 30 mA is a danger to people, and is
 
 
 class ResidualWatch:
-    """Follows one residual current monitor (`fitted` False: there is none; a controller may still raise alarms).
+    """Follows one residual current monitor (`fitted` False: there is none; a controller may still raise alarms). Its
+    word is believed for `stale_s`.
 
     `silent`: nothing fresh was read of it. `ready`: it passed its test and may be relied upon. `failed`: the last test
     was not passed. `tested_mono`: when it passed last. `test_seq`: the test that is wanted. `tripped`: what it says
     now; `ac`, `dc`, `dc_again`: what that amounts to, tests apart.
     """
 
-    def __init__(self, fitted: bool) -> None:
+    def __init__(self, fitted: bool, stale_s: float = FEEDBACK_STALE_S) -> None:
         self.silent = True
         self.ready = not fitted
         self.failed = False
@@ -48,6 +49,7 @@ class ResidualWatch:
         self.dc = False
         self.dc_again = False
         self._fitted = fitted
+        self._stale_s = stale_s
         self._connected = False
         self._asked_mono: float | None = None
         self._ended_mono = -math.inf
@@ -58,7 +60,7 @@ class ResidualWatch:
         self, reading: ResidualReading | None, alarms: Collection[Alarm], connected: bool, now_mono: float
     ) -> None:
         """Take the latest reading (None: there was none) and judge the trip lines. `connected`: a vehicle is there."""
-        fresh = residual_of(reading, now_mono)
+        fresh = residual_of(reading, now_mono, self._stale_s)
         self.silent = fresh is None
         ac = Alarm.RESIDUAL_AC in alarms or (fresh is not None and fresh.tripped_ac)
         dc = Alarm.RESIDUAL_DC in alarms or (fresh is not None and fresh.tripped_dc)

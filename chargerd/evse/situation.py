@@ -121,9 +121,16 @@ def is_fresh(at_mono: float, now_mono: float, stale_s: float) -> bool:
     return -AHEAD_S <= now_mono - at_mono <= stale_s
 
 
-def feedback_of(reading: RelayReading | None, now_mono: float) -> bool | None:
+def board_stale_s(facts: EvseFacts) -> float:
+    """How old the word of contactor and residual monitor may be. A controller that opens by itself, and is polled, may
+    be silent for longer: it tells them together with the pilot.
+    """
+    return max(FEEDBACK_STALE_S, facts.pilot_stale_s)
+
+
+def feedback_of(reading: RelayReading | None, now_mono: float, stale_s: float = FEEDBACK_STALE_S) -> bool | None:
     """Whether the contactor is closed, None when nobody knows."""
-    if reading is None or not is_fresh(reading.at_mono, now_mono, FEEDBACK_STALE_S):
+    if reading is None or not is_fresh(reading.at_mono, now_mono, stale_s):
         return None
     return reading.closed
 
@@ -143,9 +150,11 @@ def meter_of(sample: MeterSample | None, now_mono: float) -> MeterSample | None:
     return sample
 
 
-def residual_of(reading: ResidualReading | None, now_mono: float) -> ResidualReading | None:
+def residual_of(
+    reading: ResidualReading | None, now_mono: float, stale_s: float = FEEDBACK_STALE_S
+) -> ResidualReading | None:
     """The residual monitor's word, None when it is missing."""
-    if reading is None or not is_fresh(reading.at_mono, now_mono, FEEDBACK_STALE_S):
+    if reading is None or not is_fresh(reading.at_mono, now_mono, stale_s):
         return None
     return reading
 

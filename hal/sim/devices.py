@@ -35,6 +35,10 @@ LONGEST_HOLD_S = 5.0
 class Settings(DriverSettings, frozen=True):
     """A simulated device has nothing to set: the table [plant] says what there is."""
 
+
+class PilotSettings(Settings, frozen=True):
+    """[evse.pilot] with driver = "sim": nothing to set either."""
+
     def amend(self, evse: EvseFacts) -> EvseFacts:
         """The simulated pilot can be disconnected."""
         return msgspec.structs.replace(evse, can_disconnect=True)
@@ -64,6 +68,8 @@ class SimDevice:
 
 class SimPilot(SimDevice):
     """Control pilot: the generator and the two peak detectors."""
+
+    settings_type = PilotSettings
 
     def read(self) -> PilotReading:
         """The present peaks in volts."""

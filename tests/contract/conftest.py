@@ -79,4 +79,11 @@ def stand(request: pytest.FixtureRequest, hardware: Board | None) -> Iterator[St
         return
     world = World(FACTS.get(backend, EvseFacts(max_amps=32, phases=3, inputs=tuple(InputName))), noise=1.0)
     with BACKENDS[role][backend](world) as device:
-        yield Stand(device, world.evse.facts, world.monotonic, world.wait)
+        yield Stand(
+            device,
+            world.evse.facts,
+            world.monotonic,
+            world.wait,
+            world.offer,
+            lambda: world.plant.state().evses[0].contacts_closed,
+        )

@@ -276,3 +276,14 @@ def test_a_test_has_failed_from_the_very_moment_its_time_is_over() -> None:
         watch.update(ResidualReading(False, False, mono), (), False, mono)
         watch.test(None, False, True, mono)
     assert watch.failed
+
+
+def test_its_word_is_believed_for_as_long_as_the_board_is_said_to_be_silent() -> None:
+    reading = ResidualReading(False, False, 0.0)
+    patient, usual = ResidualWatch(True, 2.0), ResidualWatch(True)
+    for watch in (patient, usual):
+        watch.update(reading, (), False, 2.0)
+    assert not patient.silent
+    assert usual.silent
+    patient.update(reading, (), False, 2.01)
+    assert patient.silent

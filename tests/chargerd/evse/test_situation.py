@@ -13,6 +13,7 @@ from chargerd.evse.situation import (
     METER_STALE_S,
     TEMPERATURE_STALE_S,
     Situation,
+    board_stale_s,
     celsius_of,
     feedback_of,
     inputs_of,
@@ -53,6 +54,17 @@ def test_feedback_counts_for_250_ms(closed: bool) -> None:
     assert feedback_of(RelayReading(closed, NOW - FEEDBACK_STALE_S - 0.001), NOW) is None
     assert feedback_of(RelayReading(None, NOW), NOW) is None
     assert feedback_of(None, NOW) is None
+
+
+def test_a_controller_that_opens_by_itself_may_be_silent_for_as_long_as_its_pilot_is_believed() -> None:
+    assert board_stale_s(EvseFacts(max_amps=32, phases=3)) == FEEDBACK_STALE_S
+    stale_s = board_stale_s(EvseFacts(max_amps=32, phases=3, autonomous=True, pilot_stale_s=2.0))
+    assert stale_s == 2.0
+    assert feedback_of(RelayReading(True, NOW - 2.0), NOW, stale_s) is True
+    assert feedback_of(RelayReading(True, NOW - 2.001), NOW, stale_s) is None
+    reading = ResidualReading(False, False, NOW)
+    assert residual_of(reading, NOW + 2.0, stale_s) is reading
+    assert residual_of(reading, NOW + 2.001, stale_s) is None
 
 
 def test_a_meter_sample_counts_for_two_and_a_half_seconds() -> None:
