@@ -1,7 +1,7 @@
 """Everything that can be made to go wrong in the plant: the name, what it does in words, and the value it takes.
 
-A fault is a state of the plant that stands until it is cleared (a glitch ends by itself). What it does physically is in
-plant.py and meter_server.py, where the part that fails lives.
+A fault is a state of the plant that stands until it is cleared (a glitch and a reset end by themselves). What it does
+physically is in plant.py, meter_server.py and serial_peer.py, where the part that fails lives.
 """
 
 from enum import StrEnum
@@ -58,6 +58,11 @@ class Fault(StrEnum):
     NO_GROUND = "no_ground"
     CONTROLLER_FAULT = "controller_fault"
     MISS_HEARTBEAT = "miss_heartbeat"
+    CONTROLLER_RESET = "controller_reset"
+    CONTROLLER_STOPS = "controller_stops"
+    CONTROLLER_HALF_LINES = "controller_half_lines"
+    CONTROLLER_BAD_CRC = "controller_bad_crc"
+    CONTROLLER_UNPLUGGED = "controller_unplugged"
 
 
 class FaultVerb(msgspec.Struct, frozen=True):
@@ -130,6 +135,11 @@ FAULTS: dict[Fault, FaultVerb] = {
     Fault.NO_GROUND: FaultVerb("the controller behind the pilot misses the protective earth"),
     Fault.CONTROLLER_FAULT: FaultVerb("the controller behind the pilot reports a fault of its own"),
     Fault.MISS_HEARTBEAT: FaultVerb("the controller behind the pilot missed its heartbeat"),
+    Fault.CONTROLLER_RESET: FaultVerb("the controller behind the pilot starts anew, once"),
+    Fault.CONTROLLER_STOPS: FaultVerb("the controller behind the pilot stops; its watchdog opens the contactor"),
+    Fault.CONTROLLER_HALF_LINES: FaultVerb("the controller sends half of each message"),
+    Fault.CONTROLLER_BAD_CRC: FaultVerb("the controller's messages are damaged on the wire"),
+    Fault.CONTROLLER_UNPLUGGED: FaultVerb("the controller's adapter is pulled out: its port is gone"),
 }
 
 
