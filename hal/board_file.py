@@ -18,26 +18,50 @@ from hal.tables import at, check_keys, decode_table, did_you_mean, read_toml, sh
 from hal.types import DERATING, PLUG_DERATING, BoardError, DeratePoint, EvseFacts, RelayDeadman, WakeUp
 
 BACKENDS: dict[str, dict[str, str]] = {
-    "pilot": {"sim": "hal.sim.devices:SimPilot"},
+    "pilot": {
+        "sim": "hal.sim.devices:SimPilot",
+        "pilot_rapi": "hal.drivers.pilot_rapi:RapiPilot",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiPilot",
+    },
     "relays": {
         "sim": "hal.sim.devices:SimRelays",
         "_blueprint": "hal.drivers._blueprint:SerialRelays",
         "relays_gpio": "hal.drivers.relays_gpio:GpioRelays",
+        "pilot_rapi": "hal.drivers.pilot_rapi:RapiRelays",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiRelays",
     },
     "meter": {
         "sim": "hal.sim.devices:SimMeter",
         "meter_modbus": "hal.drivers.meter_modbus:ModbusMeter",
         "meter_signing": "hal.drivers.meter_signing:SigningModbusMeter",
         "meter_pulse": "hal.drivers.meter_pulse:PulseMeter",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiMeter",
     },
-    "proximity": {"sim": "hal.sim.devices:SimProximity"},
-    "lock": {"sim": "hal.sim.devices:SimLock", "lock_gpio": "hal.drivers.lock_gpio:GpioLock"},
-    "residual": {"sim": "hal.sim.devices:SimResidual", "residual_gpio": "hal.drivers.residual_gpio:GpioResidual"},
-    "thermometer": {"sim": "hal.sim.devices:SimThermometer"},
+    "proximity": {
+        "sim": "hal.sim.devices:SimProximity",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiProximity",
+    },
+    "lock": {
+        "sim": "hal.sim.devices:SimLock",
+        "lock_gpio": "hal.drivers.lock_gpio:GpioLock",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiLock",
+    },
+    "residual": {
+        "sim": "hal.sim.devices:SimResidual",
+        "residual_gpio": "hal.drivers.residual_gpio:GpioResidual",
+        "pilot_rapi": "hal.drivers.pilot_rapi:RapiResidual",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiResidual",
+    },
+    "thermometer": {
+        "sim": "hal.sim.devices:SimThermometer",
+        "pilot_rapi": "hal.drivers.pilot_rapi:RapiThermometer",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiThermometer",
+    },
     "plug_thermometer": {"sim": "hal.sim.devices:SimPlugThermometer"},
     "phase_switch": {
         "sim": "hal.sim.devices:SimPhaseSwitch",
         "phase_switch_gpio": "hal.drivers.phase_switch_gpio:GpioPhaseSwitch",
+        "pilot_yeti": "hal.drivers.pilot_yeti:YetiPhaseSwitch",
     },
     "inputs": {"sim": "hal.sim.devices:SimInputs", "inputs_gpio": "hal.drivers.inputs_gpio:GpioInputs"},
     "external_limit": {"sim": "hal.sim.devices:SimLimitSource", "limit_gpio": "hal.drivers.limit_gpio:GpioLimit"},

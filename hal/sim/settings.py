@@ -9,6 +9,8 @@ Volts = Annotated[float, msgspec.Meta(ge=0, le=400)]
 
 PEERS: dict[str, str] = {
     "pn532": "hal.sim.pn532:Pn532Server",
+    "rapi": "hal.sim.rapi:RapiPeer",
+    "yeti": "hal.sim.yeti:YetiPeer",
 }
 """Kind of peer -> "module:Class", made with (evse of the plant, its PlantPeer, path) and closed by `close()`."""
 

@@ -29,6 +29,7 @@ from hal.sim import devices
 from hal.sim.meter_server import MeterServer
 from hal.types import EvseFacts
 from tests.contract import user_stands
+from tests.contract.controller_stands import controller_stands
 from tests.contract.gpio_stands import gpio_stands
 from tests.hal.drivers.plant_pulses import PlantPulses
 from tests.hal.drivers.relay_board import relay_board
@@ -40,12 +41,26 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Stand(Generic[D]):
-    """A device under contract. `wait`: lets seconds pass on its clock, by sleeping only where the device is real."""
+    """A device under contract. `wait`: lets seconds pass on its clock, by sleeping only where the device is real.
+
+    `offer`: lets a vehicle ask and offers it current, where the contactor closes by itself and only then; None: nobody
+    can. `contacts_closed`: how the contacts really are, where a plant knows it.
+    """
 
     device: D
     facts: EvseFacts
     monotonic: Callable[[], float]
     wait: Callable[[float], None]
+    offer: Callable[[], None] | None = None
+    contacts_closed: Callable[[], bool] | None = None
+
+    @property
+    def age_s(self) -> float:
+        """How old a reading may be that is just taken: a controller that is polled was seen some time ago, and what a
+        device tells by itself it told at most `oldest_s` ago.
+        """
+        polled_s = self.facts.pilot_stale_s if self.facts.autonomous else 0.0
+        return max(polled_s, float(getattr(self.device, "oldest_s", 0.0)))
 
     def took_s(self, call: Callable[[], object]) -> float:
         """The median of the real time that 11 calls take."""
@@ -143,6 +158,9 @@ is the backend's first word; the rest tells several ways to reach it apart."""
 
 FACTS = {"meter_pulse": EvseFacts(max_amps=32, phases=1)}
 """Backend -> facts of its EVSE, for those that cannot serve the three phases that the others get."""
+
+for served_role, served_makers in BACKENDS.items():
+    served_makers.update(controller_stands(served_role))  # one controller serves many roles
 
 INTERFACES = {
     "pilot": Pilot,

@@ -9,6 +9,8 @@ BOARD_CONFIGS = Path(__file__).resolve().parents[2] / "board-configs"
 BENCH = BOARD_CONFIGS / "bench.toml"
 BENCH_DUAL = BOARD_CONFIGS / "bench-dual.toml"
 BENCH_METERS = BOARD_CONFIGS / "bench-meters.toml"
+BENCH_RAPI = BOARD_CONFIGS / "bench-rapi.toml"
+BENCH_YETI = BOARD_CONFIGS / "bench-yeti.toml"
 
 
 def bench_tables() -> dict[str, Any]:
