@@ -22,13 +22,16 @@ BACKENDS: dict[str, dict[str, str]] = {
         "sim": "hal.sim.devices:SimPilot",
         "pilot_rapi": "hal.drivers.pilot_rapi:RapiPilot",
         "pilot_yeti": "hal.drivers.pilot_yeti:YetiPilot",
+        "pilot_pwm_iio": "hal.drivers.pilot_pwm_iio:PwmIioPilot",
+        "pilot_evse_modbus": "hal.drivers.pilot_evse_modbus:ModulePilot",
     },
     "relays": {
         "sim": "hal.sim.devices:SimRelays",
-        "_blueprint": "hal.drivers._blueprint:SerialRelays",
         "relays_gpio": "hal.drivers.relays_gpio:GpioRelays",
         "pilot_rapi": "hal.drivers.pilot_rapi:RapiRelays",
         "pilot_yeti": "hal.drivers.pilot_yeti:YetiRelays",
+        "pilot_evse_modbus": "hal.drivers.pilot_evse_modbus:ModuleRelays",
+        "_blueprint": "hal.drivers._blueprint:SerialRelays",
     },
     "meter": {
         "sim": "hal.sim.devices:SimMeter",
@@ -40,6 +43,8 @@ BACKENDS: dict[str, dict[str, str]] = {
     "proximity": {
         "sim": "hal.sim.devices:SimProximity",
         "pilot_yeti": "hal.drivers.pilot_yeti:YetiProximity",
+        "proximity_iio": "hal.drivers.proximity_iio:IioProximity",
+        "pilot_evse_modbus": "hal.drivers.pilot_evse_modbus:ModuleProximity",
     },
     "lock": {
         "sim": "hal.sim.devices:SimLock",
@@ -56,8 +61,16 @@ BACKENDS: dict[str, dict[str, str]] = {
         "sim": "hal.sim.devices:SimThermometer",
         "pilot_rapi": "hal.drivers.pilot_rapi:RapiThermometer",
         "pilot_yeti": "hal.drivers.pilot_yeti:YetiThermometer",
+        "thermo_hwmon": "hal.drivers.thermo_hwmon:HwmonThermometer",
+        "thermo_iio": "hal.drivers.thermo_iio:IioThermometer",
+        "thermo_w1": "hal.drivers.thermo_w1:W1Thermometer",
     },
-    "plug_thermometer": {"sim": "hal.sim.devices:SimPlugThermometer"},
+    "plug_thermometer": {
+        "sim": "hal.sim.devices:SimPlugThermometer",
+        "thermo_hwmon": "hal.drivers.thermo_hwmon:HwmonThermometer",
+        "thermo_iio": "hal.drivers.thermo_iio:IioThermometer",
+        "thermo_w1": "hal.drivers.thermo_w1:W1Thermometer",
+    },
     "phase_switch": {
         "sim": "hal.sim.devices:SimPhaseSwitch",
         "phase_switch_gpio": "hal.drivers.phase_switch_gpio:GpioPhaseSwitch",

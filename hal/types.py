@@ -265,12 +265,12 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     `autonomous`: the controller behind the pilot closes the contactor by itself while current is offered and the
     vehicle asks, and opens it by itself within 100 ms when the vehicle leaves C. `interlocked`: whatever it is told,
     the board closes only for a vehicle in C (or D) while current is offered. `pilot_stale_s`: a pilot reading older
-    than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has
-    the mode DISCONNECTED. `derating`: amps over enclosure temperature, `plug_derating`: over that of plug or cable;
-    the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what holds while the external limit
-    is silent. `unbalance_amps`: how much more one phase may carry than another, and so what a vehicle may take that
-    loads fewer than three (None: no such rule). `wake_up`: how far to go for a sleeping vehicle. `relay_deadman`: what
-    opens the contactor when the software dies.
+    than this is none; more than 0.1 only where the board itself opens in time. `can_disconnect`: the pilot has the
+    mode DISCONNECTED. `has_state_f`: it has STEADY_LOW. `derating`: amps over enclosure temperature, `plug_derating`:
+    over that of plug or cable; the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what
+    holds while the external limit is silent. `unbalance_amps`: how much more one phase may carry than another, and so
+    what a vehicle may take that loads fewer than three (None: no such rule). `wake_up`: how far to go for a sleeping
+    vehicle. `relay_deadman`: what opens the contactor when the software dies.
     """
 
     max_amps: float

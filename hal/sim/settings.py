@@ -11,6 +11,9 @@ PEERS: dict[str, str] = {
     "pn532": "hal.sim.pn532:Pn532Server",
     "rapi": "hal.sim.rapi:RapiPeer",
     "yeti": "hal.sim.yeti:YetiPeer",
+    "sysfs": "hal.sim.sysfs:SysfsPeer",
+    "evse_wb": "hal.sim.evse_modbus:EvseWbPeer",
+    "phoenix_ser": "hal.sim.evse_modbus:PhoenixSerPeer",
 }
 """Kind of peer -> "module:Class", made with (evse of the plant, its PlantPeer, path) and closed by `close()`."""
 

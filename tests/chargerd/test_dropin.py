@@ -10,6 +10,7 @@ from chargerd.dropin import board_dropin
 from hal.board import load_board
 from hal.types import BoardError
 from tests.chargerd.charger import BENCH
+from tests.hal.boards import BENCH_DIRECT
 
 REAL_METERS = """
 [board]
@@ -77,6 +78,21 @@ indicator = { driver = "indicator_leds", red = { chip = "pinctrl-x", line = 3 },
         "DeviceAllow=char-ttyACM rw",
         "DeviceAllow=char-ttyUSB rw",
         "ReadWritePaths=/sys/class/leds/blue:status",
+    ]
+
+
+def test_a_pilot_of_the_kernel_may_write_to_the_pwm_and_reads_the_rest_anyway(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    text = BENCH_DIRECT.read_text().replace("{run}/sys-1", "/sys")
+    plant, evse = text.index("[plant]"), text.index("[[evse]]")
+    text = text[:plant] + text[evse:].replace('driver = "sim"', 'driver = "_blueprint"\nport = "/dev/ttyS1"', 1)
+    path.write_text(
+        text.replace('relay_deadman = "simulated"', 'relay_deadman = "hardware"').partition("[evse.meter]")[0]
+    )
+    assert settings_of(board_dropin(load_board(path))) == [
+        "[Service]",
+        "DeviceAllow=/dev/ttyS1 rw",
+        "ReadWritePaths=/sys/devices/platform",
     ]
 
 

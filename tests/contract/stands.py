@@ -31,6 +31,8 @@ from hal.types import EvseFacts
 from tests.contract import user_stands
 from tests.contract.controller_stands import controller_stands
 from tests.contract.gpio_stands import gpio_stands
+from tests.contract.module_stands import module_stands
+from tests.contract.sysfs_stands import sysfs_stands
 from tests.hal.drivers.plant_pulses import PlantPulses
 from tests.hal.drivers.relay_board import relay_board
 from tests.hal.drivers.signing_books import BsmBook
@@ -161,6 +163,8 @@ FACTS = {"meter_pulse": EvseFacts(max_amps=32, phases=1)}
 
 for served_role, served_makers in BACKENDS.items():
     served_makers.update(controller_stands(served_role))  # one controller serves many roles
+    served_makers.update(module_stands(served_role))
+    served_makers.update(sysfs_stands(served_role))
 
 INTERFACES = {
     "pilot": Pilot,
