@@ -61,7 +61,8 @@ class PwmChannel:
         try:
             if self._folder is None:
                 self._folder = self._set_up(duty_ns)
-            self._write("duty_cycle", duty_ns)
+            if self._read("duty_cycle") != duty_ns:  # also finds a channel that is gone, or that somebody else has set
+                self._write("duty_cycle", duty_ns)
         except HalError:
             self._folder = None
             raise

@@ -68,7 +68,11 @@ def number(device: str, path: Path, raw: bytes) -> float:
 def read_text(device: str, path: Path) -> str:
     """The text of an attribute without its newline. HalError."""
     try:
-        return path.read_bytes()[:LONGEST_TEXT_BYTES].decode("ascii", "replace").strip()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(fd, LONGEST_TEXT_BYTES).decode("ascii", "replace").strip()
+        finally:
+            os.close(fd)
     except OSError as error:
         raise failure(device, path, error) from error
 

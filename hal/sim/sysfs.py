@@ -22,6 +22,9 @@ from hal.sim.settings import PlantPeer
 from hal.types import PilotMode
 
 ROUND_S = 0.004
+SLOW_ROUNDS = 25
+"""Temperatures are written ten times a second, which is often for what takes minutes."""
+
 RAW_AT_REFERENCE = 4095
 RAW_AT_ZERO_VOLTS, RAW_PER_VOLT = 2048, 128
 PROXIMITY_PULLUP_OHMS = 330.0
@@ -31,6 +34,7 @@ CHANNELS = 2
 HERTZ = (980.0, 1020.0)
 """A vehicle takes no other oscillator for one (IEC 61851-1 table A.2)."""
 
+ATTRIBUTES = ("period", "duty_cycle", "enable", "polarity")
 PWM = "devices/platform/1f00098000.pwm"
 CHIP = f"{PWM}/pwm/pwmchip2"
 ADC = "devices/platform/soc/spi0/spi0.0/iio:device0"
@@ -47,6 +51,8 @@ class SysfsPeer:
         shutil.rmtree(path, ignore_errors=True)
         self._sensors = _lay_out(path)
         self._pwm = ""
+        self._channel: list[int] = []
+        self._rounds = 0
         self._stopping = threading.Event()
         self._go_round()
         self._thread = threading.Thread(target=self._run, name=f"sysfs-{evse.evse_id}", daemon=True)
@@ -56,6 +62,7 @@ class SysfsPeer:
         """Stop the thread and take the folder away."""
         self._stopping.set()
         self._thread.join()
+        self._let_go("0")
         for sensor in self._sensors.values():
             sensor.close()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -73,27 +80,37 @@ class SysfsPeer:
                 self._pwm = written
                 self._evse.drive_pilot(*pilot_of(written))
             values = measured(self._evse, now_mono)
+            if self._rounds % SLOW_ROUNDS == 0:
+                values |= measured_slowly(self._evse, now_mono)
+        self._rounds += 1
         for name, value in values.items():
             self._sensors[name].show(value)
 
     def _obey_export(self) -> None:
         for name in ("export", "unexport"):
-            asked = _text(self._root / CHIP / name)
-            if not asked:
+            path = self._root / CHIP / name
+            if not path.stat().st_size:
                 continue
-            (self._root / CHIP / name).write_text("")
+            asked = path.read_text(encoding="ascii", errors="replace").strip()
+            path.write_text("")
             folder = self._root / CHIP / f"pwm{asked}"
             if name == "unexport":
                 shutil.rmtree(folder, ignore_errors=True)
+                self._let_go(asked)
             elif asked in {str(channel) for channel in range(CHANNELS)} and not folder.is_dir():
                 _make_channel(folder)
+                if asked == "0":
+                    self._channel = [os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in ATTRIBUTES]
+
+    def _let_go(self, channel: str) -> None:
+        if channel == "0":
+            for fd in self._channel:
+                os.close(fd)
+            self._channel = []
 
     def _written(self) -> str:
         """Period, duty, enable and polarity of channel 0 in one text; empty while it is not exported."""
-        folder = self._root / CHIP / "pwm0"
-        texts = [_text(folder / name) for name in ("period", "duty_cycle", "enable", "polarity")]
-        if not folder.is_dir():
-            return ""
+        texts = [os.pread(fd, 32, 0).decode("ascii", "replace").strip() for fd in self._channel]
         return " ".join(texts) if all(texts) else self._pwm  # a file is empty for an instant while it is written
 
 
@@ -133,13 +150,19 @@ def pilot_of(written: str) -> tuple[PilotMode, float]:
 
 
 def measured(evse: PlantEvse, now_mono: float) -> dict[str, float]:
-    """What each file of a sensor holds now. The caller holds the lock and has caught up."""
+    """What the channels of pilot and proximity contact hold now. The caller holds the lock and has caught up."""
     high_volts, low_volts = evse.pilot_peaks(now_mono)
-    celsius, plug_celsius = evse.celsius(now_mono), evse.plug_celsius(now_mono)
     return {
         "in_voltage0_raw": _raw(RAW_AT_ZERO_VOLTS + RAW_PER_VOLT * high_volts),
         "in_voltage1_raw": _raw(RAW_AT_ZERO_VOLTS + RAW_PER_VOLT * low_volts),
         "in_voltage2_raw": _divided(evse.cable_ohms(), PROXIMITY_PULLUP_OHMS),
+    }
+
+
+def measured_slowly(evse: PlantEvse, now_mono: float) -> dict[str, float]:
+    """What the thermometers hold now. The caller holds the lock and has caught up."""
+    celsius, plug_celsius = evse.celsius(now_mono), evse.plug_celsius(now_mono)
+    return {
         "in_voltage3_raw": _divided(_ntc_ohms(celsius), NTC_PULLUP_OHMS),
         "in_voltage4_raw": _divided(_platinum_ohms(plug_celsius), PLATINUM_PULLUP_OHMS),
         "temp1_input": celsius * 1000,
@@ -192,16 +215,9 @@ def _make_channel(folder: Path) -> None:
     """As the kernel shows a channel that was just exported; the folder appears whole."""
     half = folder.with_name(f".{folder.name}")
     half.mkdir()
-    for name, text in (("period", "0"), ("duty_cycle", "0"), ("enable", "0"), ("polarity", "normal")):
+    for name, text in zip(ATTRIBUTES, ("0", "0", "0", "normal"), strict=True):
         (half / name).write_text(f"{text}\n")
     half.rename(folder)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _whole(text: str) -> int:

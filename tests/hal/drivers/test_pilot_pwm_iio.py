@@ -196,6 +196,7 @@ def test_a_pwm_that_is_not_there_is_named(world: RealWorld, root: Path) -> None:
 
 
 def test_closing_gives_the_files_back_and_leaves_the_pilot_as_it_is(world: RealWorld, root: Path) -> None:
+    PwmIioPilot(pilot_settings(root), world.slot("pilot")).close()  # the channel is exported, and stays so
     before = descriptors()
     pilot = PwmIioPilot(pilot_settings(root), world.slot("pilot"))
     assert isinstance(pilot.read(), PilotReading)

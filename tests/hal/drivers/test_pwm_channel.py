@@ -173,6 +173,24 @@ def test_a_channel_that_lost_its_settings_with_its_driver_is_set_up_anew(tmp_pat
     assert kernel.held() == (PERIOD_NS, PERIOD_NS // 2, 1)
 
 
+def test_a_duty_that_another_program_has_changed_is_put_right(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    channel = kernel.channel()
+    channel.open(0.5)
+    (kernel.chip / "pwm0/duty_cycle").write_text("900000\n")
+    channel.set(0.5)
+    assert kernel.held() == (PERIOD_NS, PERIOD_NS // 2, 1)
+
+
+def test_a_duty_that_is_as_wanted_is_not_written_again(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    channel = kernel.channel()
+    channel.open(0.5)
+    written = len(kernel.written)
+    channel.set(0.5)
+    assert len(kernel.written) == written
+
+
 def test_a_refused_write_is_told_in_the_kernels_words(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
     channel = kernel.channel()
