@@ -119,11 +119,13 @@ class YetiLink:
 
     def lock(self, locked: bool) -> None:
         """Drive the lock."""
+        self.touch()
         self._locked = locked
         self.link.check()
 
     def connect_phases(self, three: bool) -> None:
         """Three phases from the next closing on; False: one."""
+        self.touch()
         self._three_phases = three
         self.link.check()
 
