@@ -301,6 +301,7 @@ def test_a_fault_among_the_reasons_is_seen() -> None:
 @pytest.mark.parametrize("reason", PLAIN)
 def test_every_reason_has_words_for_people(reason: Reason) -> None:
     assert " " in reason_text(reason)
+    assert reason_text(reason) == reason_text(reason).strip()
 
 
 def test_the_words_name_the_limits_owner_and_the_fault() -> None:
