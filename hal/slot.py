@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hal.types import EvseFacts
+from hal.types import Alarm, EvseFacts
 
 T = TypeVar("T")
 
@@ -35,6 +35,10 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def nodes(self) -> tuple[str, ...]:
         """Device nodes it opens that no text setting of its own names, as DeviceAllow= takes them."""
+        return ()
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What the controller behind a pilot may find by itself and tell (PilotReading.alarms)."""
         return ()
 
     def writes(self) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ TABLE = (
     Row(
         "board tools",
         ("chargerd/ctl/board_*.py", "chargerd/ctl/bring_up*.py"),
-        ("hal.*", *LEAVES, *SHARED, "chargerd.control", "chargerd.ctl.*"),
+        ("hal.*", *LEAVES, *SHARED, "chargerd.control", "chargerd.evse.faults", "chargerd.ctl.*"),
         frozenset({"asyncio", "http", "multiprocessing", "socketserver", "ssl", "urllib"}),
         ("msgspec",),
     ),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from chargerd.ctl.board_picture import device_nodes
+from chargerd.evse.faults import ALARMS
 from hal.board_file import BoardConfig, EvseConfig, examine_board
 from hal.types import BoardError, EvseFacts, InputName, RelayDeadman
 
@@ -125,12 +126,12 @@ WATCHES = (
     Watch(lambda facts: InputName.EMERGENCY_STOP in facts.inputs, "the input emergency_stop", ("emergency_stop",)),
     Watch(lambda facts: InputName.ENCLOSURE in facts.inputs, "the input enclosure", ("enclosure_open",)),
     Watch(
-        lambda facts: facts.autonomous,
+        lambda _: False,
         "a controller behind the pilot that watches protective earth",
         ("no_ground",),
     ),
 )
-"""What sees which faults, by their codes in chargerd/evse/faults.py. A controller behind the pilot may see more."""
+"""What sees which faults, by their codes in chargerd/evse/faults.py; what a controller tells by itself comes on top."""
 
 
 def check_board(path: Path) -> BoardCheck:
@@ -185,7 +186,7 @@ Told = tuple[Level, str, str]
 
 def _protection(facts: EvseFacts) -> Iterator[Told]:
     warn = Level.WARNING
-    if not facts.has_residual and not facts.autonomous:
+    if not facts.has_residual:
         yield (
             warn,
             "no residual current monitor",
@@ -257,6 +258,8 @@ def _unsteady_names(evse: EvseConfig, evse_id: int) -> Iterator[Finding]:
 
 def _blind_spots(config: BoardConfig) -> Iterator[BlindSpot]:
     for evse_id, evse in enumerate(config.evses, 1):
+        told = {ALARMS[alarm] for device in evse.devices for alarm in device.settings.alarms()}
         for watch in WATCHES:
-            if not watch.fitted(evse.facts):
-                yield BlindSpot(evse_id, watch.missing, watch.faults)
+            unseen = tuple(fault for fault in watch.faults if fault not in told)
+            if unseen and not watch.fitted(evse.facts):
+                yield BlindSpot(evse_id, watch.missing, unseen)

@@ -122,24 +122,20 @@ def pilot_modes(place: Place) -> Script:
     pilot = place.devices.pilot
     values: list[Value] = []
     try:
-        try:
+        if place.facts.has_state_f:
             pilot.set(PilotMode.STEADY_LOW, 0.0)
-        except HalError as error:
-            if type(error) is not HalError:  # a refusal is the plain one, the others are failures
-                raise
-            return skipped(f"this board has no state F ({error.why})")
-        yield Wait(SETTLE_S)
-        reading = pilot.read()
-        values.append(Value("state F", reading.high_volts, "V"))
-        if not _near(reading.high_volts, -12, PILOT_TOLERANCE_VOLTS):
-            return failed("state F is -12 V", *values)
+            yield Wait(SETTLE_S)
+            reading = pilot.read()
+            values.append(Value("state F", reading.high_volts, "V"))
+            if not _near(reading.high_volts, -12, PILOT_TOLERANCE_VOLTS):
+                return failed("state F is -12 V", *values)
         if place.facts.can_disconnect:
             pilot.set(PilotMode.DISCONNECTED, 0.0)
             yield Wait(SETTLE_S)
             values.append(Value("disconnected", _volts(pilot.read())))
     finally:
         pilot.set(PilotMode.STEADY_HIGH, 100.0)
-    return ok(*values)
+    return ok(*values) if values else skipped("this board has neither")
 
 
 def pilot_states(place: Place) -> Script:
@@ -294,7 +290,7 @@ def _opening(place: Place) -> Generator[Act, Reply, float | None]:
 
 def _for_a_vehicle_only(place: Place) -> bool:
     """Whether the board itself keeps the contactor open unless a vehicle is offered current and asks."""
-    return place.facts.autonomous
+    return place.facts.autonomous or place.facts.interlocked
 
 
 def _open(place: Place) -> None:

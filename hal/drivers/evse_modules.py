@@ -71,6 +71,7 @@ WB_TURN_OFF_NOW = 0x1
 WB_HUNDREDTHS = 0x80
 WB_HUNDREDTHS_FROM = 17
 WB_PWM_RUNS = 2
+WB_ALARMS = (Alarm.RESIDUAL_DC, Alarm.INTERNAL)  # all that its status register tells apart
 WB_LETTERS = {1: "A", 2: "B", 3: "C", 4: "D"}
 WB_FAILURE = 5
 WB_NO_DIODE, WB_NO_VENTILATION, WB_RESIDUAL = 0x02, 0x04, 0x30

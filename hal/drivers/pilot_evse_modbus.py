@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from hal.drivers.evse_module_link import STALE_S, ModuleLink
-from hal.drivers.evse_modules import PHOENIX, EvseWb, Module, Phoenix, Seen
+from hal.drivers.evse_modules import ALARMS, PHOENIX, WB_ALARMS, EvseWb, Module, Phoenix, Seen
 from hal.drivers.modbus_line import ModbusLine
 from hal.drivers.modbus_unit import ModbusUnit
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, check_duty, offered_amps
 from hal.slot import DeviceSlot, DriverSettings
 from hal.types import (
+    Alarm,
     BoardError,
     CableRating,
     EvseFacts,
@@ -72,6 +73,10 @@ class Settings(LineSettings, frozen=True, kw_only=True):
     echo: bool = False
     timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=500)] = 200
     gap_ms: Annotated[int, msgspec.Meta(ge=0, le=200)] = 100
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Its failures, as far as the module tells them apart."""
+        return WB_ALARMS if self.module == "evse_wb" else tuple(dict.fromkeys(ALARMS.values()))
 
     def claims(self) -> tuple[str, ...]:
         """A unit id on a line belongs to one device."""

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import msgspec
 
-from hal.drivers.rapi import State
+from hal.drivers.rapi import ALARMS, State
 from hal.drivers.rapi_link import STALE_S, START_BOUND_S, TEMPERATURE_PERIOD_S, RapiLink, Supervised
 from hal.drivers.serial_link import check_same_evse
 from hal.iec61851 import check_duty, offered_amps
 from hal.slot import DeviceSlot, DriverSettings
 from hal.types import (
+    Alarm,
     BoardError,
     EvseFacts,
     HalError,
@@ -65,6 +66,10 @@ class Settings(PortSettings, frozen=True, kw_only=True):
         if self.fallback_amps > evse.max_amps:
             problem = f"{self.fallback_amps} A is more than max_amps ({evse.max_amps:g} A)"
             raise BoardError("fallback_amps", problem, "give at most max_amps; 6 is the least there is")
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Its error states, and that it missed our heartbeat."""
+        return (*dict.fromkeys(ALARMS.values()), Alarm.HEARTBEAT_MISSED)
 
     def claims(self) -> tuple[str, ...]:
         """One pilot for each controller."""

@@ -76,6 +76,10 @@ class PilotSettings(Settings, frozen=True, kw_only=True):
         """The board tells changes only, and closes for nobody but a vehicle that asks."""
         return msgspec.structs.replace(evse, interlocked=True, pilot_stale_s=PILOT_STALE_S)
 
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Its error flags."""
+        return tuple(alarm for _, alarm in ALARMS)
+
     def claims(self) -> tuple[str, ...]:
         """One pilot for each board."""
         return (f"the pilot on {self.port}",)

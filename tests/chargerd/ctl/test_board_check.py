@@ -14,9 +14,9 @@ from chargerd.ctl.board_check import (
     Level,
     check_board,
 )
-from chargerd.evse.faults import FaultCode
+from chargerd.evse.faults import ALARMS, FaultCode
 from hal.types import EvseFacts
-from tests.hal.boards import BENCH, bench_tables, write
+from tests.hal.boards import BENCH, BOARD_CONFIGS, bench_tables, write
 
 SIM = {"driver": "sim"}
 
@@ -142,6 +142,26 @@ def test_a_voltage_sense_behind_the_contactor_sees_a_weld_as_well(tmp_path: Path
     assert "contactor_welded" not in blind(sensing)
     assert "contactor_no_close" in blind(sensing)
     assert not any("welded" in text for text in told(sensing, Level.WARNING))
+
+
+def test_what_the_controller_behind_the_pilot_tells_is_seen() -> None:
+    rapi, yeti = (blind(check_board(BOARD_CONFIGS / f"bench-{name}.toml")) for name in ("rapi", "yeti"))
+    assert "no_ground" not in rapi
+    assert "no_ground" in yeti
+
+
+def test_every_alarm_that_a_driver_may_tell_is_a_fault_here(tmp_path: Path) -> None:
+    modules = [check_board(path).config for path in sorted(BOARD_CONFIGS.glob("*.toml"))]
+    told = {
+        alarm
+        for config in modules
+        if config is not None
+        for evse in config.evses
+        for device in evse.devices
+        for alarm in device.settings.alarms()
+    }
+    assert told
+    assert told <= set(ALARMS)
 
 
 def test_each_evse_has_its_own_blind_spots(tmp_path: Path) -> None:

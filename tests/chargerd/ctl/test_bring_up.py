@@ -29,7 +29,7 @@ from hal.drivers._blueprint import Settings
 from hal.sim.devices import SimPilot, SimRelays
 from hal.types import DeviceSilent, PilotMode, PilotReading
 from tests.chargerd.ctl.walking import Person, all_devices, full_world, walk_of
-from tests.hal.boards import BENCH, bench_tables, write
+from tests.hal.boards import BENCH, BOARD_CONFIGS, bench_tables, write
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = frozenset(STEPS)
@@ -251,9 +251,9 @@ class Technician:
 
 
 @contextmanager
-def technician(folder: Path, *options: str) -> Iterator[Technician]:
+def technician(folder: Path, *options: str, board: Path = BENCH) -> Iterator[Technician]:
     controller, terminal = pty.openpty()
-    command = [sys.executable, "-m", "chargerd.ctl", "board", "bring-up", str(BENCH), "--run", str(folder), *options]
+    command = [sys.executable, "-m", "chargerd.ctl", "board", "bring-up", str(board), "--run", str(folder), *options]
     command += ["--desk", str(folder / "desk"), "--report", str(folder / "report")]
     process = subprocess.Popen(
         command,
@@ -341,3 +341,23 @@ def test_a_terminal_that_is_closed_ends_it_in_the_safe_state(tmp_path: Path) -> 
     report = person.report()
     assert report["ended"] == "the terminal is gone"
     assert report["entries"][-1]["outcome"]["result"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["rapi", "yeti"])
+def test_a_controller_with_a_mind_of_its_own_is_tried_with_a_vehicle_simulator(tmp_path: Path, name: str) -> None:
+    board = BOARD_CONFIGS / f"bench-{name}.toml"
+    with technician(tmp_path, "--only", "pilot", "--only", "relays", board=board) as person:
+        for question in ("oscilloscope or pilot tester", "vehicle simulator to plug in"):
+            person.sees(question)
+            person.sees("[y n s q] ")
+            person.press("n")
+        person.sees("It closes for nobody but a vehicle")
+        person.does(verb="plug_in", evse=1)
+        person.does(verb="ev_ready", evse=1)
+        person.sees("nobody touching it? [y n s q] ")
+        person.press("y")
+        person.sees("closed after")
+        person.sees("nobody touching it? [y n s q] ")
+        person.press("s")
+        person.sees("safe state at the end ok")
+        assert person.process.wait(20) == 0

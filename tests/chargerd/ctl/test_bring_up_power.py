@@ -19,12 +19,13 @@ from chargerd.ctl.bring_up_power import (
 from chargerd.ctl.terminal import Reply
 from hal.iec61851 import offered_amps
 from hal.sim.devices import SimPhaseSwitch, SimPilot, SimRelays
-from hal.types import Alarm, HalError, PhasesReading, PilotMode, PilotReading, RelayReading
+from hal.types import Alarm, DeviceSilent, EvseFacts, PhasesReading, PilotMode, PilotReading, RelayReading
 from tests.chargerd.ctl.walking import FULL, Person, full_world, try_step, values
 from tests.hal.plants import World
 
 NO_FEEDBACK = msgspec.structs.replace(FULL, has_feedback=False)
-AUTONOMOUS = msgspec.structs.replace(FULL, autonomous=True)
+AUTONOMOUS = msgspec.structs.replace(FULL, autonomous=True, interlocked=True)
+INTERLOCKED = msgspec.structs.replace(FULL, interlocked=True)
 
 
 def is_safe(world: World) -> bool:
@@ -128,28 +129,22 @@ def test_state_f_and_the_open_pilot_are_seen() -> None:
     assert is_safe(world)
 
 
-class WithoutF(SimPilot):
-    kind: type[HalError] = HalError
-
+class Mute(SimPilot):
     def set(self, mode: PilotMode, duty_percent: float) -> None:
-        if mode is PilotMode.STEADY_LOW:
-            raise self.kind("evse[0].pilot", "no such state")
+        if mode is not PilotMode.STEADY_HIGH:
+            raise DeviceSilent("evse[0].pilot", "no answer")
         super().set(mode, duty_percent)
 
 
-def test_a_board_without_state_f_is_no_failure() -> None:
-    world = full_world()
-    outcome = try_step(world, pilot_modes, pilot=WithoutF(world.evse, world.slot("pilot")))
-    assert (outcome.result, outcome.note) == (Result.SKIPPED, "this board has no state F (no such state)")
+def test_a_board_with_neither_is_no_failure() -> None:
+    world = full_world(msgspec.structs.replace(FULL, has_state_f=False, can_disconnect=False))
+    outcome = try_step(world, pilot_modes, pilot=Mute(world.evse, world.slot("pilot")))
+    assert (outcome.result, outcome.note) == (Result.SKIPPED, "this board has neither")
 
 
 def test_a_pilot_that_fails_at_state_f_is_one() -> None:
-    from hal.types import DeviceSilent
-
     world = full_world()
-    pilot = WithoutF(world.evse, world.slot("pilot"))
-    pilot.kind = DeviceSilent
-    assert try_step(world, pilot_modes, pilot=pilot).note == "evse[0].pilot: no such state"
+    assert try_step(world, pilot_modes, pilot=Mute(world.evse, world.slot("pilot"))).note == "evse[0].pilot: no answer"
 
 
 def test_a_state_f_that_is_none_fails() -> None:
@@ -350,8 +345,9 @@ def charging_simulator(world: World) -> Person:
     return Person(world, hands={"set it to state C": plug_in})
 
 
-def test_a_controller_that_closes_by_itself_is_tried_with_a_vehicle_simulator() -> None:
-    world = full_world(AUTONOMOUS)
+@pytest.mark.parametrize("facts", [AUTONOMOUS, INTERLOCKED], ids=["by itself", "when told"])
+def test_a_board_that_closes_for_vehicles_only_is_tried_with_a_vehicle_simulator(facts: EvseFacts) -> None:
+    world = full_world(facts)
     outcome = try_step(world, contactor, charging_simulator(world), relays=SelfClosing(world.evse, world.slot("r")))
     assert outcome.result is Result.OK
     assert float(values(outcome)["closed after"]) > 250  # S2 takes longer than a contactor, and that is no fault
@@ -397,7 +393,7 @@ def test_a_phase_contactor_that_is_stuck_fails() -> None:
     assert try_step(world, phases).note == "told to connect 1, the feedback says 3"
 
 
-class Mute(SimPhaseSwitch):
+class MuteSwitch(SimPhaseSwitch):
     def read(self) -> PhasesReading:
         return PhasesReading(None, super().read().at_mono)
 
@@ -406,5 +402,5 @@ class Mute(SimPhaseSwitch):
 def test_a_phase_contactor_without_feedback_is_listened_to(answer: Reply, result: Result) -> None:
     world = full_world()
     person = Person(world, otherwise=answer)
-    outcome = try_step(world, phases, person, phase_switch=Mute(world.evse, world.slot("p")))
+    outcome = try_step(world, phases, person, phase_switch=MuteSwitch(world.evse, world.slot("p")))
     assert outcome.result is result
