@@ -7,6 +7,8 @@
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
 TEST_ARGS ?=
+# Many tests live in real time and mostly wait: twice as many workers as two cores keeps the cores busy.
+TEST_WORKERS ?= 4
 MUTATION_ARGS ?=
 SEED ?= 1
 N ?= 10000
@@ -22,7 +24,7 @@ bench: ## a simulated car charges, on a page in the browser (BENCH_ARGS="--page 
 	@.venv/bin/chargerd bench $(BENCH_ARGS)
 
 test: setup ## the tests (TEST_ARGS="-k pilot")
-	@$(PYTHON) -m pytest -n 2 --dist=loadgroup -m "not long" $(TEST_ARGS)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist=loadgroup -m "not long" $(TEST_ARGS)
 
 tour: setup ## the faults that take minutes by their nature, on a running bench (20 minutes, mostly waiting)
 	@$(PYTHON) -m pytest -m long $(TEST_ARGS)
