@@ -77,7 +77,11 @@ BACKENDS: dict[str, dict[str, str]] = {
         "pilot_yeti": "hal.drivers.pilot_yeti:YetiPhaseSwitch",
     },
     "inputs": {"sim": "hal.sim.devices:SimInputs", "inputs_gpio": "hal.drivers.inputs_gpio:GpioInputs"},
-    "external_limit": {"sim": "hal.sim.devices:SimLimitSource", "limit_gpio": "hal.drivers.limit_gpio:GpioLimit"},
+    "external_limit": {
+        "sim": "hal.sim.devices:SimLimitSource",
+        "limit_gpio": "hal.drivers.limit_gpio:GpioLimit",
+        "limit_modbus": "hal.drivers.limit_modbus:ModbusLimit",
+    },
     "indicator": {"sim": "hal.sim.devices:SimIndicator", "indicator_leds": "hal.drivers.indicator_leds:LedIndicator"},
     "display": {
         "sim": "hal.sim.devices:SimDisplay",

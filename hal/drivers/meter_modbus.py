@@ -5,18 +5,18 @@ energy flows on doubtful numbers. The serial number is read at each new beginnin
 """
 
 import math
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from hal.drivers import sunspec
 from hal.drivers.meter_judge import Judge
-from hal.drivers.modbus_line import DeviceRefused, ModbusLine
+from hal.drivers.modbus_line import DeviceRefused
+from hal.drivers.modbus_port import ModbusPort
 from hal.drivers.modbus_unit import ModbusUnit
 from hal.drivers.register_map import SUNSPEC, Block, Point, RegisterMap, load_map, plan_blocks
-from hal.slot import DeviceSlot, DriverSettings
-from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, EvseFacts, LineQuality, MeterSample
+from hal.slot import DeviceSlot
+from hal.types import BoardError, DeviceGarbled, DeviceSilent, EvseFacts, LineQuality, MeterSample
 
 LONGEST_READING_S = 2.0
 """A meter is read each second, and one that is silent has to be known within 3 s."""
@@ -36,7 +36,7 @@ BUSY_CODES = frozenset({5, 6, 10, 11})
 """Exceptions that may be another at the next try."""
 
 
-class Settings(DriverSettings, frozen=True, kw_only=True):
+class Settings(ModbusPort, frozen=True, kw_only=True):
     """[evse.meter] with driver = "meter_modbus": a serial `port` (Modbus RTU) or a `host` (Modbus TCP), never both.
 
     `map`: name of a register map, "sunspec", or the path of your own; `unit`: Modbus address; `echo`: the serial
@@ -46,42 +46,15 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
     """
 
     map: str
-    unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
-    port: str | None = None
-    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stop_bits: Literal[1, 2] = 1
-    echo: bool = False
-    host: str | None = None
-    tcp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
     invert: bool = False
-    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 300
     retries: Annotated[int, msgspec.Meta(ge=0, le=3)] = 1
 
     def check(self, evse: EvseFacts) -> None:
         """The map exists, measures each phase of the EVSE in the direction it is wired, and is read in time."""
-        if (self.port is None) == (self.host is None):
-            raise BoardError(
-                "port", "found both or neither of 'port' and 'host'", "give 'port' for RTU or 'host' for TCP"
-            )
+        super().check(evse)
         registers = sunspec.LARGEST_MAP if self.map == SUNSPEC else load_map(self.map)
         check_fit(registers, self.map, evse, self.invert)
         self._check_time(registers, evse)
-
-    def claims(self) -> tuple[str, ...]:
-        """A unit id on a line belongs to one device."""
-        return (f"unit {self.unit} on {self.line}",)
-
-    def bus(self) -> tuple[str, str]:
-        """Meters may share a line."""
-        echo = ", echo" if self.echo else ""
-        rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms{echo}"
-        return self.line, rtu if self.port is not None else f"{self.timeout_ms} ms"
-
-    @property
-    def line(self) -> str:
-        """The line's name in messages."""
-        return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
 
     def _check_time(self, registers: RegisterMap, evse: EvseFacts) -> None:
         points = points_to_read(registers, evse.phases, self.invert)
@@ -116,7 +89,7 @@ class ModbusMeter:
         self._map: RegisterMap | None = None if settings.map == SUNSPEC else load_map(settings.map)
         template = self._map or sunspec.LARGEST_MAP
         self._judge = Judge(slot.device, slot.evse, template.max_amps, template.phases)
-        self._unit = open_unit(settings, slot, template.gap_ms)
+        self._unit = settings.open_unit(slot, template.gap_ms)
         self._serial_number: str | None = None
         self._works = False
         self._is_in_step = False
@@ -230,17 +203,6 @@ def check_fit(registers: RegisterMap, name: str, evse: EvseFacts, invert: bool) 
         raise BoardError("map", f"{name} ends at {registers.max_amps:g} A", f"the EVSE has {evse.max_amps:g} A")
 
 
-def open_unit(settings: Settings, slot: DeviceSlot, gap_ms: int) -> ModbusUnit:
-    """The meter's unit on its line, which all devices that name the line share. DeviceMissing without its port."""
-    if settings.port is not None and not Path(settings.port).exists():
-        raise DeviceMissing(
-            slot.device, f"{settings.port} is not there; plug the adapter in, or mend 'port' in the board file"
-        )
-    line = slot.share(f"modbus {settings.line}", ModbusLine, lambda: _open_line(settings))
-    line.join()
-    return ModbusUnit(line, slot.device, settings.unit, gap_ms)
-
-
 def read_serial_number(unit: ModbusUnit, registers: RegisterMap) -> str | None:
     """The meter's serial number; None when it has none, or refuses to tell it. HalError when it is silent."""
     identity = registers.identity
@@ -291,13 +253,3 @@ def _signed_amps(values: dict[str, float], phase: int, sign: float) -> float:
     amps = values[f"current_l{phase}"]
     watts = values.get(f"power_l{phase}", math.nan)
     return amps * sign if math.isnan(watts) or amps < 0 else math.copysign(amps, watts * sign)
-
-
-def _open_line(settings: Settings) -> ModbusLine:
-    timeout_s = settings.timeout_ms / 1000
-    if settings.port is not None:
-        return ModbusLine.serial(
-            settings.port, settings.baud, settings.parity, settings.stop_bits, timeout_s, echo=settings.echo
-        )
-    assert settings.host is not None, "can't happen because check() wants one of the two"
-    return ModbusLine.tcp(settings.host, settings.tcp_port, timeout_s)

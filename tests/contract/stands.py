@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from hal.drivers import _blueprint, meter_modbus, meter_pulse, meter_signing
+from hal.drivers import _blueprint, limit_modbus, meter_modbus, meter_pulse, meter_signing
 from hal.interfaces import (
     Display,
     Indicator,
@@ -34,6 +34,7 @@ from tests.contract.gpio_stands import gpio_stands
 from tests.contract.module_stands import module_stands
 from tests.contract.sysfs_stands import sysfs_stands
 from tests.hal.drivers.plant_pulses import PlantPulses
+from tests.hal.drivers.registers import UNIT, Registers
 from tests.hal.drivers.relay_board import relay_board
 from tests.hal.drivers.signing_books import BsmBook
 from tests.hal.plants import World
@@ -125,6 +126,18 @@ def pulse_meter(world: World) -> Iterator[Meter]:
         driver.close()
 
 
+@contextlib.contextmanager
+def modbus_limit(world: World) -> Iterator[LimitSource]:
+    with Registers() as source:
+        source.words = {40: 16}
+        settings = limit_modbus.Settings(
+            host="127.0.0.1", tcp_port=source.port, unit=UNIT, register=40, fallback_amps=6.0
+        )
+        driver = limit_modbus.ModbusLimit(settings, world.slot("external_limit"))
+        yield driver
+        driver.close()
+
+
 BACKENDS: dict[str, dict[str, Maker]] = {
     "pilot": {"sim": sim(devices.SimPilot, "pilot")},
     "relays": {"sim": sim(devices.SimRelays, "relays"), "_blueprint": blueprint_relays, **gpio_stands("relays")},
@@ -141,7 +154,11 @@ BACKENDS: dict[str, dict[str, Maker]] = {
     "plug_thermometer": {"sim": sim(devices.SimPlugThermometer, "plug_thermometer")},
     "phase_switch": {"sim": sim(devices.SimPhaseSwitch, "phase_switch"), **gpio_stands("phase_switch")},
     "inputs": {"sim": sim(devices.SimInputs, "inputs"), **gpio_stands("inputs")},
-    "external_limit": {"sim": sim(devices.SimLimitSource, "external_limit"), **gpio_stands("external_limit")},
+    "external_limit": {
+        "sim": sim(devices.SimLimitSource, "external_limit"),
+        "limit_modbus": modbus_limit,
+        **gpio_stands("external_limit"),
+    },
     "indicator": {"sim": sim(devices.SimIndicator, "indicator"), **gpio_stands("indicator")},
     "display": {
         "sim": sim(devices.SimDisplay, "display"),

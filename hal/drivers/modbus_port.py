@@ -1,0 +1,67 @@
+"""How a board file names a device on Modbus: a serial port (RTU) or a host (TCP), and its unit id there."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from hal.drivers.modbus_line import ModbusLine
+from hal.drivers.modbus_unit import ModbusUnit
+from hal.slot import DeviceSlot, DriverSettings
+from hal.types import BoardError, DeviceMissing, EvseFacts
+
+
+class ModbusPort(DriverSettings, frozen=True, kw_only=True):
+    """The keys that every device on Modbus has: a serial `port` or a `host`, never both.
+
+    `unit`: Modbus address; `echo`: the serial adapter hears itself; `timeout_ms`: how long an answer may take.
+    """
+
+    unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
+    port: str | None = None
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    echo: bool = False
+    host: str | None = None
+    tcp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
+    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 300
+
+    def check(self, evse: EvseFacts) -> None:
+        """One way to the device."""
+        if (self.port is None) == (self.host is None):
+            raise BoardError(
+                "port", "found both or neither of 'port' and 'host'", "give 'port' for RTU or 'host' for TCP"
+            )
+
+    def claims(self) -> tuple[str, ...]:
+        """A unit id on a line belongs to one device."""
+        return (f"unit {self.unit} on {self.line}",)
+
+    def bus(self) -> tuple[str, str]:
+        """Devices may share a line."""
+        echo = ", echo" if self.echo else ""
+        rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms{echo}"
+        return self.line, rtu if self.port is not None else f"{self.timeout_ms} ms"
+
+    @property
+    def line(self) -> str:
+        """The line's name in messages."""
+        return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
+
+    def open_unit(self, slot: DeviceSlot, gap_ms: int) -> ModbusUnit:
+        """The device's unit on its line, which all devices that name the line share. DeviceMissing without its port."""
+        if self.port is not None and not Path(self.port).exists():
+            raise DeviceMissing(
+                slot.device, f"{self.port} is not there; plug the adapter in, or mend 'port' in the board file"
+            )
+        line = slot.share(f"modbus {self.line}", ModbusLine, self._open_line)
+        line.join()
+        return ModbusUnit(line, slot.device, self.unit, gap_ms)
+
+    def _open_line(self) -> ModbusLine:
+        timeout_s = self.timeout_ms / 1000
+        if self.port is not None:
+            return ModbusLine.serial(self.port, self.baud, self.parity, self.stop_bits, timeout_s, echo=self.echo)
+        assert self.host is not None, "can't happen because check() wants one of the two"
+        return ModbusLine.tcp(self.host, self.tcp_port, timeout_s)
