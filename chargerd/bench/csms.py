@@ -8,11 +8,12 @@ token that is not on its blocked list, and remembers what it was told so that a 
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
@@ -243,9 +244,14 @@ class _Station(ChargePoint):  # type: ignore[misc]
 
     async def route_message(self, raw_msg: str) -> None:
         """Each message in a task of its own, so that an answer can arrive while another message is being handled."""
-        task = asyncio.create_task(super().route_message(raw_msg))
+        task = asyncio.create_task(self._answer(super().route_message(raw_msg)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, answering: Awaitable[None]) -> None:
+        """Whoever has gone meanwhile hears no answer, and that is nobody's fault."""
+        with contextlib.suppress(ConnectionClosed):
+            await answering
 
     @_answers("BootNotification")
     def _boot(self, **_fields: Any) -> call_result.BootNotification:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -49,6 +50,17 @@ async def say(station: ClientConnection, action: str, payload: dict[str, Any]) -
     answer = json.loads(await station.recv())
     assert answer[1] == "id-1"
     return answer[2]
+
+
+def test_a_station_that_leaves_before_its_answer_is_nobodys_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async def leave(_csms: Csms, station: ClientConnection) -> None:
+        for number in range(50):
+            await station.send(json.dumps([2, f"id-{number}", "Heartbeat", {}]))
+        station.transport.abort()
+
+    with_station(leave)
+    gc.collect()  # tasks whose errors nobody took are told of when they are forgotten
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def heartbeat(url: str, subprotocol: str | None) -> None:
