@@ -74,6 +74,7 @@ class Rig:
         self.meter_speaks = True
         self._sample: MeterSample | None = None
         self.cable_amps: float | None = 32.0
+        self.cable_ohms = 680.0
         self.cable_speaks = True
         self.lock: bool | None = None  # None: the lock follows its command
         self.lock_has_contact = True
@@ -185,7 +186,9 @@ class Rig:
             pilot=PilotReading(self.high_volts, low, mono, self.alarms) if self.pilot_speaks else None,
             relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
             meter=self._sample,
-            cable=CableRating(680.0, self.cable_amps, mono) if facts.has_proximity and self.cable_speaks else None,
+            cable=CableRating(self.cable_ohms, self.cable_amps, mono)
+            if facts.has_proximity and self.cable_speaks
+            else None,
             lock=LockReading(locked if self.lock_has_contact else None, mono)
             if facts.has_lock and self.lock_speaks
             else None,

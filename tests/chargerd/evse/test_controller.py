@@ -549,3 +549,36 @@ def test_the_invariants_hold_in_100_000_steps_around_vehicles_that_sleep_and_pha
 @pytest.mark.parametrize("seed", range(5))
 def test_no_nonsense_makes_a_step_raise_or_break_an_invariant_in_100_000_steps(seed: int) -> None:
     assert walk(seed, 20_000, chaotic=True).steps == 20_000
+
+
+# ---- What is seen reaches those who judge it ---------------------------------------------------------------------
+
+
+def test_the_meters_sample_is_told_as_it_came() -> None:
+    rig = charging()
+    assert rig.status.meter == rig.sample()
+
+
+def test_a_plug_without_its_resistor_is_one_that_is_not_home() -> None:
+    rig = charging(SOCKET)
+    rig.cable_ohms, rig.cable_amps = 1_000_000.0, None
+    rig.run(1.2)
+    assert FaultCode.PARTIAL_INSERTION in rig.fault_codes
+
+
+def test_a_lock_that_says_nothing_is_a_silent_device() -> None:
+    rig = charging(SOCKET)
+    rig.lock_speaks, rig.amps = False, (0.0, 0.0, 0.0)
+    rig.run(8.0)
+    assert [(fault.code, fault.detail) for fault in rig.status.faults] == [("device_silent", "lock")]
+
+
+def test_a_lock_that_fails_three_vehicles_is_broken() -> None:
+    rig = Rig(SOCKET)
+    rig.lock = False
+    for _ in range(3):
+        rig.high_volts = B
+        rig.run(6.0)
+        rig.high_volts = A
+        rig.run(1.0)
+    assert FaultCode.LATCH_BROKEN in rig.fault_codes

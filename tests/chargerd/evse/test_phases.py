@@ -67,6 +67,15 @@ def test_the_offer_ends_the_contactor_opens_the_phases_change_and_the_offer_retu
     rig.run_until(rig.is_closed, 1.0)
 
 
+def test_a_station_that_asks_for_fewer_no_more_gets_all_back() -> None:
+    rig = Rig(FACTS)
+    rig.phases = 1
+    rig.run_until(lambda: is_one(rig), 1.0)
+    rig.phases = None
+    rig.run_until(lambda: not is_one(rig), 11.0)
+    assert rig.outputs.phases == 3
+
+
 def test_a_vehicle_that_does_not_stop_is_cut_off_and_the_phases_change_then() -> None:
     rig = charging()
     rig.phases = 1
