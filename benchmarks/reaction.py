@@ -21,7 +21,7 @@ from chargerd.evse.types import LoopHealth
 
 BOARD = str(Path(__file__).with_name("direct-dual.toml"))
 EVSES = (1, 2)
-ROUNDS = 30
+ROUNDS = 25
 LIMITS = 20
 RECLOSE_S = 5.5
 METER_DELAY_MS = 200.0
