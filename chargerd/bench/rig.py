@@ -27,6 +27,9 @@ STOP_WITHIN_S = 8.0
 END_WITH_BENCH = ("setpriv", "--pdeathsig", "TERM")
 """However the bench dies, its processes get a SIGTERM (util-linux, prctl(2) PR_SET_PDEATHSIG)."""
 ANSWER_WITHIN_S = 5.0
+FRESH_S = 60.0
+"""A connection unused for longer is made anew: the console hangs up on those who say nothing for minutes."""
+
 GLANCE_S = 0.5
 """How long a status waits for the plant of a control process that may hang."""
 ENDS_BEFORE_READY = 3
@@ -57,8 +60,8 @@ class Rig:
         self.settings = settings
         self.csms: Csms | None = None
         self.run_dir = Path(tempfile.mkdtemp(prefix="chargerd-"))
-        self._desk = _LineClient(self.run_dir / "desk", "the control process")
-        self._console = _LineClient(self.run_dir / "station.console", "the station process")
+        self._desk = LineClient(self.run_dir / "desk", "the control process")
+        self._console = LineClient(self.run_dir / "station.console", "the station process")
         self._keepers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._ends: dict[str, list[int]] = {"control": [], "station": []}
@@ -242,16 +245,18 @@ class Rig:
             (credentials / "csms-password").write_text(password)
 
 
-class _LineClient:
+class LineClient:
     """Newline-delimited JSON over a UNIX socket, one request at a time, connecting anew when the other side
     restarted.
     """
 
-    def __init__(self, path: Path, who: str) -> None:
+    def __init__(self, path: Path, who: str, fresh_s: float = FRESH_S) -> None:
         self._path = path
         self._who = who
+        self._fresh_s = fresh_s
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_s = 0.0
 
     async def ask(self, verb: str, arguments: Mapping[str, Any], within_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
         """Send one verb and return the fields of its reply. Raises BenchError."""
@@ -269,6 +274,10 @@ class _LineClient:
         return reply
 
     async def _exchange(self, request: bytes) -> bytes:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._used_s > self._fresh_s:
+            self.close()
+        self._used_s = now_s
         if self._streams is None:
             self._streams = await asyncio.open_unix_connection(self._path, limit=8 * 1024 * 1024)
         reader, writer = self._streams

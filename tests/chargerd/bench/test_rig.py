@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chargerd.bench.rig import WORLD, Rig, RigSettings
+from chargerd.bench.rig import WORLD, LineClient, Rig, RigSettings
 from chargerd.bench.verbs import VERBS, BenchError
 from tests.processes.charge import BENCH, CARD, Charger, charger, is_charging
 
@@ -176,3 +176,28 @@ def test_the_world_lives_in_the_state_directory(tmp_path: Path) -> None:
     play(story, state_dir=tmp_path / "new" / "state")
     kept = json.loads((tmp_path / "new" / "state" / WORLD).read_bytes())
     assert kept["evses"][0]["plugged"] is True
+
+
+def test_a_console_that_hung_up_on_an_idle_bench_is_connected_anew(tmp_path: Path) -> None:
+    async def answer_once_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"ok": true}\n')
+        writer.close()
+        await writer.wait_closed()
+
+    async def twice(fresh_s: float) -> None:
+        client = LineClient(tmp_path / "console", "the station process", fresh_s)
+        try:
+            await client.ask("status", {})
+            await asyncio.sleep(0.05)
+            await client.ask("status", {})
+        finally:
+            client.close()
+
+    async def story() -> None:
+        async with await asyncio.start_unix_server(answer_once_and_hang_up, tmp_path / "console"):
+            await twice(fresh_s=0.01)
+            with pytest.raises(BenchError, match="the station process does not answer"):
+                await twice(fresh_s=60.0)
+
+    asyncio.run(story())
