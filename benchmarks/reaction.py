@@ -21,9 +21,12 @@ from chargerd.evse.types import LoopHealth
 
 BOARD = str(Path(__file__).with_name("direct-dual.toml"))
 EVSES = (1, 2)
-ROUNDS = 25
-LIMITS = 20
+ROUNDS = 12
+LIMITS = 10
 RECLOSE_S = 5.5
+LEAST_AMPS = 6.0
+"""Below what the flood of profiles allows."""
+
 METER_DELAY_MS = 200.0
 """Late, and still within the 300 ms that an answer may take: beyond that a meter is silent and no energy flows."""
 
@@ -59,7 +62,7 @@ def measure(progress: Callable[[str], None]) -> Measured | str:
             progress(f"cars that pause, {number + 1} of {ROUNDS}")
             openings_ms += _pause_and_resume(charger)
         progress("limits from outside")
-        limits_s = [_limit(charger, 10.0 if number % 2 else 20.0) for number in range(LIMITS)]
+        limits_s = [_limit(charger) for _ in range(LIMITS)]
         answers_per_s = (csms.answers - answers) / (time.monotonic() - began_mono)
         health = msgspec.convert(charger.report()["loop"], LoopHealth)
         rss_mb = charger.memory("control").rss
@@ -118,13 +121,13 @@ def _pause_and_resume(charger: Charger) -> list[float]:
     return [(each["coil_since_mono"] - each["s2_since_mono"]) * 1e3 for each in seen]
 
 
-def _limit(charger: Charger, amps: float) -> float:
-    """Seconds from the outside limit to the duty that obeys it; every other limit is a raise and waits 5 s longer."""
+def _limit(charger: Charger) -> float:
+    """Seconds from the outside limit to the duty that obeys it; between two the offer has to rise, which takes 5 s."""
     charger.ask("clear_fault", evse=1, name="external_limit")
-    charger.wait_for(lambda: _plant(charger, 1)["offered_amps"] > 25.0, "the limit to be lifted")
+    charger.wait_for(lambda: _plant(charger, 1)["offered_amps"] > LEAST_AMPS + 0.5, "the limit to be lifted")
     asked_mono = time.monotonic()
-    charger.ask("fault", evse=1, name="external_limit", value=amps)
-    charger.wait_for(lambda: _plant(charger, 1)["offered_amps"] <= amps + 0.1, "the limit to be obeyed")
+    charger.ask("fault", evse=1, name="external_limit", value=LEAST_AMPS)
+    charger.wait_for(lambda: _plant(charger, 1)["offered_amps"] <= LEAST_AMPS + 0.01, "the limit to be obeyed")
     since_mono: float = _plant(charger, 1)["pilot_since_mono"]
     return since_mono - asked_mono
 
