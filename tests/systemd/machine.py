@@ -125,7 +125,8 @@ class Machine:
         self.run("systemctl", "kill", "--kill-whom=main", f"--signal={signal_name}", unit)
 
     def journal(self, *match: str) -> list[dict[str, str]]:
-        """The journal's entries that match, oldest first, as field -> text."""
+        """The journal's entries that match, oldest first, as field -> text; what has been said by now is in it."""
+        self.run("journalctl", "--sync")  # a process may be gone before journald has read what it wrote
         lines = self.run("journalctl", "--output=json", "--no-pager", "--quiet", *match).splitlines()
         entries = [msgspec.json.decode(line) for line in lines]
         return [{name: str(value) for name, value in entry.items()} for entry in entries]
