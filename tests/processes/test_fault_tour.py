@@ -42,9 +42,9 @@ LONG = [each for each in PROVOCATIONS if lasts_s(each) > LONG_S]
 
 
 def board(path: Path, evses: int) -> Path:
-    """A simulated board with so many EVSEs, each with everything there is."""
+    """A simulated board with so many EVSEs, each with everything there is, and none that wakes every vehicle."""
     roles: dict[str, Any] = {role: {"driver": "sim"} for role in ROLES}
-    one = {"max_amps": 32, "phases": 3, "connector": "sType2", "unbalance_amps": 10, "wake_up": "state_f"} | roles
+    one = {"max_amps": 32, "phases": 3, "connector": "sType2", "unbalance_amps": 10} | roles
     about = {"vendor": "V", "model": "Tour", "serial": "TOUR-1", "relay_deadman": "simulated"}
     return write(path, {"board": about, "evse": [one] * evses})
 
