@@ -1,5 +1,6 @@
 #!/bin/bash
-# Set-up of a fresh Debian 12 or 13: apt packages, then a virtual environment in .venv with exactly the locked packages.
+# Set-up of a fresh Debian 12 or 13: apt packages, then a virtual environment in .venv with exactly the locked packages,
+# and for the tests a few locked packages of Node.js.
 #
 #   tools/setup.sh bench    what `chargerd bench` needs
 #   tools/setup.sh dev      that, and what the tests need
@@ -18,6 +19,8 @@ log=$PWD/.setup.log
 apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python3-venv"
 # The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
 apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
+# A second CSMS, for the tests, comes from the npm registry; a Node.js of another origin has its own npm.
+command -v npm >/dev/null || apt_dev="$apt_dev nodejs npm"
 
 # The kernel with simulated GPIO chips is built from Debian's own source (tools/vm/build.sh).
 apt_vm="bc bison flex gcc libelf-dev linux-source make xz-utils"
@@ -131,6 +134,7 @@ build_environment() {
     step "installing the build tool" $pip --require-hashes -r requirements/build.txt
     step "installing the locked Python packages" $pip --require-hashes --no-build-isolation --use-pep517 -r "$locks"
     step "installing chargerd itself" $pip --no-deps --no-build-isolation -e .
+    [ "$level" != dev ] || step "installing the second CSMS" npm ci --prefix tests/second_csms --ignore-scripts --no-audit --no-fund
 }
 
 # ---- in order -----------------------------------------------------------------------------------------------------------
@@ -144,7 +148,7 @@ fi
 
 # What the environment depends on: where it stands, its interpreter, and the files that say what goes into it.
 state() {
-    { pwd; readlink -f "$venv/bin/python"; cat tools/setup.sh pyproject.toml requirements/*.txt; } | sha256sum
+    { pwd; readlink -f "$venv/bin/python"; cat tools/setup.sh pyproject.toml requirements/*.txt tests/second_csms/package-lock.json; } | sha256sum
 }
 
 done_file=$venv/set-up-$level
