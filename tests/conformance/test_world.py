@@ -1,0 +1,26 @@
+"""Every case on virtual time."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import chargerd.conformance.cases
+from chargerd.conformance.case import CASES
+from chargerd.conformance.station import StationUnderTest
+from tests.conformance.lively import SETTINGS
+from tests.conformance.world import VirtualSurroundings
+
+assert chargerd.conformance.cases
+
+
+@pytest.fixture
+def sut(request: pytest.FixtureRequest) -> Iterator[StationUnderTest]:
+    around = VirtualSurroundings(CASES[request.param], SETTINGS)
+    yield StationUnderTest(around)
+    around.close()
+
+
+@pytest.mark.parametrize("case_id, sut", [(case_id, case_id) for case_id in CASES], ids=list(CASES), indirect=["sut"])
+def test_case(case_id: str, sut: StationUnderTest) -> None:
+    CASES[case_id].body(sut)
+    assert not sut.peer.problems
