@@ -1,18 +1,14 @@
 """What a conformance case is, and the register of all of them."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from chargerd.conformance.station import StationUnderTest
+from chargerd.conformance.station import StationUnderTest
 
-Body = Callable[["StationUnderTest"], None]
-
-
-class CaseFailed(AssertionError):
-    """The station did something else than the case wants: what was expected, and what there was instead."""
+Body = Callable[[StationUnderTest], None]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +29,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join((self.body.__doc__ or "").split())
 
 
-CASES: dict[str, Case] = {}
-"""Every case that is written, by its id."""
+REGISTER: dict[str, Case] = {}
+"""The cases of the modules that were imported; `all_cases` imports all."""
 
 
 def case(
@@ -43,11 +39,19 @@ def case(
     """Register the body of a certification case; its docstring says what it shows."""
 
     def register(body: Body) -> Body:
-        assert case_id not in CASES, f"{case_id} is written twice"
+        assert case_id not in REGISTER, f"{case_id} is written twice"
         assert body.__doc__, f"{case_id} does not say what it shows"
-        CASES[case_id] = Case(
+        REGISTER[case_id] = Case(
             case_id=case_id, body=body, settings=settings or {}, evses=evses, virtual_only=virtual_only
         )
         return body
 
     return register
+
+
+def all_cases() -> Mapping[str, Case]:
+    """Every case that is written, by its id, in the order of the ids."""
+    package = importlib.import_module("chargerd.conformance.cases")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return dict(sorted(REGISTER.items()))

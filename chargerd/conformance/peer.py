@@ -63,7 +63,7 @@ class Peer:
         self.connections = 0
         self.connected = False
         self.lock = threading.RLock()  # over a real wire another thread moves the frames
-        self._utc = utc
+        self.utc = utc
         self._check = check
         self._standing: dict[str, Answer] = {}
         self._next: dict[str, list[Answer]] = {}
@@ -159,9 +159,9 @@ class Peer:
         """What a friendly CSMS answers."""
         match action:
             case "BootNotification":
-                return {"currentTime": stamp(self._utc()), "interval": 300, "status": "Accepted"}
+                return {"currentTime": stamp(self.utc()), "interval": 300, "status": "Accepted"}
             case "Heartbeat":
-                return {"currentTime": stamp(self._utc())}
+                return {"currentTime": stamp(self.utc())}
             case "Authorize":
                 return {"idTokenInfo": {"status": "Accepted"}}
             case "DataTransfer":

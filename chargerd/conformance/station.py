@@ -5,9 +5,9 @@ raises CaseFailed.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
-from chargerd.conformance.case import CaseFailed
 from chargerd.conformance.peer import Answer, Asked, Heard, Payload, Peer, Refusal
 
 WITHIN_S = 10.0
@@ -23,6 +23,10 @@ Wanted = Mapping[str, Any]
 """Field (“transactionInfo.chargingState”) -> what it has to be: a value, a set of values, or a function that judges
 it; None: it must not be there, ...: it must be there.
 """
+
+
+class CaseFailed(AssertionError):
+    """The station did something else than the case wants: what was expected, and what there was instead."""
 
 
 class Surroundings(Protocol):
@@ -63,6 +67,10 @@ class StationUnderTest:
     def now(self) -> float:
         """Seconds, for measuring what the station takes."""
         return self._around.now_mono()
+
+    def utc(self) -> datetime:
+        """The time of day, which the station has from this CSMS."""
+        return self.peer.utc()
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -131,8 +139,16 @@ class StationUnderTest:
 
     def expect(self, action: str, wanted: Wanted | None = None, within_s: float = WITHIN_S) -> Payload:
         """The first request not yet looked at that is an `action` like `wanted`; waits for it. Others stay."""
-        what = f"{action} {dict(wanted) if wanted else ''}".strip()
-        heard: Heard = self.until(lambda: self._find(action, wanted), what, within_s)
+        return self.expect_one_of((action, wanted or {}), within_s=within_s)
+
+    def expect_one_of(self, *choices: tuple[str, Wanted], within_s: float = WITHIN_S) -> Payload:
+        """The first request not yet looked at that is one of these: an action and what it must look like."""
+
+        def found() -> Heard | None:
+            return next((heard for action, wanted in choices if (heard := self._find(action, wanted))), None)
+
+        what = " or ".join(f"{action} {dict(wanted) if wanted else ''}".strip() for action, wanted in choices)
+        heard: Heard = self.until(found, what, within_s)
         heard.taken = True
         self._check_problems()
         return heard.payload

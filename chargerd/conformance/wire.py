@@ -22,7 +22,7 @@ class WireServer:
     def __init__(self, peer: Peer, address: tuple[str, int], context: ssl.SSLContext | None = None) -> None:
         """Raises OSError when nobody can listen there."""
         self.open = True
-        self._peer = peer
+        self.peer = peer
         self._server: Server = serve(
             self._serve, *address, subprotocols=[SUBPROTOCOL], process_request=self._let_in, ssl=context
         )
@@ -46,17 +46,17 @@ class WireServer:
         return None if self.open else connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
 
     def _serve(self, connection: ServerConnection) -> None:
-        self._peer.opened()
+        self.peer.opened()
         try:
             while self.open:
-                for text in self._peer.due():
+                for text in self.peer.due():
                     connection.send(text)
                 try:
-                    self._peer.receive(str(connection.recv(timeout=LOOK_EVERY_S)), time.monotonic())
+                    self.peer.receive(str(connection.recv(timeout=LOOK_EVERY_S)), time.monotonic())
                 except TimeoutError:
                     continue
             connection.socket.close()  # a network that is cut says no goodbye
         except ConnectionClosed:
             pass
         finally:
-            self._peer.closed()
+            self.peer.closed()

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-import chargerd.conformance.cases
-from chargerd.conformance.case import CASES
+from chargerd.conformance.case import all_cases
 from chargerd.conformance.station import StationUnderTest
 from tests.conformance.lively import SETTINGS
 from tests.conformance.world import VirtualSurroundings
 
-assert chargerd.conformance.cases
+CASES = all_cases()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ plant.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,8 @@ RESTART_AFTER_S = 0.5
 class PeerOnWire:
     """The test system at the end of the world's wire."""
 
-    def __init__(self) -> None:
-        self.peer = Peer(lambda: self.utc, check)
-        self.utc = datetime.min
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        self.peer = Peer(utc, check)
 
     def connected(self) -> None:
         self.peer.opened()
@@ -30,8 +29,7 @@ class PeerOnWire:
     def disconnected(self) -> None:
         self.peer.closed()
 
-    def receive(self, text: str, mono: float, utc: datetime) -> None:
-        self.utc = utc
+    def receive(self, text: str, mono: float, _utc: datetime) -> None:
         self.peer.receive(text, mono)
 
     def due(self, _mono: float) -> list[str]:
@@ -44,7 +42,7 @@ class VirtualSurroundings:
     evses = 2
 
     def __init__(self, case: Case, settings: Mapping[str, str]) -> None:
-        self._wire = PeerOnWire()
+        self._wire = PeerOnWire(lambda: self.world.clock.now().utc)
         self.peer = self._wire.peer
         self._settings = {**settings, **case.settings}
         self._world: World | None = None

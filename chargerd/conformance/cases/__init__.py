@@ -1,7 +1,1 @@
-"""The cases, a module for each block or part of one; importing this package registers them all."""
-
-import importlib
-import pkgutil
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+"""The cases, a module for each block or part of one."""

@@ -1,6 +1,9 @@
 """Block B: cold boot."""
 
+from collections.abc import Callable
+
 from chargerd.conformance.case import case
+from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import StationUnderTest
 from chargerd.conformance.steps import status
 
@@ -11,9 +14,8 @@ def tc_b_01(sut: StationUnderTest) -> None:
     interval of the CSMS.
     """
     sut.power_on()
-    boot = sut.expect("BootNotification", {"reason": {"PowerUp", "ApplicationReset"}}, within_s=30.0)
-    assert boot["chargingStation"]["model"]
-    assert boot["chargingStation"]["vendorName"]
+    told = {"reason": {"PowerUp", "ApplicationReset"}, "chargingStation.model": ..., "chargingStation.vendorName": ...}
+    sut.expect("BootNotification", told, within_s=30.0)
     for evse in range(1, sut.evses + 1):
         status(sut, "Available", evse)
     sut.expect_nothing("BootNotification")
@@ -23,7 +25,7 @@ def tc_b_01(sut: StationUnderTest) -> None:
 def tc_b_02(sut: StationUnderTest) -> None:
     """Pending: the station waits as long as it is told before it boots again, and answers meanwhile."""
     interval_s = 3
-    sut.answer("BootNotification", lambda request: {**usual_boot(sut), "status": "Pending", "interval": interval_s}, 1)
+    sut.answer("BootNotification", pending(sut, interval_s), 1)
     sut.power_on()
     sut.expect("BootNotification", within_s=30.0)
     began = sut.now()
@@ -33,9 +35,9 @@ def tc_b_02(sut: StationUnderTest) -> None:
     booted_after_all(sut)
 
 
-def usual_boot(sut: StationUnderTest) -> dict[str, object]:
-    """What the CSMS usually answers."""
-    return dict(sut.peer.usual("BootNotification"))
+def pending(sut: StationUnderTest, interval_s: int) -> Callable[[Payload], Payload]:
+    """Not yet: ask again after `interval_s`."""
+    return lambda _boot: {**sut.peer.usual("BootNotification"), "status": "Pending", "interval": interval_s}
 
 
 def booted_after_all(sut: StationUnderTest) -> None:

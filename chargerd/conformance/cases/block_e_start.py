@@ -2,16 +2,7 @@
 
 from chargerd.conformance.case import case
 from chargerd.conformance.station import VALID, StationUnderTest
-from chargerd.conformance.steps import (
-    authorized,
-    booted,
-    charging,
-    connected,
-    event,
-    status,
-    stopped_locally,
-    unplugged,
-)
+from chargerd.conformance.steps import authorized, booted, charging, connected, event, stopped_locally, unplugged
 
 
 @case("TC_E_03_CS")
@@ -34,4 +25,3 @@ def tc_e_05(sut: StationUnderTest) -> None:
     event(sut, "Ended", trigger="EVConnectTimeout", reason="Timeout")
     connected(sut)
     sut.expect_nothing("TransactionEvent")
-    assert status
