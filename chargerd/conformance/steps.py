@@ -100,7 +100,7 @@ def energy_starts(sut: StationUnderTest, evse: int = 1) -> str:
     Where the transaction started is of no interest: it may have been at the plug, the card, the contactor or now.
     """
     sut.ev_ready(evse)
-    flowing = event(sut, {"Started", "Updated"}, **{"transactionInfo.chargingState": "Charging"})
+    flowing = event(sut, {"Started", "Updated"}, state="Charging")
     return str(flowing["transactionInfo"]["transactionId"])
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chargerd.conformance.peer import Peer, Refusal, Silence, stamp
+from chargerd.conformance.peer import Asked, Peer, Refusal, Silence, stamp
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -19,6 +19,10 @@ def peer() -> Peer:
 
 def sent(peer: Peer) -> list[object]:
     return [json.loads(text) for text in peer.due()]
+
+
+def fates(*asked: Asked) -> list[bool]:
+    return [each.done for each in asked]
 
 
 def call(peer: Peer, action: str, payload: object = None) -> list[object]:
@@ -55,12 +59,11 @@ def test_a_case_says_what_is_answered_the_next_times_and_from_then_on(peer: Peer
 def test_a_request_of_ours_learns_its_answer_or_its_refusal(peer: Peer) -> None:
     right, wrong = peer.ask("GetVariables", {"a": 1}), peer.ask("Reset", {})
     assert sent(peer) == [[2, "test-1", "GetVariables", {"a": 1}], [2, "test-2", "Reset", {}]]
-    assert not right.done
+    assert fates(right, wrong) == [False, False]
     peer.receive('[3,"test-1",{"b":2}]', 0.0)
     peer.receive('[4,"test-2","SecurityError","not yet",{}]', 0.0)
-    assert right.done
+    assert fates(right, wrong) == [True, True]
     assert right.result == {"b": 2}
-    assert wrong.done
     assert wrong.refusal == Refusal("SecurityError", "not yet")
 
 
@@ -86,10 +89,9 @@ def test_what_the_schemas_say_against_a_message_is_a_problem() -> None:
 def test_the_connection_is_counted_and_nothing_of_the_last_one_goes_out_on_the_next(peer: Peer) -> None:
     peer.send("any text")
     peer.closed()
-    assert not peer.connected
+    assert (peer.connected, peer.connections) == (False, 1)
     peer.opened()
-    assert peer.connected
-    assert peer.connections == 2
+    assert (peer.connected, peer.connections) == (True, 2)
     assert peer.due() == []
 
 
