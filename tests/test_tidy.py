@@ -131,6 +131,9 @@ def test_every_board_file_loads(path: Path) -> None:
         ("hal/sim/plant.py", "from chargerd.clock import Now"),
         ("firmware/updater.py", "import chargerd"),
         ("firmware/verify.py", "import socket"),
+        ("chargerd/conformance/peer.py", "from chargerd.ocpp.rpc import Call"),
+        ("chargerd/conformance/cases/block_b_boot.py", "import hal.types"),
+        ("chargerd/daemon.py", "import chargerd.conformance.wire"),
     ],
 )
 def test_an_import_outside_the_table_is_found(path: str, text: str) -> None:
@@ -195,6 +198,7 @@ def test_a_cycle_of_imports_is_found() -> None:
         (inet_listeners, "chargerd/bench/page.py", "uvicorn.Config(app, port=1)", "server.serve()"),
         (inet_listeners, "chargerd/bench/page.py", "ui.run()", "super().serve(sockets)"),
         (inet_listeners, "chargerd/bench/csms.py", "serve(f, '0.0.0.0', 1)", "serve(f, LOOPBACK, 1)"),
+        (inet_listeners, "chargerd/conformance/desk.py", "serve(f, *address)", "WireServer(peer, address)"),
         (postponed_work, "chargerd/link.py", "x = 1  # TODO: later", "x = 'TODO'  # said once"),
         (long_files, "chargerd/link.py", "x = 1\n" * (FILE_LINES + 1), "x = 1\n" * FILE_LINES),
         (long_files, "tests/test_x.py", "x = 1\n" * (TEST_FILE_LINES + 1), "x = 1\n" * TEST_FILE_LINES),
@@ -226,6 +230,12 @@ def test_a_file_without_its_test_and_a_test_without_its_file_are_found() -> None
     assert not list(unmirrored(code, [*tests, "tests/scenarios/test_files.py", "tests/hal/readings.py"]))
     assert [line.partition(":")[0] for line in unmirrored(code, tests[1:])] == ["hal/board.py"]
     assert [line.partition(":")[0] for line in unmirrored(code[1:], tests)] == ["tests/hal/test_board.py"]
+
+
+def test_a_certification_case_is_a_test_itself_and_the_framework_is_not() -> None:
+    does = "def f():\n    return 1"
+    assert not list(unmirrored([source("chargerd/conformance/cases/block_b_boot.py", does)], []))
+    assert list(unmirrored([source("chargerd/conformance/station.py", does)], []))
 
 
 def test_only_a_file_that_declares_and_does_nothing_needs_no_test() -> None:

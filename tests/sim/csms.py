@@ -47,6 +47,10 @@ class SimCsms:
 
     def connected(self) -> None:
         """A new connection: what was on its way on the old one is lost, and so are answers to what we asked there."""
+        self.disconnected()
+
+    def disconnected(self) -> None:
+        """The connection is gone, and what was on its way with it."""
         self.sends.clear()
         self.open_calls.clear()
 

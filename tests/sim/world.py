@@ -6,10 +6,10 @@ story.
 """
 
 import random
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from chargerd.channel import memory_pair
 from chargerd.clock import ManualClock
@@ -41,27 +41,53 @@ CALM = {
 """Short waits, so that a story of minutes holds many of them; and no message is ever given up."""
 
 
+class Wire(Protocol):
+    """The CSMS's end of the wire."""
+
+    def connected(self) -> None:
+        """A new connection."""
+
+    def disconnected(self) -> None:
+        """It is gone, and what was on its way with it."""
+
+    def receive(self, text: str, mono: float, utc: datetime) -> None:
+        """A frame of the station."""
+
+    def due(self, mono: float) -> list[str]:
+        """Frames that arrive at the station now."""
+
+
 class World:
     """One charger and everything around it."""
 
-    def __init__(self, seed: int, *, overrides: dict[str, str] | None = None, tick_s: float = 0.1) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        tick_s: float = 0.1,
+        wire: Wire | None = None,
+        board: Path = BOARD,
+    ) -> None:
+        """`wire`: another CSMS than the one of stories, on a station that is set up by `overrides` alone."""
         self.seed = seed
         self.rng = random.Random(seed)
         self.tick_s = tick_s
         self.clock = ManualClock(synced=False)
         self.csms = SimCsms(random.Random(seed + 1))
+        self._wire: Wire = wire or self.csms
         self.store = Store(":memory:")
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
         self.diary: list[str] = []
         self.messages_out: list[str] = []
-        self._overrides = CALM | (overrides or {})
+        self._overrides = {**(CALM if wire is None else {}), **(overrides or {})}
         self._ids = 0
         self._opening: OpenLink | None = None
         self._status_mono = 0.0
         self._died_mono = float("-inf")
-        self.board = open_board(load_board(BOARD), monotonic=self.clock.monotonic)
+        self.board = open_board(load_board(board), monotonic=self.clock.monotonic)
         assert self.board.plant is not None
         self.plant = self.board.plant
         self._start_control()
@@ -102,6 +128,8 @@ class World:
         self.diary.append(f"{self.clock.monotonic():8.1f} station killed")
         self.station_alive = False
         self._died_mono = self.clock.monotonic()
+        if self.link == "open":
+            self._wire.disconnected()
         self.link, self._opening = "closed", None
 
     def kill_control(self) -> None:
@@ -153,7 +181,7 @@ class World:
         elif now.mono - self._status_mono > SILENT_S and self.station.ctx.status is not None:
             self.feed(StatusLost())
         self._move_link()
-        for text in self.csms.due(now.mono) if self.link == "open" else ():
+        for text in self._wire.due(now.mono) if self.link == "open" else ():
             self.feed(Received(text))
         deadline = self.station.next_deadline()
         if deadline is not None and deadline <= now.mono:
@@ -174,7 +202,7 @@ class World:
             case SendText(text):
                 self.messages_out.append(text)
                 if self.link == "open":
-                    self.csms.receive(text, self.clock.monotonic(), self.clock.now().utc)
+                    self._wire.receive(text, self.clock.monotonic(), self.clock.now().utc)
             case SetOrders(orders):
                 self._station_end.send(orders)
             case OpenLink():
@@ -201,7 +229,7 @@ class World:
         order, self._opening = self._opening, None
         if self.link_allowed:
             self.link = "open"
-            self.csms.connected()
+            self._wire.connected()
             self._slot = order.slot
             self.feed(LinkUp(order.slot))
         else:
@@ -211,7 +239,7 @@ class World:
         """The connection ends; frames on their way are lost."""
         if self.link == "open":
             self.link = "closed"
-            self.csms.connected()
+            self._wire.disconnected()
             self.feed(LinkDown(self._slot, LinkFailure.UNREACHABLE, "lost"))
 
     # ------------------------------------------------------------------ looking and doing
@@ -219,6 +247,10 @@ class World:
     def loop_status(self, evse_id: int) -> EvseStatus | None:
         """What the control process thinks of an EVSE right now (it publishes each change); None while it is dead."""
         return None if self.status is None or not self.control_alive else self.status.evses[evse_id - 1]
+
+    def dead_for(self, seconds: float) -> bool:
+        """Whether it is `seconds` since the last process died."""
+        return self.clock.monotonic() - self._died_mono >= seconds
 
     def both_alive_for(self, seconds: float) -> bool:
         """Whether neither process died in the last `seconds`."""

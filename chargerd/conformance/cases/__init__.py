@@ -1,0 +1,1 @@
+"""The cases, a module for each block or part of one."""

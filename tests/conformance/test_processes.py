@@ -1,0 +1,30 @@
+"""Every case against the real processes; `make conformance`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chargerd.conformance.case import all_cases
+from chargerd.conformance.station import StationUnderTest
+from tests.conformance.lively import SETTINGS
+from tests.conformance.processes import RealSurroundings
+
+CASES = all_cases()
+
+pytestmark = pytest.mark.conformance
+
+REAL = [case_id for case_id, case in CASES.items() if not case.virtual_only]
+
+
+@pytest.fixture
+def sut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StationUnderTest]:
+    around = RealSurroundings(CASES[request.param], SETTINGS, tmp_path)
+    yield StationUnderTest(around)
+    around.close()
+
+
+@pytest.mark.parametrize("case_id, sut", [(case_id, case_id) for case_id in REAL], ids=REAL, indirect=["sut"])
+def test_case(case_id: str, sut: StationUnderTest) -> None:
+    CASES[case_id].body(sut)
+    assert not sut.peer.problems

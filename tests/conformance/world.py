@@ -1,0 +1,92 @@
+"""The first way: the whole charger on virtual time. Waiting is stepping the world; what a person does is a verb of the
+plant.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from chargerd.conformance.case import Case
+from chargerd.conformance.peer import Peer
+from chargerd.conformance.schemas import check
+from hal.sim.desk import obey
+from tests.sim.world import World
+
+TICK_S = 0.05
+RESTART_AFTER_S = 0.5
+
+
+class PeerOnWire:
+    """The test system at the end of the world's wire."""
+
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        self.peer = Peer(utc, check)
+
+    def connected(self) -> None:
+        self.peer.opened()
+
+    def disconnected(self) -> None:
+        self.peer.closed()
+
+    def receive(self, text: str, mono: float, _utc: datetime) -> None:
+        self.peer.receive(text, mono)
+
+    def due(self, _mono: float) -> list[str]:
+        return self.peer.due()
+
+
+class VirtualSurroundings:
+    """Surroundings of a charger whose time passes only when a case waits."""
+
+    evses = 2
+
+    def __init__(self, case: Case, settings: Mapping[str, str]) -> None:
+        self._wire = PeerOnWire(lambda: self.world.clock.now().utc)
+        self.peer = self._wire.peer
+        self._settings = {**settings, **case.settings}
+        self._world: World | None = None
+
+    @property
+    def world(self) -> World:
+        assert self._world is not None, "the case has not switched the station on"
+        return self._world
+
+    def power_on(self) -> None:
+        self._world = World(1, overrides=self._settings, tick_s=TICK_S, wire=self._wire)
+
+    def now_mono(self) -> float:
+        return self.world.clock.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        end_mono = self.now_mono() + seconds - 1e-9
+        while self.now_mono() < end_mono:
+            self.world.step()
+            self._keep_running()
+
+    def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
+        reply = obey(self.world.plant, json.dumps({"verb": verb} | dict(arguments)).encode())
+        return None if reply.ok else reply.error
+
+    def network(self, up: bool) -> None:
+        self.world.link_allowed = up
+        if not up:
+            self.world.link_lost()
+
+    def power_cycle(self, off_s: float) -> None:
+        self.world.kill_station()
+        self.world.kill_control()
+        end_mono = self.now_mono() + off_s
+        while self.now_mono() < end_mono:
+            self.world.step()
+        self.world.revive()
+
+    def close(self) -> None:
+        if self._world is not None:
+            self._world.close()
+
+    def _keep_running(self) -> None:
+        """As systemd does: a process that ended is started again."""
+        both = self.world.station_alive and self.world.control_alive
+        if not both and self.world.dead_for(RESTART_AFTER_S):
+            self.world.revive()
