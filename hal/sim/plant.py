@@ -363,6 +363,7 @@ class PlantEvse:
             plug_ohms=self._cable_ohms,
             energy_wh=self._energy_wh,
             indication=self.indication,
+            blink_code=self.blink_code,
             phases=self.phases,
             display=self.display,
             s2_since_mono=self._s2_since_mono,
