@@ -6,6 +6,7 @@ What one of them does and no other, its own tests tell (tests/hal/drivers/test_r
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def idle(request: pytest.FixtureRequest) -> Iterator[Charger[Any]]:
 
 @each_kind
 def test_the_roles_share_a_port_that_nothing_else_may_use(kind: Kind[Any]) -> None:
-    pilot, other = kind.pilot_settings("/dev/x"), kind.settings(port="/dev/x")
+    pilot, other = kind.pilot_settings(Path("/dev/x")), kind.settings(port="/dev/x")
     assert pilot.bus() == other.bus() == ("/dev/x", kind.driver)
     assert pilot.claims() == ("the pilot on /dev/x",)
     assert other.claims() == ()
