@@ -20,6 +20,7 @@ from hal.types import HalError
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
 WRITER_PERIOD_S = 0.1
+WRITE_AGAIN_S = 60.0
 TESTER_PERIOD_S = 0.1
 LIMIT_PERIOD_S = 0.5
 """Half of the second that an external limit may take to the pilot."""
@@ -144,13 +145,18 @@ class Presentations:
 class Writer(Generic[T]):
     """Hands the latest wish to a slow device, from a thread of its own: the loop leaves it here and goes on.
 
-    `apply` is called with every wish that differs from the one before, and again after it failed.
+    `apply` is called with every wish that differs from the one before, again after it failed, and once a minute, for
+    a device that lost its power meanwhile or is another at night.
     """
 
-    def __init__(self, name: str, apply: Callable[[T], None], first: T) -> None:
+    def __init__(
+        self, name: str, apply: Callable[[T], None], first: T, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._apply = apply
+        self._monotonic = monotonic
         self._wish = first
         self._applied: T | None = None
+        self._applied_mono = 0.0
         self.poller: Poller[None] = Poller(name, self._pass_on, WRITER_PERIOD_S)
 
     def want(self, wish: T) -> None:
@@ -159,10 +165,10 @@ class Writer(Generic[T]):
 
     def _pass_on(self) -> None:
         wish = self._wish
-        if wish != self._applied:
+        if wish != self._applied or self._monotonic() - self._applied_mono >= WRITE_AGAIN_S:
             self._applied = None
             self._apply(wish)
-            self._applied = wish
+            self._applied, self._applied_mono = wish, self._monotonic()
 
 
 class SelfTester:

@@ -18,6 +18,7 @@ from chargerd.bench.wording import (
     SILENT_STATION,
     facts_line,
     fault_lines,
+    light_text,
     limit_rows,
     next_step,
     reason_lines,
@@ -107,7 +108,9 @@ class Panels:
             connector = _badge(f"connector-{evse_id}")
             state = _badge(f"state-{evse_id}")
             advice = _text(f"next-{evse_id}", "text-sm text-blue-900 italic")
-        facts = _text(f"facts-{evse_id}", "text-xs font-mono")
+        with ui.row().classes("items-baseline gap-x-4 gap-y-0 w-full"):
+            facts = _text(f"facts-{evse_id}", "text-xs font-mono")
+            light = _text(f"light-{evse_id}", "text-xs")
 
         def refresh() -> None:
             evse = self._evse_status(evse_id)
@@ -115,6 +118,7 @@ class Panels:
             connector.set_visibility(evse is not None)
             state.set_visibility(evse is not None)
             facts.set_text(SILENT_STATION if evse is None else facts_line(evse["charging"]))
+            light.set_text(light_text(self._plant(evse_id)))
             if evse is None:
                 return
             _show_badge(connector, evse["connector_status"], STATE_COLOURS.get(evse["connector_status"], "grey"))

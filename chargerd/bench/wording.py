@@ -40,6 +40,15 @@ def energy_text(charging: Mapping[str, Any]) -> str:
     return f"{register_wh / 1000:.3f} kWh"
 
 
+def light_text(plant: Mapping[str, Any]) -> str:
+    """What the light of one EVSE of the plant shows, a fault with its number; empty while nobody can say."""
+    if not plant:
+        return ""
+    count = plant["blink_code"] if plant["indication"] == "faulted" else 0
+    flashes = f", {count} flash{'es' if count > 1 else ''}" if count else ""
+    return f"light: {plant['indication']}{flashes}"
+
+
 def reason_lines(evse: Evse | None) -> list[str]:
     """Every reason for no energy; empty when energy may flow."""
     if evse is None:

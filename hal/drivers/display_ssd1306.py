@@ -4,6 +4,8 @@ The controller has no text of its own: pages of 8 pixel rows, each column of a p
 the first column that differs to the last, so a changing figure costs some ten bytes.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,16 +15,25 @@ from hal.drivers.display_font import CELL_COLUMNS, GLYPHS
 from hal.drivers.display_text import layout
 from hal.drivers.i2c import I2cPort, i2c_claim
 from hal.drivers.kernel import LINUX, Kernel
+from hal.drivers.night import Night, NightWatch
 from hal.slot import DeviceSlot, DriverSettings
-from hal.types import DeviceMissing, HalError
+from hal.types import DeviceMissing, EvseFacts, HalError
 
 WIDTH = 128
 PAGE_ROWS = 8
 COMMANDS, DATA = b"\x00", b"\x40"  # first byte of a message (SSD1306 data sheet, 8.1.5.2)
-DISPLAY_OFF, DISPLAY_ON = 0xAE, 0xAF
+DISPLAY_OFF, DISPLAY_ON, SET_CONTRAST = 0xAE, 0xAF, 0x81
 
 RENEW_S = 60.0
-"""A display that lost its power for a moment shows the next change after so long, whole; nobody can ask it."""
+"""A display that lost its power for a moment is set up and written again after so long; nobody can ask it."""
+
+Contrast = Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class NightTable(Night, frozen=True, kw_only=True):
+    """How bright it is at night."""
+
+    contrast: Contrast = 1
 
 
 class Settings(DriverSettings, frozen=True, kw_only=True):
@@ -36,8 +47,14 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
     height: Literal[32, 64] = 64
     column_offset: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
     text_size: Literal[1, 2] = 2
-    contrast: Annotated[int, msgspec.Meta(ge=0, le=255)] = 128
+    contrast: Contrast = 128
+    night: NightTable | None = None
     upside_down: bool = False
+
+    def check(self, evse: EvseFacts) -> None:
+        """A night that has times of day."""
+        if self.night is not None:
+            self.night.check()
 
     def claims(self) -> tuple[str, ...]:
         """The address."""
@@ -47,7 +64,13 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
 class Ssd1306Display:
     """The display of one EVSE; dark while it has nothing to show. `kernel`: the calls to the bus."""
 
-    def __init__(self, settings: Settings, slot: DeviceSlot, kernel: Kernel = LINUX) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        slot: DeviceSlot,
+        kernel: Kernel = LINUX,
+        local_time: Callable[[], time.struct_time] = time.localtime,
+    ) -> None:
         if not Path(settings.i2c).exists():
             raise DeviceMissing(slot.device, f"{settings.i2c} is not there; enable the bus, or mend 'i2c'")
         self._settings = settings
@@ -55,6 +78,8 @@ class Ssd1306Display:
         self._port = I2cPort(slot.device, settings.i2c, settings.address, kernel)
         self._columns = WIDTH // (CELL_COLUMNS * settings.text_size)
         self._rows = settings.height // (PAGE_ROWS * settings.text_size)
+        self._night = NightWatch(settings.night, slot.monotonic, local_time)
+        self._contrast = settings.contrast
         self._shown: tuple[bytes, ...] | None = None
         self._renewed_mono = 0.0
 
@@ -64,8 +89,11 @@ class Ssd1306Display:
         wanted = tuple(page for row in rows for page in drawn(row, self._settings.text_size))
         before, self._shown = self._shown, None
         if before is None or self._slot.monotonic() - self._renewed_mono >= RENEW_S:
-            self._begin()
+            if before is None:
+                self._command(DISPLAY_OFF)  # what is in its memory is unknown
+            self._set_up()
             before = ()
+        self._dim()
         for page, new in enumerate(wanted):
             self._write_page(page, before[page] if before else None, new)
         self._command(DISPLAY_ON if any(map(any, wanted)) else DISPLAY_OFF)
@@ -82,13 +110,12 @@ class Ssd1306Display:
             self._shown = None
             self._port.close()
 
-    def _begin(self) -> None:
-        """Dark, set up, and what is in its memory unknown (data sheet, application example of chapter 3)."""
+    def _set_up(self) -> None:
+        """As the data sheet has it (application example of chapter 3). Dark after power-up, else it goes on showing."""
         settings = self._settings
         turned = (0xA0, 0xC0) if settings.upside_down else (0xA1, 0xC8)
         com_pins = 0x12 if settings.height == 64 else 0x02
         self._command(
-            DISPLAY_OFF,
             *(0xD5, 0x80),  # clock
             *(0xA8, settings.height - 1),  # rows
             *(0xD3, 0x00),  # no offset
@@ -97,13 +124,20 @@ class Ssd1306Display:
             *(0x20, 0x02),  # pages, the one addressing that the SH1106 has too
             *turned,
             *(0xDA, com_pins),
-            *(0x81, settings.contrast),
+            *(SET_CONTRAST, self._contrast),
             *(0xD9, 0xF1),  # pre-charge, for the charge pump
             *(0xDB, 0x40),  # deselect level
             0xA4,  # show the memory
             0xA6,  # 1 is light
         )
         self._renewed_mono = self._slot.monotonic()
+
+    def _dim(self) -> None:
+        night = self._settings.night
+        wanted = night.contrast if night is not None and self._night.is_night() else self._settings.contrast
+        if wanted != self._contrast:
+            self._command(SET_CONTRAST, wanted)
+            self._contrast = wanted
 
     def _write_page(self, page: int, old: bytes | None, new: bytes) -> None:
         differing = [column for column in range(WIDTH) if old is None or old[column] != new[column]]

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -67,7 +68,7 @@ def _scratch_directory() -> str:
     return directory
 
 
-class _ZeroLine:
+class _ZeroLine(ABC):
     """A gpiozero device that is made anew after it failed."""
 
     def __init__(self, pins: ZeroPins, table: LineTable, device: str) -> None:
@@ -78,8 +79,9 @@ class _ZeroLine:
         with self._translated():
             self._pin = self._make()
 
+    @abstractmethod
     def _make(self) -> Any:
-        raise NotImplementedError
+        """gpiozero's device for this line, open."""
 
     def _open(self) -> Any:
         if self._pin is None:

@@ -5,7 +5,6 @@ tick, so there is no thread, and a lamp is written only when it changes. Pattern
 board may have its own.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,39 +24,20 @@ from hal.drivers.light_patterns import (
     pattern_for,
     shade_at,
 )
+from hal.drivers.night import Night, NightWatch
 from hal.slot import DeviceSlot
 from hal.types import BoardError, EvseFacts, Indication
 
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
-FIRST_SET_YEAR = 2024
-"""A clock that shows an earlier year was not set, and what it says of day and night means nothing."""
-
 LONGEST_BEEPS_MS = 10_000
 
 
-class NightTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From when to when, by the local clock (`"22:00"`), and how bright it is then. `silent`: no beeps either."""
+class NightTable(Night, frozen=True, kw_only=True):
+    """How bright it is at night. `silent`: no beeps either."""
 
-    begins: str
-    ends: str
     percent: Percent = 20
     silent: bool = False
-
-    def check(self) -> None:
-        """BoardError for what is no time of day."""
-        for key in ("begins", "ends"):
-            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", getattr(self, key)):
-                raise BoardError(f"night.{key}", f"found '{getattr(self, key)}'", 'expected a time such as "22:00"')
-
-    def is_now(self, local: time.struct_time) -> bool:
-        """Whether it is night; never while the clock was not set."""
-        clock = f"{local.tm_hour:02}:{local.tm_min:02}"
-        if local.tm_year < FIRST_SET_YEAR:
-            return False
-        if self.begins <= self.ends:
-            return self.begins <= clock < self.ends
-        return clock >= self.begins or clock < self.ends
 
 
 class PatternTable(Pattern, frozen=True, kw_only=True):
@@ -125,14 +105,12 @@ class LedIndicator:
         leds: Path = LEDS,
     ) -> None:
         self._monotonic = slot.monotonic
-        self._local_time = local_time
         self._settings = settings
+        self._night = NightWatch(settings.night, slot.monotonic, local_time)
         self._patterns: Mapping[Indication, Pattern] = PATTERNS | {own.indication: own for own in settings.patterns}
         self._beeps = BEEPS | {own.indication: own.rhythm for own in settings.beeps}
         self._shown: tuple[Indication, int] = (Indication.OFF, 0)
         self._since_mono = slot.monotonic()
-        self._minute_mono = float("-inf")
-        self._night: NightTable | None = None
         with Lines(slot) as lines:
             tables = settings.lamps()
             self._lamps = ColourLamps(
@@ -146,25 +124,18 @@ class LedIndicator:
         now_mono = self._monotonic()
         if (indication, code) != self._shown:
             self._shown, self._since_mono = (indication, code), now_mono
-        self._look_at_the_clock(now_mono)
+        night = self._settings.night if self._night.is_night() else None
         elapsed_s = now_mono - self._since_mono
         pattern = pattern_for(indication, code, self._patterns)
-        percent = self._night.percent if self._night else self._settings.percent
+        percent = night.percent if night else self._settings.percent
         self._lamps.light(pattern.colour, shade_at(pattern, elapsed_s) * percent / 100)
-        self._sound(is_sounding(self._beeps.get(indication, ()), elapsed_s))
+        is_quiet = night is not None and night.silent
+        self._sound(not is_quiet and is_sounding(self._beeps.get(indication, ()), elapsed_s))
 
     def close(self) -> None:
         """Dark and silent, and all given back."""
         self._lines.close()
 
     def _sound(self, on: bool) -> None:
-        quiet = self._night is not None and self._night.silent
         if self._buzzer is not None:
-            self._buzzer.light(1.0 if on and not quiet else 0.0)
-
-    def _look_at_the_clock(self, now_mono: float) -> None:
-        """Once a minute, for it may be set, and nobody sees a minute."""
-        night = self._settings.night
-        if night is not None and not 0 <= now_mono - self._minute_mono < 60:
-            self._minute_mono = now_mono
-            self._night = night if night.is_now(self._local_time()) else None
+            self._buzzer.light(1.0 if on else 0.0)

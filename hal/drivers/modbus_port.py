@@ -11,21 +11,13 @@ from hal.slot import DeviceSlot, DriverSettings
 from hal.types import BoardError, DeviceMissing, EvseFacts
 
 
-class ModbusPort(DriverSettings, frozen=True, kw_only=True):
-    """The keys that every device on Modbus has: a serial `port` or a `host`, never both.
-
-    `unit`: Modbus address; `echo`: the serial adapter hears itself; `timeout_ms`: how long an answer may take.
-    """
+class ModbusAddress(DriverSettings, frozen=True, kw_only=True):
+    """Where a device is: a serial `port` or a `host`, never both, and its Modbus address `unit` there."""
 
     unit: Annotated[int, msgspec.Meta(ge=1, le=247)] = 1
     port: str | None = None
-    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stop_bits: Literal[1, 2] = 1
-    echo: bool = False
     host: str | None = None
     tcp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
-    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 300
 
     def check(self, evse: EvseFacts) -> None:
         """One way to the device."""
@@ -33,6 +25,24 @@ class ModbusPort(DriverSettings, frozen=True, kw_only=True):
             raise BoardError(
                 "port", "found both or neither of 'port' and 'host'", "give 'port' for RTU or 'host' for TCP"
             )
+
+    @property
+    def line(self) -> str:
+        """The line's name in messages."""
+        return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
+
+
+class ModbusPort(ModbusAddress, frozen=True, kw_only=True):
+    """The keys of a device that opens its line: where it is, and how the line is spoken to.
+
+    `echo`: the serial adapter hears itself; `timeout_ms`: how long an answer may take.
+    """
+
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    echo: bool = False
+    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=2000)] = 300
 
     def claims(self) -> tuple[str, ...]:
         """A unit id on a line belongs to one device."""
@@ -43,11 +53,6 @@ class ModbusPort(DriverSettings, frozen=True, kw_only=True):
         echo = ", echo" if self.echo else ""
         rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms{echo}"
         return self.line, rtu if self.port is not None else f"{self.timeout_ms} ms"
-
-    @property
-    def line(self) -> str:
-        """The line's name in messages."""
-        return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
 
     def open_unit(self, slot: DeviceSlot, gap_ms: int) -> ModbusUnit:
         """The device's unit on its line, which all devices that name the line share. DeviceMissing without its port."""

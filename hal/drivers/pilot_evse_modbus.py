@@ -11,13 +11,11 @@ import msgspec
 
 from hal.drivers.evse_module_link import STALE_S, ModuleLink
 from hal.drivers.evse_modules import ALARMS, PHOENIX, WB_ALARMS, EvseWb, Module, Phoenix, Seen
-from hal.drivers.modbus_line import ModbusLine
-from hal.drivers.modbus_unit import ModbusUnit
+from hal.drivers.modbus_port import ModbusAddress, ModbusPort
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, check_duty, offered_amps
-from hal.slot import DeviceSlot, DriverSettings
+from hal.slot import DeviceSlot
 from hal.types import (
     Alarm,
-    BoardError,
     CableRating,
     EvseFacts,
     HalError,
@@ -36,57 +34,32 @@ VOLTS = {"A": 12.0, "B": 9.0, "C": 6.0, "D": 3.0, "E": 0.0, "F": -12.0}
 
 CONNECTED = frozenset("BCD")
 
+UnitId = Annotated[int, msgspec.Meta(ge=1, le=255)]
+"""An EV-...-ETH leaves the factory with 255, which a serial line has not (board-configs/README.md)."""
 
-class LineSettings(DriverSettings, frozen=True, kw_only=True):
+
+class LineSettings(ModbusAddress, frozen=True, kw_only=True):
     """[evse.relays] and [evse.proximity] with driver = "pilot_evse_modbus": the `port` or `host` and the `unit` of the
     pilot.
     """
 
-    port: str | None = None
-    host: str | None = None
-    tcp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
-    unit: Annotated[int, msgspec.Meta(ge=1, le=255)] = 1
-
-    def check(self, evse: EvseFacts) -> None:
-        """A line, and one only."""
-        if (self.port is None) == (self.host is None):
-            raise BoardError(
-                "port", "found both or neither of 'port' and 'host'", "give 'port' for RTU or 'host' for TCP"
-            )
-
-    @property
-    def line(self) -> str:
-        """The line's name in messages."""
-        return self.port if self.port is not None else f"{self.host}:{self.tcp_port}"
+    unit: UnitId = 1
 
 
-class Settings(LineSettings, frozen=True, kw_only=True):
+class Settings(ModbusPort, frozen=True, kw_only=True):
     """[evse.pilot] with driver = "pilot_evse_modbus". `module`: which family; the rest describes the line.
 
     `gap_ms`: the silence that the module wants before a request.
     """
 
     module: Literal["evse_wb", "phoenix_ser", "phoenix_em_eth", "phoenix_ev_eth", "wallbe"]
-    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stop_bits: Literal[1, 2] = 1
-    echo: bool = False
+    unit: UnitId = 1
     timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=500)] = 200
     gap_ms: Annotated[int, msgspec.Meta(ge=0, le=200)] = 100
 
     def alarms(self) -> tuple[Alarm, ...]:
         """Its failures, as far as the module tells them apart."""
         return WB_ALARMS if self.module == "evse_wb" else tuple(dict.fromkeys(ALARMS.values()))
-
-    def claims(self) -> tuple[str, ...]:
-        """A unit id on a line belongs to one device."""
-        return (f"unit {self.unit} on {self.line}",)
-
-    def bus(self) -> tuple[str, str]:
-        """Meters may share the line."""
-        echo = ", echo" if self.echo else ""
-        rtu = f"{self.baud} baud, parity {self.parity}, {self.stop_bits} stop bits, {self.timeout_ms} ms{echo}"
-        return self.line, rtu if self.port is not None else f"{self.timeout_ms} ms"
 
     def amend(self, evse: EvseFacts) -> EvseFacts:
         """It acts by itself, is seen late, and has neither a feedback contact to tell of nor -12 V."""
@@ -105,9 +78,9 @@ class Settings(LineSettings, frozen=True, kw_only=True):
 class ModuleDevice:
     """Common part of the roles: the link they share."""
 
-    settings_type: type[LineSettings] = LineSettings
+    settings_type: type[ModbusAddress] = LineSettings
 
-    def __init__(self, settings: LineSettings, slot: DeviceSlot) -> None:
+    def __init__(self, settings: ModbusAddress, slot: DeviceSlot) -> None:
         self._slot = slot
         name = f"module {settings.unit} on {settings.line}"
         self._link = slot.share(name, ModuleLink, lambda: self._make(settings))
@@ -117,7 +90,7 @@ class ModuleDevice:
         """The last of them puts the module to rest and leaves the line."""
         self._link.leave()
 
-    def _make(self, settings: LineSettings) -> ModuleLink:
+    def _make(self, settings: ModbusAddress) -> ModuleLink:
         why = f"no pilot at unit {settings.unit} on {settings.line}; describe [evse.pilot] with this driver too"
         raise HalError(self._slot.device, why)
 
@@ -152,11 +125,9 @@ class ModulePilot(ModuleDevice):
         self._offering = amps > 0
         self._link.offer(amps)
 
-    def _make(self, settings: LineSettings) -> ModuleLink:
+    def _make(self, settings: ModbusAddress) -> ModuleLink:
         assert isinstance(settings, Settings), "can't happen because this role has those settings"
-        line = self._slot.share(f"modbus {settings.line}", ModbusLine, lambda: _open_line(settings))
-        line.join()
-        unit = ModbusUnit(line, self._slot.device, settings.unit, settings.gap_ms)
+        unit = settings.open_unit(self._slot, settings.gap_ms)
         module: Module = EvseWb(unit) if settings.module == "evse_wb" else Phoenix(unit, PHOENIX[settings.module])
         made = ModuleLink(self._slot.device, module, unit.leave, self._slot.monotonic)
         made.start()
@@ -206,13 +177,3 @@ def peaks(seen: Seen, offering: bool) -> tuple[float, float]:
         return high, -high if offering else high
     high = VOLTS[seen.letter]
     return high, -12.0 if offering and high > 0 else high
-
-
-def _open_line(settings: Settings) -> ModbusLine:
-    timeout_s = settings.timeout_ms / 1000
-    if settings.port is not None:
-        return ModbusLine.serial(
-            settings.port, settings.baud, settings.parity, settings.stop_bits, timeout_s, echo=settings.echo
-        )
-    assert settings.host is not None, "can't happen because check() wants one of the two"
-    return ModbusLine.tcp(settings.host, settings.tcp_port, timeout_s)

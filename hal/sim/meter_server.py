@@ -4,14 +4,9 @@ Reads, writes, exception answers, CRC and silence as on the wire; the meter faul
 One thread per meter, asleep until a request comes. Why not pymodbus' own server: docs/adr/0010-plant-meter-server.md.
 """
 
-import contextlib
 import math
-import os
-import select
 import struct
-import threading
 import time
-import tty
 from collections import deque
 from pathlib import Path
 
@@ -22,8 +17,8 @@ from hal.sim.faults import Fault
 from hal.sim.meter_book import FIRST_SERIAL_NUMBER, ILLEGAL_FUNCTION, ILLEGAL_VALUE, SWAPPED, Book, MapBook, Refusal
 from hal.sim.pictures import MeterValues
 from hal.sim.plant import PlantEvse
+from hal.sim.pty_port import PtyPort
 from hal.sim.sunspec_book import SunspecBook
-from hal.types import DeviceMissing
 
 SILENCE_S = 0.02  # more than 3.5 characters at any speed a pseudo-terminal plays at
 CHECK_FAULTS_S = 0.2
@@ -43,91 +38,44 @@ class MeterServer:
         self._book = book or (SunspecBook() if map_name == SUNSPEC else MapBook(load_map(map_name)))
         self._late: deque[tuple[float, bytes]] = deque(maxlen=ANSWERS_ON_THE_WAY)
         self._unit = unit
-        self._path = path
-        self._pty: tuple[int, int] | None = None
-        self._plug_in()
-        self._wake_read, self._wake_write = os.pipe()
-        self._thread = threading.Thread(target=self._run, name=f"meter-{evse.evse_id}", daemon=True)
-        self._thread.start()
+        self._port = PtyPort(evse, "plant meter", path, Fault.UNPLUG_METER)
+        self._port.start(self._run, "meter")
 
     def close(self) -> None:
         """Stop the thread and take the port away."""
-        os.close(self._wake_write)
-        self._thread.join()
-        self._pull_out()
-        os.close(self._wake_read)
-
-    # ---- the port ----
-
-    def _plug_in(self) -> None:
-        """A pseudo-terminal appears; its slave side stays open here, or the master would fail between clients."""
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self._pty = (master, slave)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            self._path.symlink_to(os.ttyname(slave))
-        except OSError as error:
-            self._pull_out()
-            raise DeviceMissing(
-                f"plant meter {self._evse.evse_id}", f"cannot make {self._path} ({error.strerror})"
-            ) from error
-
-    def _pull_out(self) -> None:
-        if self._pty is None:
-            return
-        for side in self._pty:
-            os.close(side)
-        self._pty = None
-        if self._path.is_symlink():
-            self._path.unlink()
-
-    # ---- the thread ----
+        self._port.close()
 
     def _run(self) -> None:
         received = b""
         while True:
-            self._obey_plug()
-            master = [self._pty[0]] if self._pty is not None else []
-            ready, _, _ = select.select([*master, self._wake_read], [], [], self._wait_s(received))
-            if self._wake_read in ready:
+            heard = self._port.wait(self._wait_s(received))
+            if heard is None:
                 return
-            self._send_what_is_due(master)
-            if not ready:
+            self._send_what_is_due()
+            if not heard:
                 received = b""  # silence ends a frame; what has not become a request was noise
                 continue
-            received += _read(master[0])
+            received += self._port.read()
             size = _request_bytes(received)
             if len(received) >= size:
                 self._take(received[:size])
                 received = b""
-                self._send_what_is_due(master)
+                self._send_what_is_due()
 
     def _wait_s(self, received: bytes) -> float:
         wait_s = SILENCE_S if received else CHECK_FAULTS_S
         return min(wait_s, max(0.0, self._late[0][0] - time.monotonic())) if self._late else wait_s
 
-    def _send_what_is_due(self, master: list[int]) -> None:
+    def _send_what_is_due(self) -> None:
         while self._late and self._late[0][0] <= time.monotonic():
             _, frame = self._late.popleft()
-            for side in master:
-                _write(side, frame)
+            self._port.write(frame)
 
     def _take(self, request: bytes) -> None:
         answer = self._answer(request)
         if answer is not None:
             delay_s = self._evse.faults.get(Fault.DELAY_METER, 0.0) / 1000
             self._late.append((time.monotonic() + delay_s, answer))
-
-    def _obey_plug(self) -> None:
-        unplugged = Fault.UNPLUG_METER in self._evse.faults
-        if unplugged and self._pty is not None:
-            self._pull_out()
-        elif not unplugged and self._pty is None:
-            with contextlib.suppress(DeviceMissing):  # the run directory is gone: the port stays away, tried again soon
-                self._plug_in()
 
     def _answer(self, request: bytes) -> bytes | None:
         """The frame to send, after the faults had their way; None for no answer."""
@@ -200,17 +148,3 @@ def _without_numbers(values: MeterValues) -> MeterValues:
 def _damaged(frame: bytes) -> bytes:
     """Every fifth byte flipped, as a line without termination does it."""
     return bytes(byte ^ 0x55 if index % 5 == 4 else byte for index, byte in enumerate(frame))
-
-
-def _read(master: int) -> bytes:
-    try:
-        return os.read(master, 256)
-    except BlockingIOError:
-        return b""
-
-
-def _write(master: int, frame: bytes) -> None:
-    try:
-        os.write(master, frame)
-    except BlockingIOError:
-        return  # nobody reads the port: its buffer is full, and a wire would have lost the bytes too

@@ -19,9 +19,10 @@ class MeterValues(msgspec.Struct, frozen=True):
 class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     """One EVSE of the plant, for people and tests. `vehicle_amps`: per used phase; `faults`: name -> value.
 
-    `asleep`, `upset`: see vehicle.Vehicle. `vehicle_watts`: what it takes. `cable_ohms`: the proximity resistor as
-    read, `plug_ohms`: the one in the plug. `s2_since_mono`, `coil_since_mono`, `pilot_since_mono`: when S2 was thrown,
-    the coil switched and the pilot given another mode or duty, to the microsecond: reactions are measured by them.
+    `blink_code`: the flashes with which the light names a fault. `asleep`, `upset`: see vehicle.Vehicle.
+    `vehicle_watts`: what it takes. `cable_ohms`: the proximity resistor as read, `plug_ohms`: the one in the plug.
+    `s2_since_mono`, `coil_since_mono`, `pilot_since_mono`: when S2 was thrown, the coil switched and the pilot given
+    another mode or duty, to the microsecond: reactions are measured by them.
     """
 
     evse: int
@@ -42,6 +43,7 @@ class EvsePlantState(msgspec.Struct, frozen=True, kw_only=True):
     plug_ohms: float
     energy_wh: float
     indication: Indication
+    blink_code: int = 0
     asleep: bool = False
     upset: bool = False
     phases: int = 3

@@ -8,21 +8,22 @@ read advances it.
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
 from hal.sim.faults import ALARMS, INPUT_FAULTS, Fault, PlantRefusal, fault_named, value_for
+from hal.sim.grid import POWER_FACTOR, SOURCE_OHMS, phase_volts, power_w, ramp_wh
+from hal.sim.movement import Movement
 from hal.sim.pictures import EvsePlantState, MeterValues, PlantState
 from hal.sim.settings import PlantSettings
-from hal.sim.vehicle import Quirk, Vehicle
+from hal.sim.vehicle import Quirk, Vehicle, quirks_named
 from hal.types import Alarm, EvseFacts, Indication, InputName, PilotMode, Token, TokenKind
 
 CONTACTOR_CLOSE_S = 0.03
 CONTACTOR_OPEN_S = 0.02
 LOCK_S = 0.3
 PHASES_S = 0.05
-SOURCE_OHMS = 0.08  # grid and cable per phase: 32 A pull the voltage down by 2.6 V
-POWER_FACTOR = 0.995
 PILOT_NOISE_VOLTS = 0.1
 GRID_NOISE_VOLTS = 1.5
 PLUG_LOAD_KELVIN = 25.0
@@ -93,19 +94,14 @@ class PlantEvse:
         self.tokens: deque[Token] = deque(maxlen=TOKENS_KEPT)
         self.indication = Indication.OFF
         self.blink_code = 0
-        self.locked = False
-        self._lock_wanted = False
-        self._lock_due_mono = math.inf
+        self._lock = Movement(False)
         self.display: tuple[str, ...] = ()
-        self._phases = self._phases_wanted = facts.phases
-        self._phases_due_mono = math.inf
+        self._phases = Movement(facts.phases)
         self._cable_ohms = NO_CABLE_OHMS
         self._pilot_mode = PilotMode.STEADY_HIGH
         self._duty_percent = 100.0
-        self._coil = False
         self._lease_mono = -math.inf
-        self._contacts = False
-        self._contacts_due_mono = math.inf
+        self._contacts = Movement(False)
         self._glitch_until_mono = -math.inf
         self._energy_wh = plant.settings.start_wh
         self._frozen: MeterValues | None = None
@@ -120,7 +116,7 @@ class PlantEvse:
         ohms = _resistor_of(cable_amps)
         if phases not in {1, 2, 3}:
             raise PlantRefusal(f"a vehicle charges with 1, 2 or 3 phases, {phases} was given")
-        habits = frozenset(_quirk_named(name) for name in quirks)
+        habits = quirks_named(quirks)
         with self.plant.lock:
             self.plant.catch_up()
             if self.vehicle is not None:
@@ -196,16 +192,10 @@ class PlantEvse:
     def restore(self, before: EvsePlantState) -> None:
         """Vehicle, lock, faults and register as they were; the contacts are open, what was on its way is over."""
         faults = {fault_named(name): value for name, value in before.faults.items()}
-        self.vehicle = None
-        if before.plugged:
-            self.vehicle = Vehicle(
-                before.appetite_amps, before.vehicle_phases, frozenset(_quirk_named(name) for name in before.quirks)
-            )
-            self.vehicle.ready, self.vehicle.s2_closed = before.ready, before.s2_closed
-            self.vehicle.asleep, self.vehicle.upset = before.asleep, before.upset
+        self.vehicle = Vehicle.restored(before) if before.plugged else None
         self._cable_ohms = before.plug_ohms
-        self.locked = self._lock_wanted = before.locked
-        self._phases = self._phases_wanted = before.phases
+        self._lock.put(before.locked)
+        self._phases.put(before.phases)
         # Nobody renewed the coil's lease, so current flowed until it lapsed: the register never runs backwards.
         self._energy_wh = max(self._energy_wh, before.energy_wh + before.vehicle_watts * LAST_LEASE_S / 3600)
         faults.pop(Fault.GLITCH, None)
@@ -235,15 +225,11 @@ class PlantEvse:
 
     def drive_lock(self, locked: bool, now_mono: float) -> None:
         """The lock's motor turns towards `locked`."""
-        if locked != self._lock_wanted:
-            self._lock_wanted = locked
-            self._lock_due_mono = now_mono + LOCK_S
+        self._lock.drive(locked, now_mono + LOCK_S)
 
     def drive_phases(self, phases: int, now_mono: float) -> None:
         """The contactor of L2 and L3 is told to connect 1 or 3 phases."""
-        if phases != self._phases_wanted:
-            self._phases_wanted = phases
-            self._phases_due_mono = now_mono + PHASES_S
+        self._phases.drive(phases, now_mono + PHASES_S)
 
     # ---- what devices see; the caller holds the lock and has caught up ----
 
@@ -252,12 +238,17 @@ class PlantEvse:
         """Whether the power path is closed (the feedback contact is forcibly guided: it tells the truth)."""
         if Fault.WELD_RELAY in self.faults:
             return True
-        return self._contacts and Fault.RELAY_STUCK_OPEN not in self.faults
+        return self._contacts.at and Fault.RELAY_STUCK_OPEN not in self.faults
+
+    @property
+    def locked(self) -> bool:
+        """Whether the lock holds the plug."""
+        return self._lock.at
 
     @property
     def phases(self) -> int:
         """How many phases are connected."""
-        return 1 if Fault.PHASES_DROP in self.faults else self._phases
+        return 1 if Fault.PHASES_DROP in self.faults else self._phases.at
 
     @property
     def offer_amps(self) -> float:
@@ -353,7 +344,7 @@ class PlantEvse:
             asleep=vehicle is not None and vehicle.asleep,
             upset=vehicle is not None and vehicle.upset,
             vehicle_amps=self._vehicle_amps(),
-            vehicle_watts=self._watts(vehicle.amps) if vehicle else 0.0,
+            vehicle_watts=power_w(self._supplies(), vehicle.amps) if vehicle else 0.0,
             pilot_mode=self._pilot_mode,
             duty_percent=self._duty_percent,
             offered_amps=self.offer_amps,
@@ -363,6 +354,7 @@ class PlantEvse:
             plug_ohms=self._cable_ohms,
             energy_wh=self._energy_wh,
             indication=self.indication,
+            blink_code=self.blink_code,
             phases=self.phases,
             display=self.display,
             s2_since_mono=self._s2_since_mono,
@@ -388,15 +380,8 @@ class PlantEvse:
     def _settle(self, now_mono: float) -> None:
         if now_mono >= self._lease_mono:
             self._set_coil(False, now_mono)
-        if now_mono >= self._contacts_due_mono:
-            self._contacts = self._coil
-            self._contacts_due_mono = math.inf
-        if now_mono >= self._lock_due_mono and Fault.LOCK_JAM not in self.faults:
-            self.locked = self._lock_wanted
-            self._lock_due_mono = math.inf
-        if now_mono >= self._phases_due_mono and Fault.PHASES_STUCK not in self.faults:
-            self._phases = self._phases_wanted
-            self._phases_due_mono = math.inf
+        for movement in self._free_movements():
+            movement.settle(now_mono)
         if now_mono >= self._glitch_until_mono:
             self.faults.pop(Fault.GLITCH, None)
         if self.vehicle is not None:
@@ -406,21 +391,26 @@ class PlantEvse:
                 self._s2_since_mono = now_mono
 
     def _set_coil(self, energised: bool, now_mono: float) -> None:
-        if energised != self._coil:
-            self._coil = energised
+        takes_s = CONTACTOR_CLOSE_S if energised else CONTACTOR_OPEN_S
+        if self._contacts.drive(energised, now_mono + takes_s):
             self._coil_since_mono = now_mono
-            self._contacts_due_mono = now_mono + (CONTACTOR_CLOSE_S if energised else CONTACTOR_OPEN_S)
+
+    def _free_movements(self) -> Iterator[Movement[Any]]:
+        """What moves in this EVSE, without what is jammed."""
+        yield self._contacts
+        if Fault.LOCK_JAM not in self.faults:
+            yield self._lock
+        if Fault.PHASES_STUCK not in self.faults:
+            yield self._phases
 
     def _next_due_mono(self, now_mono: float) -> float:
-        lapse = self._lease_mono if self._coil else math.inf
-        lock = math.inf if Fault.LOCK_JAM in self.faults else self._lock_due_mono
-        phases = math.inf if Fault.PHASES_STUCK in self.faults else self._phases_due_mono
+        lapse = self._lease_mono if self._contacts.wanted else math.inf
         glitch = self._glitch_until_mono if Fault.GLITCH in self.faults else math.inf
         vehicle = self.vehicle.next_due_mono(now_mono, self.offer_amps, self._powered()) if self.vehicle else math.inf
-        return min(lapse, self._contacts_due_mono, lock, phases, glitch, vehicle)
+        return min(lapse, glitch, vehicle, *(movement.due_mono for movement in self._free_movements()))
 
     def _flow(self, seconds: float) -> None:
-        """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+        """The register counts what flows for so long, and the vehicle's current goes on its way."""
         self._energy_wh += self._stray_amps() * self._supply_volts(0) * POWER_FACTOR * seconds / 3600
         vehicle = self.vehicle
         if vehicle is None:
@@ -429,13 +419,12 @@ class PlantEvse:
         start = vehicle.amps
         end = vehicle.amps_after(seconds, self.offer_amps, powered)
         if start or end:
-            middle = self._watts((start + end) / 2)
-            self._energy_wh += (self._watts(start) + 4 * middle + self._watts(end)) / 6 * seconds / 3600
+            self._energy_wh += ramp_wh(self._supplies(), start, end, seconds)
         vehicle.amps = end
 
-    def _watts(self, amps: float) -> float:
-        supplies = (self._supply_volts(phase) for phase in range(self._vehicle_phases()))
-        return sum((volts - SOURCE_OHMS * amps) * amps * POWER_FACTOR for volts in supplies if volts)
+    def _supplies(self) -> tuple[float, ...]:
+        """The voltages that reach the vehicle's charger."""
+        return tuple(self._supply_volts(phase) for phase in range(self._vehicle_phases()))
 
     def _pilot_at_vehicle(self) -> PilotMode:
         return self._pilot_mode if self.faults.keys().isdisjoint(_NO_PILOT_AT_VEHICLE) else PilotMode.DISCONNECTED
@@ -444,12 +433,7 @@ class PlantEvse:
         return self.contacts_closed and self._supply_volts(0) > 0  # a vehicle's charger lives on L1
 
     def _supply_volts(self, phase: int) -> float:
-        lost = self.faults.get(Fault.GRID_LOSS)
-        if lost is not None and lost in {0.0, phase + 1.0}:
-            return 0.0
-        if Fault.GRID_VOLTS in self.faults:
-            return self.faults[Fault.GRID_VOLTS]
-        return self.plant.settings.grid_volts[phase]
+        return phase_volts(self.plant.settings, self.faults, phase)
 
     def _stray_amps(self) -> float:
         return self.faults.get(Fault.STRAY_CURRENT, 0.0) if self._supply_volts(0) else 0.0
@@ -480,10 +464,3 @@ def _resistor_of(cable_amps: float) -> float:
         if cable.amps == cable_amps:
             return cable.nominal_ohms
     raise PlantRefusal(f"no cable is rated {cable_amps:g} A; cables have 13, 20, 32 or 63 A")
-
-
-def _quirk_named(name: str) -> Quirk:
-    try:
-        return Quirk(name)
-    except ValueError:
-        raise PlantRefusal(f"unknown quirk '{name}'; known quirks: {', '.join(Quirk)}") from None

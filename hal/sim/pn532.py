@@ -3,17 +3,13 @@
 Its frames are written and read here once more, not by the driver's code: a mistake on one side shows on the other.
 """
 
-import contextlib
-import os
-import select
-import threading
-import tty
 from pathlib import Path
 
 from hal.sim.faults import Fault
 from hal.sim.plant import PlantEvse
+from hal.sim.pty_port import PtyPort
 from hal.sim.settings import PlantPeer
-from hal.types import DeviceMissing, TokenKind
+from hal.types import TokenKind
 
 HELD_S = 0.7
 """How long people hold a card to a reader, and how long they take to show the next one."""
@@ -132,42 +128,20 @@ class Pn532Server:
 
     def __init__(self, evse: PlantEvse, peer: PlantPeer, path: Path) -> None:
         self.chip = Pn532Chip(evse)
-        self._path = path
-        self._master, self._slave = os.openpty()  # the slave stays open here, or the master fails between clients
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            path.symlink_to(os.ttyname(self._slave))
-        except OSError as error:
-            os.close(self._master)
-            os.close(self._slave)
-            raise DeviceMissing(f"plant reader {evse.evse_id}", f"cannot make {path} ({error.strerror})") from error
-        self._wake_read, self._wake_write = os.pipe()
-        self._thread = threading.Thread(target=self._run, name=f"pn532-{evse.evse_id}", daemon=True)
-        self._thread.start()
+        self._port = PtyPort(evse, "plant reader", path)
+        self._port.start(self._run, "pn532")
 
     def close(self) -> None:
         """Stop the thread and take the port away, as when the adapter is pulled out."""
-        os.close(self._wake_write)
-        self._thread.join()
-        for file in (self._master, self._slave, self._wake_read):
-            os.close(file)
-        if self._path.is_symlink():
-            self._path.unlink()
+        self._port.close()
 
     def _run(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._master, self._wake_read], [], [])
-            if self._wake_read in ready:
-                return
-            with contextlib.suppress(BlockingIOError):  # nobody reads: a wire would have lost the bytes too
-                received = os.read(self._master, 256)
-                if b"\x55\x55" in received:
-                    self.chip.wake()
-                for frame in self.chip.take(received):
-                    os.write(self._master, frame)
+        while self._port.wait() is not None:
+            received = self._port.read()
+            if b"\x55\x55" in received:
+                self.chip.wake()
+            for frame in self.chip.take(received):
+                self._port.write(frame)
 
 
 def _frame(body: bytes) -> bytes:

@@ -4,18 +4,13 @@ What it does is the controller's (`Controller`); here is what can happen to any 
 pulled out, it stops, starts anew, sends half of what it says, or has it damaged on the way.
 """
 
-import contextlib
-import os
-import select
-import threading
 import time
-import tty
 from pathlib import Path
 from typing import Protocol
 
 from hal.sim.faults import Fault
 from hal.sim.plant import PlantEvse
-from hal.types import DeviceMissing
+from hal.sim.pty_port import PtyPort
 
 PERIOD_S = 0.025
 WATCHDOG_S = 1.0
@@ -43,22 +38,15 @@ class SerialPeer:
 
     def __init__(self, evse: PlantEvse, path: Path, controller: Controller) -> None:
         self._evse = evse
-        self._path = path
         self._controller = controller
-        self._pty: tuple[int, int] | None = None
-        self._plug_in()
-        self._wake_read, self._wake_write = os.pipe()
+        self._port = PtyPort(evse, "plant controller", path, Fault.CONTROLLER_UNPLUGGED)
         with evse.plant.lock:
             controller.power_on(evse.catch_up())
-        self._thread = threading.Thread(target=self._run, name=f"controller-{evse.evse_id}", daemon=True)
-        self._thread.start()
+        self._port.start(self._run, "controller")
 
     def close(self) -> None:
         """Stop the thread and take the port away."""
-        os.close(self._wake_write)
-        self._thread.join()
-        self._pull_out()
-        os.close(self._wake_read)
+        self._port.close()
 
     def say(self, message: bytes) -> None:
         """Send a message, as far as the faults let it through."""
@@ -67,54 +55,14 @@ class SerialPeer:
             message = message[: len(message) // 2]
         if Fault.CONTROLLER_BAD_CRC in faults:
             message = _damaged(message)
-        if self._pty is not None:
-            with contextlib.suppress(BlockingIOError):  # nobody reads: a wire would have lost the bytes too
-                os.write(self._pty[0], message)
-
-    # ---- the port and the thread ----
-
-    def _plug_in(self) -> None:
-        """A pseudo-terminal appears; its slave side stays open here, or the master would fail between clients."""
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self._pty = (master, slave)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            self._path.symlink_to(os.ttyname(slave))
-        except OSError as error:
-            self._pull_out()
-            raise DeviceMissing(
-                f"plant controller {self._evse.evse_id}", f"cannot make {self._path} ({error.strerror})"
-            ) from error
-
-    def _pull_out(self) -> None:
-        if self._pty is None:
-            return
-        for side in self._pty:
-            os.close(side)
-        self._pty = None
-        if self._path.is_symlink():
-            self._path.unlink()
-
-    def _obey_plug(self) -> None:
-        unplugged = Fault.CONTROLLER_UNPLUGGED in self._evse.faults
-        if unplugged and self._pty is not None:
-            self._pull_out()
-        elif not unplugged and self._pty is None:
-            with contextlib.suppress(DeviceMissing):  # the run directory is gone: the port stays away, tried again soon
-                self._plug_in()
+        self._port.write(message)
 
     def _run(self) -> None:
         listening, stopped = True, False
         due_mono = time.monotonic()
         while True:
-            self._obey_plug()
-            master = [self._pty[0]] if self._pty is not None and listening else []
-            wait_s = max(0.0, due_mono - time.monotonic())
-            ready, _, _ = select.select([*master, self._wake_read], [], [], wait_s)
-            if self._wake_read in ready:
+            heard = self._port.wait(max(0.0, due_mono - time.monotonic()), listening)
+            if heard is None:
                 return
             with self._evse.plant.lock:
                 now_mono = self._evse.catch_up()
@@ -125,17 +73,10 @@ class SerialPeer:
                     self._controller.power_on(now_mono)
                 else:
                     listening = self._controller.tick(now_mono)
-                    if ready and listening:
-                        self._controller.hear(_read(master[0]), now_mono)
+                    if heard and listening:
+                        self._controller.hear(self._port.read(), now_mono)
             if time.monotonic() >= due_mono:
                 due_mono = time.monotonic() + PERIOD_S
-
-
-def _read(master: int) -> bytes:
-    try:
-        return os.read(master, 256)
-    except BlockingIOError:
-        return b""
 
 
 def _damaged(message: bytes) -> bytes:

@@ -5,8 +5,11 @@ whether there is power.
 """
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 
+from hal.sim.faults import PlantRefusal
+from hal.sim.pictures import EvsePlantState
 from hal.types import PilotMode
 
 S2_CLOSE_S = 0.3  # a vehicle asks for energy some tenths of a second after it sees a valid duty
@@ -47,6 +50,15 @@ class Quirk(StrEnum):
     UPSET_BY_SWITCHING = "upset_by_switching"  # an offer around a phase change is an error until it is unplugged
 
 
+def quirks_named(names: Iterable[str]) -> frozenset[Quirk]:
+    """The habits of these names, else PlantRefusal naming them all."""
+    given = tuple(names)
+    for name in given:
+        if name not in set(Quirk):
+            raise PlantRefusal(f"unknown quirk '{name}'; known quirks: {', '.join(Quirk)}")
+    return frozenset(map(Quirk, given))
+
+
 class Vehicle:
     """One vehicle on one cable. `amps`: current per used phase; `s2_closed`: it asks for energy (C or D).
 
@@ -70,6 +82,14 @@ class Vehicle:
         self._supplied_phases = 0
         self._switched_mono = -math.inf
         self._throws_left = 2 * TOGGLES
+
+    @classmethod
+    def restored(cls, before: EvsePlantState) -> "Vehicle":
+        """The vehicle of an earlier picture, without current. PlantRefusal for a habit that there is not."""
+        vehicle = cls(before.appetite_amps, before.vehicle_phases, quirks_named(before.quirks))
+        vehicle.ready, vehicle.s2_closed = before.ready, before.s2_closed
+        vehicle.asleep, vehicle.upset = before.asleep, before.upset
+        return vehicle
 
     @property
     def pilot_volts(self) -> float:

@@ -8,7 +8,16 @@ import pytest
 
 from chargerd.clock import ManualClock
 from chargerd.evse.types import SelfTest
-from chargerd.poll import MAX_BACK_OFF_S, MISSES_TO_STALE, Poller, Presentations, SelfTester, Writer, back_off_s
+from chargerd.poll import (
+    MAX_BACK_OFF_S,
+    MISSES_TO_STALE,
+    WRITE_AGAIN_S,
+    Poller,
+    Presentations,
+    SelfTester,
+    Writer,
+    back_off_s,
+)
 from hal.types import DeviceGarbled, DeviceSilent, HalError, ResidualReading, Token, TokenKind
 
 SILENT = DeviceSilent("meter", "no answer in 0.5 s")
@@ -127,6 +136,17 @@ def test_a_writer_shows_the_first_wish_again_after_another() -> None:
         writer.want(wish)
         writer.poller.poll_once()
     assert panel.shown == ["a", "b", "a"]
+
+
+def test_a_writer_shows_the_same_wish_again_after_a_minute() -> None:
+    panel, clock = Panel(), ManualClock(mono=7.0)
+    writer = Writer("panel", panel.show, "a", clock.monotonic)
+    for _ in range(3):
+        writer.poller.poll_once()
+        clock.advance(WRITE_AGAIN_S - 1.0)
+        writer.poller.poll_once()
+        clock.advance(1.0)
+    assert panel.shown == ["a", "a", "a"]
 
 
 def test_a_writer_repeats_what_the_device_failed_to_take() -> None:

@@ -37,6 +37,7 @@ def test_a_newcomer_charges_a_car_and_the_csms_limits_it(bench: Bench, browser: 
     browser.click("ev_ready-1")
     browser.until("state-1", "Charging")
     browser.until("reasons-1", "energy may flow")
+    browser.until("light-1", "light: charging")
     browser.wait(lambda: (browser.series("plot-1")["L3"] or [[0, 0]])[-1][1] > 12, "12 A on phase 3 of the plot")
 
     browser.type("limit-amps", "10")
@@ -61,6 +62,7 @@ def test_a_newcomer_charges_a_car_and_the_csms_limits_it(bench: Bench, browser: 
     browser.until("standing-1", "over_temperature")
     browser.until("reasons-1", "FAULT over_temperature 81.5 C", "too hot")
     browser.until("connector-1", "Faulted")
+    browser.until("light-1", "light: faulted, 6 flashes")
     browser.click("clear-1")
     browser.wait(lambda: browser.text("standing-1") == "", "the fault to be mended")
     browser.until("reasons-1", "opened only just now")

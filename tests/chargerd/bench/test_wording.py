@@ -9,6 +9,7 @@ from chargerd.bench.wording import (
     SILENT_STATION,
     facts_line,
     fault_lines,
+    light_text,
     limit_rows,
     next_step,
     reason_lines,
@@ -80,6 +81,21 @@ def test_warnings_come_after_faults_whoever_sees_them() -> None:
     broken = evse(faults=[fault("warm", warning=True), fault("lock_jam")])
     broken["troubles"] = [fault("authorization_timeout", warning=True)]
     assert fault_lines(broken) == ["FAULT lock_jam", "WARNING warm", "WARNING authorization_timeout"]
+
+
+@pytest.mark.parametrize(
+    "plant, shown",
+    [
+        ({}, ""),
+        ({"indication": "charging", "blink_code": 0}, "light: charging"),
+        ({"indication": "faulted", "blink_code": 6}, "light: faulted, 6 flashes"),
+        ({"indication": "faulted", "blink_code": 1}, "light: faulted, 1 flash"),
+        ({"indication": "faulted", "blink_code": 0}, "light: faulted"),
+        ({"indication": "locate", "blink_code": 6}, "light: locate"),
+    ],
+)
+def test_the_light_tells_a_fault_by_its_number(plant: dict[str, Any], shown: str) -> None:
+    assert light_text(plant) == shown
 
 
 def test_a_warning_does_not_change_the_advice() -> None:

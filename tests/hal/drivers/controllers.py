@@ -3,17 +3,20 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import pytest
+
 from hal.drivers import pilot_rapi, pilot_yeti
 from hal.interfaces import Pilot, Relays
+from hal.sim.plant import PlantEvse
 from hal.sim.rapi import OpenEvse, RapiPeer
-from hal.sim.serial_peer import SerialPeer
 from hal.sim.settings import PlantPeer
 from hal.sim.yeti import YetiBoard, YetiPeer
-from hal.slot import DeviceSlot
+from hal.slot import DeviceSlot, DriverSettings
 from hal.types import EvseFacts, HalError, PilotMode
 from tests.hal.plants import RealWorld, World
 
@@ -25,13 +28,14 @@ C = TypeVar("C")
 class Charger(Generic[C]):
     """`controller`: the simulated one. `errors`: what the devices raised while `play` ran, the same in a row once."""
 
-    def __init__(self, world: World, controller: C, peer: SerialPeer, port: Path, facts: EvseFacts) -> None:
+    def __init__(self, kind: "Kind[C]", world: World, peer: Any, port: Path) -> None:
+        self.kind = kind
         self.world = world
         self._peer = peer
         self.evse = world.evse
-        self.controller = controller
+        self.controller: C = peer.controller
         self.port = port
-        self.facts = facts
+        self.facts = kind.pilot_settings(port).amend(world.evse.facts)
         self.errors: list[HalError] = []
         self.amps = 16.0
         self.pilot: Pilot
@@ -42,10 +46,12 @@ class Charger(Generic[C]):
     def slot(self, role: str, device: str = "evse[0]") -> DeviceSlot:
         return DeviceSlot(f"{device}.{role}", self.facts, self.world.monotonic, self._shared)
 
-    def open(self, driver: Callable[[Any, DeviceSlot], Any], settings: Any, role: str) -> Any:
-        device = driver(settings, self.slot(role))
-        self._opened.append(device)
-        return device
+    def open(self, role: str, device: str = "evse[0]") -> Any:
+        """The controller's device of that role, closed with the others."""
+        settings = self.kind.pilot_settings(self.port) if role == "pilot" else self.kind.settings(port=str(self.port))
+        opened = self.kind.roles[role](settings, self.slot(role, device))
+        self._opened.append(opened)
+        return opened
 
     def close(self) -> None:
         for device in reversed(self._opened):
@@ -108,59 +114,82 @@ def wait_until(condition: Callable[[], bool], bound_s: float = 10.0) -> float:
     return time.monotonic() - began_mono
 
 
-def rapi_settings(port: Path, **settings: Any) -> pilot_rapi.Settings:
-    return pilot_rapi.Settings(**{"port": str(port), "fallback_amps": 6, "heartbeat_s": 3, **settings})
-
-
-@contextlib.contextmanager
-def rapi_charger(
-    prepare: Callable[[OpenEvse], None] = lambda _: None,
-    opened: bool = True,
-    world: World | None = None,
-    **facts: Any,
-) -> Iterator[Charger[OpenEvse]]:
-    """`prepare`: changes the controller before the driver meets it. `opened`: with its pilot and relays.
-
-    Its self-test before each closing is short here, for the time of those who wait for the tests.
+@dataclass(frozen=True)
+class Kind(Generic[C]):
+    """A kind of controller: its `driver`, the `peer` that plays it, its settings (of the pilot and of the other roles)
+    and its devices by role.
     """
-    world = world or RealWorld(EvseFacts(**{"max_amps": 32, "phases": 3, **facts}))
-    with tempfile.TemporaryDirectory() as run:
-        port = Path(run) / "rapi"
-        peer = RapiPeer(world.evse, PlantPeer(evse=1, kind="rapi", port=str(port)), port)
-        peer.controller.self_test_s = 0.1
-        prepare(peer.controller)
-        settings = rapi_settings(port)
-        charger = Charger(world, peer.controller, peer, port, settings.amend(world.evse.facts))
-        try:
-            if opened:
-                charger.pilot = charger.open(pilot_rapi.RapiPilot, settings, "pilot")
-                charger.relays = charger.open(pilot_rapi.RapiRelays, pilot_rapi.PortSettings(port=str(port)), "relays")
-            yield charger
-        finally:
-            charger.close()
-            peer.close()
+
+    driver: str
+    peer: Callable[[PlantEvse, PlantPeer, Path], Any]
+    pilot_settings: Callable[[Path], DriverSettings]
+    settings: Callable[..., DriverSettings]
+    roles: Mapping[str, Callable[[Any, DeviceSlot], Any]]
+
+    @contextlib.contextmanager
+    def charger(
+        self,
+        prepare: Callable[[C], None] = lambda _: None,
+        opened: bool = True,
+        world: World | None = None,
+        **facts: Any,
+    ) -> Iterator[Charger[C]]:
+        """`prepare`: changes the controller before the driver meets it. `opened`: with its pilot and relays."""
+        world = world or RealWorld(EvseFacts(**{"max_amps": 32, "phases": 3, **facts}))
+        with tempfile.TemporaryDirectory() as run:
+            port = Path(run) / "controller"
+            peer = self.peer(world.evse, PlantPeer(evse=1, kind=self.driver, port=str(port)), port)
+            prepare(peer.controller)
+            charger = Charger(self, world, peer, port)
+            try:
+                if opened:
+                    charger.pilot = charger.open("pilot")
+                    charger.relays = charger.open("relays")
+                yield charger
+            finally:
+                charger.close()
+                peer.close()
+
+    def refused(self, prepare: Callable[[C], None], **facts: Any) -> tuple[HalError, C]:
+        """How a controller prepared like this is refused, and the controller afterwards."""
+        with self.charger(prepare, opened=False, **facts) as charger:
+            with pytest.raises(HalError) as caught:
+                charger.open("pilot")
+            return caught.value, charger.controller
 
 
-@contextlib.contextmanager
-def yeti_charger(
-    prepare: Callable[[YetiBoard], None] = lambda _: None,
-    opened: bool = True,
-    world: World | None = None,
-    **facts: Any,
-) -> Iterator[Charger[YetiBoard]]:
-    """As `rapi_charger`, with a Yeti board."""
-    world = world or RealWorld(EvseFacts(**{"max_amps": 32, "phases": 3, **facts}))
-    with tempfile.TemporaryDirectory() as run:
-        port = Path(run) / "yeti"
-        peer = YetiPeer(world.evse, PlantPeer(evse=1, kind="yeti", port=str(port)), port)
-        prepare(peer.controller)
-        settings = pilot_yeti.PilotSettings(port=str(port))
-        charger = Charger(world, peer.controller, peer, port, settings.amend(world.evse.facts))
-        try:
-            if opened:
-                charger.pilot = charger.open(pilot_yeti.YetiPilot, settings, "pilot")
-                charger.relays = charger.open(pilot_yeti.YetiRelays, pilot_yeti.Settings(port=str(port)), "relays")
-            yield charger
-        finally:
-            charger.close()
-            peer.close()
+def _quick_rapi(evse: PlantEvse, peer: PlantPeer, port: Path) -> RapiPeer:
+    """Its self-test before each closing is short here, for the time of those who wait for the tests."""
+    made = RapiPeer(evse, peer, port)
+    made.controller.self_test_s = 0.1
+    return made
+
+
+RAPI = Kind[OpenEvse](
+    "pilot_rapi",
+    _quick_rapi,
+    lambda port: pilot_rapi.Settings(port=str(port), fallback_amps=6, heartbeat_s=3),
+    pilot_rapi.PortSettings,
+    {
+        "pilot": pilot_rapi.RapiPilot,
+        "relays": pilot_rapi.RapiRelays,
+        "residual": pilot_rapi.RapiResidual,
+        "thermometer": pilot_rapi.RapiThermometer,
+    },
+)
+YETI = Kind[YetiBoard](
+    "pilot_yeti",
+    YetiPeer,
+    lambda port: pilot_yeti.PilotSettings(port=str(port)),
+    pilot_yeti.Settings,
+    {
+        "pilot": pilot_yeti.YetiPilot,
+        "relays": pilot_yeti.YetiRelays,
+        "meter": pilot_yeti.YetiMeter,
+        "proximity": pilot_yeti.YetiProximity,
+        "lock": pilot_yeti.YetiLock,
+        "residual": pilot_yeti.YetiResidual,
+        "thermometer": pilot_yeti.YetiThermometer,
+        "phase_switch": pilot_yeti.YetiPhaseSwitch,
+    },
+)

@@ -4,8 +4,13 @@ Three phases: 230.1, 231.2 and 232.3 V, 10.1, 11.2 and 12.3 A (32-bit floats and
 come), and an import that needs more than 16 bits. A register that is not listed reads 0.
 """
 
+import itertools
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from hal.sim.meter_server import crc
+from tests.hal.drivers.ports import Port, frames_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,23 @@ class Golden:
             each = struct.unpack(f">{len(raw) // 2}H", raw)
             words.update(dict(enumerate(each, start=address)))
         object.__setattr__(self, "words", words)
+
+
+def holding(golden: Golden, functions: tuple[int, ...], lost: Collection[int] = ()) -> Port:
+    """A device that has these registers, and 0 in all others. `lost`: numbers of the requests it does not hear."""
+    numbers = itertools.count(1)
+
+    def answers(request: bytes) -> bytes:
+        if next(numbers) in lost:
+            return b""
+        unit, function, address, count = struct.unpack(">BBHH", request[:6])
+        if unit != 1 or function not in functions:
+            return b""
+        words = [golden.words.get(each, 0) for each in range(address, address + count)]
+        body = struct.pack(f">BBB{count}H", unit, function, 2 * count, *words)
+        return body + crc(body)
+
+    return Port(frames_of(answers))
 
 
 def f32(*values: float) -> bytes:

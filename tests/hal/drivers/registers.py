@@ -1,6 +1,7 @@
-"""A Modbus TCP device whose holding registers a test sets: pymodbus' own server on loopback."""
+"""A Modbus TCP device whose registers and coils a test sets: pymodbus' own server on loopback."""
 
 import asyncio
+import struct
 import threading
 from typing import Any, Self
 
@@ -8,15 +9,23 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 UNIT = 5
+SIZE = 600
 
 
 class Registers:
-    """`words`: address -> register; `silent`: it answers nothing. A context manager, which stops it."""
+    """`words`, `coils`: address -> what it holds, 0 and False for any other; both kinds of registers are the same.
 
-    def __init__(self) -> None:
-        self.words: dict[int, int] = {}
+    `silent`: it answers nothing; `tid_shift`: its answers carry the number of another request. A context manager,
+    which stops it.
+    """
+
+    def __init__(self, words: dict[int, int] | None = None, unit: int = UNIT) -> None:
+        self.words = words or {}
+        self.coils: dict[int, bool] = {}
         self.silent = False
+        self.tid_shift = 0
         self.port = 0
+        self._unit = unit
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -41,15 +50,27 @@ class Registers:
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
 
     async def _serve(self) -> ModbusTcpServer:
-        async def look(*request: Any) -> None:
-            start, registers = request[1], request[4]
-            registers[:] = [self.words.get(start + index, 0) for index in range(len(registers))]
-
-        device = SimDevice(UNIT, simdata=[SimData(0, values=[0] * 100, datatype=DataType.REGISTERS)], action=look)
+        words = SimData(0, values=[0] * SIZE, datatype=DataType.REGISTERS)
+        bits = SimData(0, values=[False] * SIZE, datatype=DataType.BITS)
+        device = SimDevice(self._unit, simdata=([bits], [bits], [words], [words]), action=self._look)
         server = ModbusTcpServer(device, address=("127.0.0.1", 0), trace_packet=self._on_packet)
         await server.listen()
         self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         return server
 
+    async def _look(self, *request: Any) -> None:
+        """Called before each answer with (function, start, address, count, registers, values to write)."""
+        function, start, address, _, registers, values = request
+        if function == 5 and values:
+            self.coils[address] = bool(values[0])
+        elif function == 6 and values:
+            self.words[address] = values[0]
+        elif function in {3, 4}:
+            registers[:] = [self.words.get(start + index, 0) for index in range(len(registers))]
+
     def _on_packet(self, sending: bool, packet: bytes) -> bytes:
-        return b"" if sending and self.silent else packet
+        if sending and self.silent:
+            return b""
+        if sending and self.tid_shift:
+            return struct.pack(">H", struct.unpack(">H", packet[:2])[0] + self.tid_shift) + packet[2:]
+        return packet

@@ -1,13 +1,15 @@
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hal.drivers.display_ssd1306 import RENEW_S, Settings, Ssd1306Display, drawn
-from hal.types import DeviceMissing, DeviceSilent
+from hal.drivers.display_ssd1306 import RENEW_S, NightTable, Settings, Ssd1306Display, drawn
+from hal.types import BoardError, DeviceMissing, DeviceSilent, EvseFacts
 from tests.hal.drivers.i2c_bus import Bus
 from tests.hal.drivers.oled import Oled
+from tests.hal.drivers.wall_clock import WallClock
 from tests.hal.plants import World
 
 GOLDEN = """\
@@ -30,7 +32,8 @@ class Rig:
         self.oled = Oled()
         self.settings = Settings(**{"i2c": self.bus.path, **values})
         self.bus.devices[self.settings.address] = self.oled
-        self.display = Ssd1306Display(self.settings, self.world.slot("display"), self.bus.kernel)
+        self.clock = WallClock()
+        self.display = Ssd1306Display(self.settings, self.world.slot("display"), self.bus.kernel, self.clock)
 
     def glass(self) -> list[str]:
         """The pixels, without what is dark at the right and below."""
@@ -38,6 +41,18 @@ class Rig:
         while rows and not rows[-1]:
             rows.pop()
         return rows
+
+    def watch(self, look: Callable[[], bool]) -> list[bool]:
+        """What `look` says after each message from now on."""
+        seen: list[bool] = []
+        write = self.oled.write
+
+        def watched(message: bytes) -> None:
+            write(message)
+            seen.append(look())
+
+        self.oled.write = watched  # type: ignore[method-assign]
+        return seen
 
     def cost_bytes(self, *lines: str) -> int:
         before = self.bus.traffic_bytes
@@ -111,6 +126,38 @@ def test_it_is_set_up_for_its_panel(tmp_path: Path) -> None:
     assert {0xA0, 0xC0} <= flat.oled.flags
 
 
+def test_it_is_dimmed_at_night_and_bright_by_day(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, contrast=200, night=NightTable(begins="22:00", ends="06:00", contrast=5), text_size=1)
+    seen = []
+    for hour in (21, 22, 5, 6):
+        rig.clock.set(hour)
+        rig.display.show(("k Wh €",))
+        seen.append((rig.oled.set[0x81], rig.oled.is_on, rig.glass()))
+        rig.world.wait(60.0)
+    picture = [row.rstrip(".") for row in GOLDEN.split()]
+    assert seen == [(contrast, True, picture) for contrast in (200, 5, 5, 200)]
+
+
+def test_one_that_is_set_up_anew_at_night_is_as_dim_as_before(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, night=NightTable(begins="22:00", ends="06:00"))
+    rig.clock.set(23)
+    rig.display.show(("x",))
+    rig.bus.error = errno.EREMOTEIO
+    with pytest.raises(DeviceSilent):
+        rig.display.show(("y",))
+    rig.bus.error = None
+    rig.oled.lose_power()
+    rig.display.show(("y",))
+    assert rig.oled.set[0x81] == 1
+
+
+def test_a_night_without_times_of_day_is_refused() -> None:
+    facts, night = EvseFacts(max_amps=32, phases=3), NightTable(begins="22:00", ends="dawn")
+    Settings(i2c="/dev/i2c-1").check(facts)
+    with pytest.raises(BoardError, match=r"^night\.ends: found 'dawn'; expected a time such as"):
+        Settings(i2c="/dev/i2c-1", night=night).check(facts)
+
+
 def test_an_sh1106_shows_its_columns_from_the_second_on(tmp_path: Path) -> None:
     rig = Rig(tmp_path, column_offset=2, text_size=1)
     rig.display.show(("k Wh €",))
@@ -126,16 +173,9 @@ def test_with_nothing_to_show_it_is_dark(rig: Rig) -> None:
 
 
 def test_noise_of_power_up_is_never_shown(rig: Rig) -> None:
-    shown: list[bool] = []
-    write = rig.oled.write
-
-    def watched(message: bytes) -> None:
-        write(message)
-        shown.append(rig.oled.is_on and any(b"\xa5\xa5" in bytes(page[:128]) for page in rig.oled.memory))
-
-    rig.oled.write = watched  # type: ignore[method-assign]
+    noisy = rig.watch(lambda: rig.oled.is_on and any(b"\xa5\xa5" in bytes(page[:128]) for page in rig.oled.memory))
     rig.display.show(("Hello",))
-    assert not any(shown)
+    assert not any(noisy)
 
 
 @pytest.mark.parametrize("error", [errno.EREMOTEIO, errno.ETIMEDOUT])
@@ -152,7 +192,16 @@ def test_a_bus_that_fails_is_told_and_everything_is_written_again(rig: Rig, erro
     assert rig.oled.is_on
 
 
-def test_a_controller_that_lost_its_power_is_set_up_again_at_the_next_change_after_a_minute(rig: Rig) -> None:
+def test_one_that_has_its_power_is_set_up_again_without_a_blink(rig: Rig) -> None:
+    rig.display.show(("Charging",))
+    lit = rig.watch(lambda: rig.oled.is_on)
+    rig.world.wait(RENEW_S)
+    rig.display.show(("Charging",))
+    assert len(lit) > 2
+    assert all(lit)
+
+
+def test_a_controller_that_lost_its_power_is_set_up_again_after_a_minute(rig: Rig) -> None:
     rig.display.show(("Charging",))
     rig.oled.lose_power()
     rig.world.wait(RENEW_S)

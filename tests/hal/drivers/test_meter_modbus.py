@@ -1,28 +1,23 @@
-import asyncio
 import contextlib
-import itertools
 import struct
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
-from hal.drivers.meter_modbus import LONGEST_READING_S, ModbusMeter, Settings, read_serial_number
-from hal.drivers.modbus_unit import ModbusUnit
+from hal.drivers.meter_modbus import LONGEST_READING_S, ModbusMeter, Settings
 from hal.drivers.register_map import load_map
 from hal.sim.meter_book import encode_registers
-from hal.sim.meter_server import MeterServer, crc
+from hal.sim.meter_server import MeterServer
 from hal.slot import DeviceSlot
 from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, EvseFacts, HalError
-from tests.hal.drivers.golden_meters import GOLDEN, Golden
-from tests.hal.drivers.ports import Port, frames_of
+from tests.hal.drivers.golden_meters import GOLDEN, holding
+from tests.hal.drivers.registers import UNIT, Registers
 from tests.hal.plants import World, charging
 
 SDM630 = load_map("eastron_sdm630")
@@ -242,129 +237,27 @@ def test_a_line_setting_that_the_port_refuses_is_told(bus: Bus) -> None:
     meter.close()
 
 
-# ---- every map: the bytes of tests/hal/drivers/golden_meters.py on the wire ----
-
-
-def holding(golden: Golden, functions: tuple[int, ...], lost: Collection[int] = ()) -> Port:
-    """A device that has these registers, and 0 in all others. `lost`: numbers of the requests it does not hear."""
-    numbers = itertools.count(1)
-
-    def answers(request: bytes) -> bytes:
-        if next(numbers) in lost:
-            return b""
-        unit, function, address, count = struct.unpack(">BBHH", request[:6])
-        if unit != 1 or function not in functions:
-            return b""
-        words = [golden.words.get(each, 0) for each in range(address, address + count)]
-        body = struct.pack(f">BBB{count}H", unit, function, 2 * count, *words)
-        return body + crc(body)
-
-    return Port(frames_of(answers))
-
-
-@pytest.mark.parametrize("name", GOLDEN)
-def test_the_bytes_of_each_meter_become_its_sample(name: str) -> None:
-    golden, registers = GOLDEN[name], load_map(name)
-    functions = {registers.function} | ({registers.identity.function} if registers.identity else set())
-    facts = EvseFacts(max_amps=16, phases=len(golden.volts))
-    with holding(golden, tuple(functions)) as port:
-        settings = Settings(map=name, port=port.path, baud=115200, retries=0)
-        settings.check(facts)
-        driver = ModbusMeter(settings, DeviceSlot("evse[0].meter", facts, lambda: 7.0))
-        sample = driver.read()
-        assert (sample.energy_wh, sample.power_w) == pytest.approx((golden.energy_wh, golden.power_w), rel=1e-6)
-        assert sample.volts == pytest.approx(golden.volts, rel=1e-6)
-        assert sample.amps == pytest.approx(golden.amps, rel=1e-6)
-        assert sample.frequency_hz == pytest.approx(golden.frequency_hz)
-        identity = read_serial_number(ModbusUnit(driver._unit._line, "m", 1, 0), registers)
-        assert identity == golden.serial_number
-        driver.close()
-
-
-@pytest.mark.parametrize("name", GOLDEN)
-def test_each_meter_is_read_in_time_with_the_default_settings(name: str) -> None:
-    registers = load_map(name)
-    baud: Any = int(registers.serial.split()[0]) if registers.serial[0].isdigit() else 9600
-    Settings(map=name, port="/dev/ttyUSB0", baud=baud).check(EvseFacts(max_amps=16, phases=registers.phases))
-
-
 # ---- Modbus TCP: pymodbus' own server, and what meters of all kinds may answer ----
 
 
-class TcpMeter:
-    """A meter behind TCP, whose registers a test sets; an SDM630 unless it is told otherwise."""
-
-    def __init__(self) -> None:
-        values = charging().evse.meter_values(0.0)
-        self.words = encode_registers(SDM630, values)
-        self.port = 0
-        self.tid_shift = 0
-        self.silent = False
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def set(self, name: str, value: float) -> None:
-        """Put a value into the registers, as the map scales it."""
-        point = SDM630.points.named()[name]
-        words = struct.unpack(">HH", struct.pack(">f", value / point.scale))
-        self.words |= dict(enumerate(words, start=point.address))
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(self._serve())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(server.shutdown())
-        pending = asyncio.all_tasks(self._loop)
-        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-
-    async def _serve(self) -> ModbusTcpServer:
-        async def look(*request: Any) -> None:
-            """Called before each answer with (function, start, address, count, registers, values to write)."""
-            start, registers = request[1], request[4]
-            registers[:] = [self.words.get(start + index, 0) for index in range(len(registers))]
-
-        registers = SimData(0, values=[0] * 80, datatype=DataType.REGISTERS)
-        device = SimDevice(5, simdata=[registers], action=look)
-        server = ModbusTcpServer(device, address=("127.0.0.1", 0), trace_packet=self._on_packet)
-        await server.listen()
-        self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-        return server
-
-    def _on_packet(self, sending: bool, packet: bytes) -> bytes:
-        if sending and self.silent:
-            return b""
-        if sending and self.tid_shift:
-            return struct.pack(">H", struct.unpack(">H", packet[:2])[0] + self.tid_shift) + packet[2:]
-        return packet
+@pytest.fixture
+def tcp() -> Iterator[Registers]:
+    """An SDM630 that measures the plant, until a test says otherwise."""
+    with Registers(encode_registers(SDM630, charging().evse.meter_values(0.0))) as tcp:
+        yield tcp
 
 
 @pytest.fixture
-def tcp() -> Iterator[TcpMeter]:
-    meter = TcpMeter()
-    yield meter
-    meter.close()
-
-
-@pytest.fixture
-def meter(tcp: TcpMeter) -> Iterator[ModbusMeter]:
+def meter(tcp: Registers) -> Iterator[ModbusMeter]:
     driver = tcp_driver(tcp)
     yield driver
     driver.close()
 
 
-def tcp_driver(tcp: TcpMeter, mono: Any = lambda: 500.0, **settings: Any) -> ModbusMeter:
+def tcp_driver(tcp: Registers, mono: Any = lambda: 500.0, **settings: Any) -> ModbusMeter:
     given = {
         "map": "eastron_sdm630",
-        "unit": 5,
+        "unit": UNIT,
         "host": "127.0.0.1",
         "tcp_port": tcp.port,
         "timeout_ms": 200,
@@ -373,13 +266,20 @@ def tcp_driver(tcp: TcpMeter, mono: Any = lambda: 500.0, **settings: Any) -> Mod
     return ModbusMeter(Settings(**{"retries": 0, **given}), DeviceSlot("evse[0].meter", THREE_PHASES, mono))
 
 
+def measure(tcp: Registers, name: str, value: float) -> None:
+    """Put a value into the registers, as the map scales it."""
+    point = SDM630.points.named()[name]
+    words = struct.unpack(">HH", struct.pack(">f", value / point.scale))
+    tcp.words |= dict(enumerate(words, start=point.address))
+
+
 def test_a_meter_on_tcp_is_read(meter: ModbusMeter) -> None:
     sample = meter.read()
     assert sample.amps == pytest.approx((32, 32, 32), abs=0.01)
     assert (sample.at_mono, sample.frequency_hz) == (500, 50)
 
 
-def test_a_tcp_meter_that_falls_silent_is_read_again_when_it_speaks(tcp: TcpMeter, meter: ModbusMeter) -> None:
+def test_a_tcp_meter_that_falls_silent_is_read_again_when_it_speaks(tcp: Registers, meter: ModbusMeter) -> None:
     meter.read()
     tcp.silent = True
     for _ in range(8):
@@ -389,7 +289,7 @@ def test_a_tcp_meter_that_falls_silent_is_read_again_when_it_speaks(tcp: TcpMete
     assert meter.read().amps[0] > 31
 
 
-def test_an_answer_to_another_request_is_not_taken(tcp: TcpMeter, meter: ModbusMeter) -> None:
+def test_an_answer_to_another_request_is_not_taken(tcp: Registers, meter: ModbusMeter) -> None:
     tcp.tid_shift = 1
     with pytest.raises(DeviceGarbled):
         meter.read()
@@ -398,8 +298,8 @@ def test_an_answer_to_another_request_is_not_taken(tcp: TcpMeter, meter: ModbusM
 
 
 def test_a_refused_connection_is_missing() -> None:
-    gone = TcpMeter()
-    gone.close()
+    with Registers() as gone:
+        pass
     driver = tcp_driver(gone)
     with pytest.raises(DeviceMissing, match=f"127.0.0.1:{gone.port} cannot be used"):
         driver.read()
@@ -424,57 +324,57 @@ def test_a_refused_connection_is_missing() -> None:
     ],
 )
 def test_a_value_that_cannot_be_is_garbled(
-    tcp: TcpMeter, meter: ModbusMeter, name: str, value: float, text: str
+    tcp: Registers, meter: ModbusMeter, name: str, value: float, text: str
 ) -> None:
-    tcp.set(name, value)
+    measure(tcp, name, value)
     with pytest.raises(DeviceGarbled) as caught:
         meter.read()
     assert text in str(caught.value)
 
 
-def test_a_frame_of_zeros_is_garbled(tcp: TcpMeter, meter: ModbusMeter) -> None:
+def test_a_frame_of_zeros_is_garbled(tcp: Registers, meter: ModbusMeter) -> None:
     tcp.words = {}
     with pytest.raises(DeviceGarbled, match="every value reads 0"):
         meter.read()
 
 
-def test_a_lost_grid_is_a_true_reading_while_the_meter_lives(tcp: TcpMeter, meter: ModbusMeter) -> None:
+def test_a_lost_grid_is_a_true_reading_while_the_meter_lives(tcp: Registers, meter: ModbusMeter) -> None:
     for name in ("voltage", "current", "power"):
         for phase in (1, 2, 3):
-            tcp.set(f"{name}_l{phase}", 0.0)
-    tcp.set("power", 0.0)
-    tcp.set("frequency", 0.0)
+            measure(tcp, f"{name}_l{phase}", 0.0)
+    measure(tcp, "power", 0.0)
+    measure(tcp, "frequency", 0.0)
     sample = meter.read()
     assert (sample.volts, sample.amps, sample.power_w, sample.frequency_hz) == ((0, 0, 0), (0, 0, 0), 0, None)
     assert sample.energy_wh > 0
 
 
-def test_a_lost_phase_is_a_true_reading(tcp: TcpMeter, meter: ModbusMeter) -> None:
-    tcp.set("voltage_l2", 0.0)
+def test_a_lost_phase_is_a_true_reading(tcp: Registers, meter: ModbusMeter) -> None:
+    measure(tcp, "voltage_l2", 0.0)
     assert meter.read().volts[1] == 0
 
 
-def test_words_in_the_wrong_order_are_garbled(tcp: TcpMeter, meter: ModbusMeter) -> None:
+def test_words_in_the_wrong_order_are_garbled(tcp: Registers, meter: ModbusMeter) -> None:
     tcp.words = {address ^ 1: word for address, word in tcp.words.items()}
     with pytest.raises(DeviceGarbled):
         meter.read()
 
 
-def test_tenths_of_a_hertz_are_understood(tcp: TcpMeter, meter: ModbusMeter) -> None:
-    tcp.set("frequency", 499.8)
+def test_tenths_of_a_hertz_are_understood(tcp: Registers, meter: ModbusMeter) -> None:
+    measure(tcp, "frequency", 499.8)
     assert meter.read().frequency_hz == pytest.approx(49.98)
 
 
-def test_current_has_the_direction_of_its_power(tcp: TcpMeter, meter: ModbusMeter) -> None:
-    tcp.set("power_l2", -7000.0)
+def test_current_has_the_direction_of_its_power(tcp: Registers, meter: ModbusMeter) -> None:
+    measure(tcp, "power_l2", -7000.0)
     assert meter.read().amps == pytest.approx((32, -32, 32), abs=0.01)
 
 
-def test_an_inverted_meter_counts_on_its_export_register(tcp: TcpMeter) -> None:
+def test_an_inverted_meter_counts_on_its_export_register(tcp: Registers) -> None:
     for phase in (1, 2, 3):
-        tcp.set(f"power_l{phase}", -7000.0)
-    tcp.set("power", -21000.0)
-    tcp.set("export", 777_000.0)
+        measure(tcp, f"power_l{phase}", -7000.0)
+    measure(tcp, "power", -21000.0)
+    measure(tcp, "export", 777_000.0)
     driver = tcp_driver(tcp, invert=True)
     sample = driver.read()
     assert sample.energy_wh == pytest.approx(777_000)

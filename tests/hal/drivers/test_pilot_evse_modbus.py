@@ -1,12 +1,9 @@
-import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from hal.drivers import meter_modbus
 from hal.drivers.evse_module_link import STALE_S
@@ -31,6 +28,7 @@ from hal.types import (
 )
 from tests.hal.drivers.modules import Devices, devices_on, module_at
 from tests.hal.drivers.ports import Port, descriptors
+from tests.hal.drivers.registers import Registers
 from tests.hal.plants import RealWorld
 
 KINDS = ("evse_wb", "phoenix_ser")
@@ -175,7 +173,7 @@ def test_relays_without_a_pilot_are_refused(world: RealWorld, tmp_path: Path) ->
 
 
 def test_a_port_that_is_not_there_is_missing(world: RealWorld, tmp_path: Path) -> None:
-    with pytest.raises(DeviceMissing, match="cannot be used; is it plugged in"):
+    with pytest.raises(DeviceMissing, match="is not there; plug the adapter in"):
         Devices(world, tmp_path / "m", "evse_wb")
 
 
@@ -271,70 +269,22 @@ def test_a_meter_on_the_same_line_is_read_beside_the_module(world: RealWorld) ->
 # ---- Modbus TCP, against pymodbus as an independent peer ----
 
 
-class TcpModule:
-    """An EM-CP-PP-ETH whose registers a test sets, on a port of loopback."""
-
-    def __init__(self) -> None:
-        self.words = {100: 0x0041, 101: 32, 107: 0, 300: 6}
-        self.coil = False
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        assert self._ready.wait(5)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(self._serve())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(server.shutdown())
-        pending = asyncio.all_tasks(self._loop)
-        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-
-    async def _serve(self) -> ModbusTcpServer:
-        async def look(*request: Any) -> None:
-            """Called before each answer with (function, start, address, count, registers, values to write)."""
-            function, start, address, _, registers, values = request
-            if function == 5 and values:
-                self.coil = bool(values[0])
-            elif function == 6 and values:
-                self.words[address] = values[0]
-            elif function in {3, 4}:
-                registers[:] = [self.words.get(start + index, 0) for index in range(len(registers))]
-
-        words = SimData(0, values=[0] * 600, datatype=DataType.REGISTERS)
-        bits = SimData(0, values=[False] * 600, datatype=DataType.BITS)
-        device = SimDevice(180, simdata=([bits], [bits], [words], [words]), action=look)
-        server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-        await server.listen()
-        self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-        return server
-
-
 def test_an_ethernet_module_is_driven_over_tcp(world: RealWorld) -> None:
-    tcp = TcpModule()
-    settings = Settings(module="phoenix_em_eth", host="127.0.0.1", tcp_port=tcp.port, unit=180, gap_ms=0)
-    pilot = ModulePilot(settings, world.slot("pilot"))
-    assert pilot.read().high_volts == 12.0
-    tcp.words[100] = 0x0042
-    world.until(lambda: pilot.read().high_volts == 9.0)
+    with Registers({100: 0x0041, 101: 32, 107: 0, 300: 6}, unit=180) as module:  # an EM-CP-PP-ETH
+        settings = Settings(module="phoenix_em_eth", host="127.0.0.1", tcp_port=module.port, unit=180, gap_ms=0)
+        pilot = ModulePilot(settings, world.slot("pilot"))
+        assert pilot.read().high_volts == 12.0
+        module.words[100] = 0x0042
+        world.until(lambda: pilot.read().high_volts == 9.0)
 
-    def told() -> bool:
-        pilot.set(PilotMode.PWM, THIRTEEN_AMPS)
-        return (tcp.words[300], tcp.coil) == (13, True)
+        def told() -> bool:
+            pilot.set(PilotMode.PWM, THIRTEEN_AMPS)
+            return (module.words[300], module.coils) == (13, {400: True})
 
-    world.until(told)
-    assert pilot.read().low_volts == -12.0
-    pilot.close()
-    assert tcp.coil is False
-    tcp.close()
+        world.until(told)
+        assert pilot.read().low_volts == -12.0
+        pilot.close()
+        assert module.coils == {400: False}
 
 
 # ---- volts, and the board file ----

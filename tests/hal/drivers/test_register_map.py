@@ -2,9 +2,12 @@ import math
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hal.drivers.meter_modbus import ModbusMeter, Settings, read_serial_number
+from hal.drivers.modbus_unit import ModbusUnit
 from hal.drivers.register_map import (
     REGISTERS,
     SUNSPEC,
@@ -20,8 +23,9 @@ from hal.drivers.register_map import (
     plan_blocks,
     raw_number,
 )
-from hal.types import BoardError
-from tests.hal.drivers.golden_meters import GOLDEN, f32, i16, u16, u32
+from hal.slot import DeviceSlot
+from hal.types import BoardError, EvseFacts
+from tests.hal.drivers.golden_meters import GOLDEN, f32, holding, i16, u16, u32
 
 
 def words_of(raw: bytes) -> list[int]:
@@ -225,3 +229,32 @@ def test_a_serial_number_is_a_number_or_text() -> None:
     maps: dict[str, RegisterMap] = {name: load_map(name) for name in ("eastron_sdm630", "carlo_gavazzi_em340")}
     assert maps["eastron_sdm630"].identity == Identity(0xFC00, 2, "number", 3)
     assert maps["carlo_gavazzi_em340"].identity == Identity(0x5000, 7, "text", 4)
+
+
+# ---- each meter on the wire, by its map ----
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_bytes_of_each_meter_become_its_sample(name: str) -> None:
+    golden, registers = GOLDEN[name], load_map(name)
+    functions = {registers.function} | ({registers.identity.function} if registers.identity else set())
+    facts = EvseFacts(max_amps=16, phases=len(golden.volts))
+    with holding(golden, tuple(functions)) as port:
+        settings = Settings(map=name, port=port.path, baud=115200, retries=0)
+        settings.check(facts)
+        driver = ModbusMeter(settings, DeviceSlot("evse[0].meter", facts, lambda: 7.0))
+        sample = driver.read()
+        assert (sample.energy_wh, sample.power_w) == pytest.approx((golden.energy_wh, golden.power_w), rel=1e-6)
+        assert sample.volts == pytest.approx(golden.volts, rel=1e-6)
+        assert sample.amps == pytest.approx(golden.amps, rel=1e-6)
+        assert sample.frequency_hz == pytest.approx(golden.frequency_hz)
+        identity = read_serial_number(ModbusUnit(driver._unit._line, "m", 1, 0), registers)
+        assert identity == golden.serial_number
+        driver.close()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_each_meter_is_read_in_time_with_the_default_settings(name: str) -> None:
+    registers = load_map(name)
+    baud: Any = int(registers.serial.split()[0]) if registers.serial[0].isdigit() else 9600
+    Settings(map=name, port="/dev/ttyUSB0", baud=baud).check(EvseFacts(max_amps=16, phases=registers.phases))

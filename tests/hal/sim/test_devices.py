@@ -176,9 +176,9 @@ def test_the_thermometer_reads_the_enclosure() -> None:
 
 def test_the_indicator_shows_on_the_plant() -> None:
     world = World()
-    SimIndicator(world.evse, world.slot("indicator")).show(Indication.CHARGING, 4)
-    assert world.evse.blink_code == 4
-    assert world.plant.state().evses[0].indication is Indication.CHARGING
+    SimIndicator(world.evse, world.slot("indicator")).show(Indication.FAULTED, 4)
+    seen = world.plant.state().evses[0]
+    assert (seen.indication, seen.blink_code) == (Indication.FAULTED, 4)
 
 
 def test_a_token_is_read_once() -> None:

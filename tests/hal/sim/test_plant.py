@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal.sim.faults import FAULTS, Fault, PlantRefusal
-from hal.sim.plant import CONTACTOR_CLOSE_S, CONTACTOR_OPEN_S, LOCK_S, POWER_FACTOR, SOURCE_OHMS
+from hal.sim.grid import POWER_FACTOR, SOURCE_OHMS
+from hal.sim.plant import CONTACTOR_CLOSE_S, CONTACTOR_OPEN_S, LOCK_S
 from hal.sim.vehicle import Quirk
 from hal.types import EvseFacts, PilotMode, TokenKind
 from tests.hal.plants import World, charging
