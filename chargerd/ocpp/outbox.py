@@ -5,6 +5,7 @@ takes effect, so a crash at any moment loses no message. Only the row being sent
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from chargerd.ocpp.messages import ACTIONS
 from chargerd.ocpp.messages.enums import TransactionEventEnum
 from chargerd.ocpp.messages.transactions import TransactionEvent
 from chargerd.ocpp.messages.wire import Call, Wire
+from chargerd.ocpp.restamp import restamped
 from chargerd.ocpp.rpc import CallFailure, FailureKind, Rpc
 from chargerd.ocpp.variables import Variables, integer
 from chargerd.store import Store, StoredValueError
@@ -46,14 +48,17 @@ QUEUE = "outbox"
 NAMESPACE = "outbox"
 
 MAX_ROWS = 100_000
-"""About 100 MB, or years of offline charging. Beyond it new intermediate readings alone are left out."""
+"""About 100 MB, or years of offline charging. Beyond it every other intermediate reading is given up (E04.FR.08)."""
+
+THIN_ROWS = 200
+"""So many rows are looked at for each new one that finds the queue full: the next stretch, round and round."""
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A row. `payload`: its JSON. `offline`: it came about offline. `transmissions`: how often it failed online.
 
-    `mono`, `run`, `synced`: when it was queued, by the clock of which run, so that times noted before the clock was
-    right can be corrected.
+    `mono`, `utc`, `run`, `synced`: when it was queued, by the clocks of which run, so that times noted before the
+    clock was right can be corrected. `thinnable`: an intermediate reading, which may go when room is short.
     """
 
     action: str
@@ -62,6 +67,8 @@ class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     mono: float
     run: int
     synced: bool
+    utc: datetime | None = None
+    thinnable: bool = False
     transmissions: int = 0
 
 
@@ -77,6 +84,7 @@ class Outbox:
         self._online = False
         self._sending: int | None = None
         self._retry_at_mono: float | None = None
+        self._thinned_to_id = 0
         self._count = store.count(QUEUE)
         self._run = (store.get(NAMESPACE, "run", int) or 0) + 1
         self._offline_until_id = store.get(NAMESPACE, "offline_until_id", int) or 0
@@ -85,9 +93,8 @@ class Outbox:
 
     def append(self, request: Call[Any], now: Now, *, subject: str, offline: bool) -> None:
         """Keep `request` until it is answered. `subject` groups rows (transaction id); `offline`: it happened so."""
-        if self._count >= MAX_ROWS and _may_be_thinned(request):
-            self._note(Severity.ERROR, f"outbox: {self._count} messages wait, an intermediate reading was left out")
-            return
+        if self._count >= MAX_ROWS:
+            self._thin()
         if self._store.get(NAMESPACE, "run", int) != self._run:
             self._store.put(NAMESPACE, "run", self._run)
         row = QueuedMessage(
@@ -97,6 +104,8 @@ class Outbox:
             mono=now.mono,
             run=self._run,
             synced=now.synced,
+            utc=now.utc,
+            thinnable=_may_be_thinned(request),
         )
         self._store.append(QUEUE, row, subject)
         self._count += 1
@@ -143,6 +152,7 @@ class Outbox:
         if found is None:
             return
         row_id, row, request = found
+        request = self._with_right_times(row, request, now)
         if (row.offline or row_id <= self._offline_until_id) and "offline" in request.__struct_fields__:
             request = msgspec.structs.replace(request, offline=True)
         self._sending = row_id
@@ -173,6 +183,31 @@ class Outbox:
         self._note(Severity.ERROR, f"outbox: message {row_id} cannot be read and was set aside ({why})")
         self._store.set_aside(QUEUE, row_id)
         self._count -= 1
+
+    def _with_right_times(self, row: QueuedMessage, request: Call[Any], now: Now) -> Call[Any]:
+        """What this run noted before it knew the time, by the time as it is known now."""
+        if row.synced or row.run != self._run or row.utc is None or not now.synced:
+            return request
+        return restamped(request, now.utc_at(row.mono) - row.utc)
+
+    def _thin(self) -> None:
+        """Give up the first, third, fifth ... intermediate reading of the next stretch of the queue (E04.FR.07)."""
+        try:
+            rows = self._store.rows(QUEUE, QueuedMessage, after=self._thinned_to_id, limit=THIN_ROWS)
+        except StoredValueError as error:
+            if error.row_id is None:
+                raise
+            self._set_aside(error.row_id, str(error))
+            return
+        self._thinned_to_id = rows[-1][0] if len(rows) == THIN_ROWS else 0
+        thinnable = [row_id for row_id, row in rows if row.thinnable and row_id != self._sending]
+        for row_id in thinnable[::2]:
+            self._remove(row_id)
+        if thinnable:
+            gone = len(thinnable[::2])
+            self._note(
+                Severity.ERROR, f"outbox: {self._count} messages wait, {gone} intermediate readings were given up"
+            )
 
     def _answered(self, row_id: int, request: Call[Any], response: Wire, now: Now) -> None:
         self._sending = None

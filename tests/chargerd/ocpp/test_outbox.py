@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -263,15 +264,60 @@ def test_the_time_of_queueing_is_kept_with_the_run_it_belongs_to(tmp_path: Path)
     assert all(row.mono == 77.0 and not row.synced for row in rows)
 
 
-def test_a_full_queue_leaves_out_intermediate_readings_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_ROWS", 3)
+def test_E04_FR_07_E04_FR_08_a_full_queue_gives_up_every_other_intermediate_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_ROWS", 6)
     peer = make_peer()
-    queue(peer, 0, 1, 2, 3)
-    peer.within(lambda now: peer.ctx.queue(event(4, TransactionEventEnum.ENDED), now, "tx"))
+    peer.within(lambda now: peer.ctx.queue(event(0, TransactionEventEnum.STARTED), now, "tx"))
+    queue(peer, 1, 2, 3, 4, 5)
+    assert peer.outbox.pending() == 6
+    peer.within(lambda now: peer.ctx.queue(event(6, TransactionEventEnum.ENDED), now, "tx"))
+    assert any("given up" in note for note in peer.notes(Severity.ERROR))
     assert peer.outbox.pending() == 4
-    assert any("left out" in note for note in peer.notes(Severity.ERROR))
     online(peer)
-    assert numbers_answered(peer, 4) == [0, 1, 2, 4]
+    assert numbers_answered(peer, 4) == [0, 2, 4, 6]
+
+
+def test_a_full_queue_is_thinned_stretch_by_stretch_and_never_the_message_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_ROWS", 6)
+    monkeypatch.setattr(outbox, "THIN_ROWS", 4)
+    peer = online(make_peer())
+    queue(peer, *range(6))  # 0 is on its way
+    queue(peer, 6)  # 1 and 3 go
+    queue(peer, 7, 8)  # at 6 again: of the next stretch 4, 6
+    assert numbers_answered(peer, 5) == [0, 2, 5, 7, 8]
+    assert peer.outbox.pending() == 0
+
+
+def test_times_noted_before_the_clock_was_right_are_sent_right() -> None:
+    clock = ManualClock(utc=datetime(1970, 1, 1, tzinfo=UTC), synced=False)
+    peer = make_peer(clock=clock)
+    peer.within(lambda now: peer.ctx.queue(at(0, now.utc), now, "tx"))
+    clock.advance(60.0)
+    right = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    clock.set_utc(right)
+    peer.within(lambda now: peer.ctx.queue(at(1, now.utc), now, "tx"))
+    online(peer)
+    first = peer.taken()
+    assert first[3]["timestamp"] == "2026-11-26T11:59:00Z"
+    peer.answer(first, TransactionEventResponse())
+    assert peer.taken()[3]["timestamp"] == "2026-11-26T12:00:00Z"
+
+
+def test_times_that_nobody_can_put_right_are_left_as_they_are() -> None:
+    store = Store(":memory:")
+    noted = datetime(1970, 1, 1, tzinfo=UTC)
+    before = make_peer(store=store, clock=ManualClock(utc=noted, synced=False))
+    before.within(lambda now: before.ctx.queue(at(0, now.utc), now, "tx"))
+    after = online(make_peer(store=store))  # another run: its monotonic clock may be another boot's
+    assert after.taken()[3]["timestamp"] == "1970-01-01T00:00:00Z"
+
+
+def at(number: int, utc: datetime) -> TransactionEvent:
+    return msgspec.structs.replace(event(number), timestamp=utc)
 
 
 def test_ten_thousand_messages_wait_and_leave_in_order_without_growing_the_memory() -> None:
