@@ -136,6 +136,6 @@ def test_a_list_of_another_version_of_the_software_is_forgotten_and_can_be_sent_
 def test_an_entry_that_cannot_be_read_counts_as_unknown() -> None:
     rig = Rig()
     send(rig, 1, entry())
-    key = rig.store.items(NAMESPACE, dict)[0][0]  # type: ignore[type-abstract]
+    key = rig.store.items(NAMESPACE, dict)[0][0]
     rig.store.put(NAMESPACE, key, {"status": "Nonsense"})
     assert status_of(rig) is None
