@@ -130,6 +130,14 @@ class Store:
         """Remove the value under `key`, if there is one."""
         self._write("DELETE FROM value WHERE namespace = ? AND key = ?", namespace, key)
 
+    def clear(self, namespace: str) -> None:
+        """Remove all values of a namespace."""
+        self._write("DELETE FROM value WHERE namespace = ?", namespace)
+
+    def has(self, namespace: str, key: str) -> bool:
+        """Whether there is a value under `key`, readable or not."""
+        return self._one("SELECT 1 FROM value WHERE namespace = ? AND key = ?", namespace, key) is not None
+
     def items(self, namespace: str, kind: type[T]) -> list[tuple[str, T]]:
         """All keys and values of a namespace, ordered by key."""
         found = self._all("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", namespace)

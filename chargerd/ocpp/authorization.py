@@ -1,7 +1,8 @@
 """Block C: who may charge. The order in which a presented token is judged is here and nowhere else.
 
-1 authorization switched off, 2 tokens that need none (C02, C03), 3 the CSMS, 4 the offline policy when it cannot be
-asked.
+1 authorization switched off, 2 tokens that need none (C02, C03), 3 what is known here, the local list before the cache
+(C12, C14), 4 the CSMS, 5 where it cannot be asked: what is known here (C13), then the policy for tokens nobody knows
+(C15).
 """
 
 from collections.abc import Callable, Iterable
@@ -9,11 +10,14 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from chargerd.clock import Now
-from chargerd.ocpp.block import Block, Handlers
+from chargerd.ocpp.auth_cache import CACHE_DISABLE_POST_AUTHORIZE, AuthCache
+from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.effects import Severity
-from chargerd.ocpp.messages.authorization import Authorize, AuthorizeResponse, ClearCache, ClearCacheResponse
-from chargerd.ocpp.messages.enums import AuthorizationStatus, ClearCacheStatus, IdTokenEnum
-from chargerd.ocpp.messages.types import IdToken, IdTokenInfo, StatusInfo
+from chargerd.ocpp.known_tokens import is_accepted
+from chargerd.ocpp.local_auth_list import LIST_DISABLE_POST_AUTHORIZE, LocalAuthList
+from chargerd.ocpp.messages.authorization import Authorize, AuthorizeResponse
+from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
+from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.variables import AnyVariable, boolean, member_list, string
 
@@ -70,23 +74,22 @@ SUPPORTED_ID_TOKEN_TYPES = member_list(
     required=False,
     doc="Kinds of token that may start a transaction here.",
 )
-CACHE_AVAILABLE = boolean(
-    "AuthCacheCtrlr", "Available", False, required=False, doc="Whether there is an authorization cache."
-)
-CACHE_ENABLED = boolean(
-    "AuthCacheCtrlr", "Enabled", False, required=False, doc="Whether the authorization cache is used."
-)
-
 NO_AUTHORIZATION = IdToken(id_token="", type=IdTokenEnum.NO_AUTHORIZATION)  # C02.FR.01
 """Stands for the driver where nobody has to say who he is."""
 
 _NEVER_ASKED = (IdTokenEnum.CENTRAL, IdTokenEnum.NO_AUTHORIZATION)
 
+FREE_CODES = 3
+"""So many wrong key codes in a row may be typed without a wait."""
+
+MOST_PATIENCE_S = 300.0
+"""The wait after wrong key codes doubles up to this (C04.FR.06)."""
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a token.
 
-    `id_token_info`: what the CSMS said, None when it was not asked or did not answer. `offline`: the CSMS could not be
+    `id_token_info`: what the CSMS said, now or earlier; None when nothing is known. `offline`: the CSMS could not be
     reached. `why`: the reason for a refusal, for the log.
     """
 
@@ -105,11 +108,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 Decided = Callable[[Verdict, Now], None]
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What is known here of a token. `ask_again`: the CSMS is asked about one that is not accepted."""
+
+    info: IdTokenInfo
+    by: str
+    ask_again: bool
+
+
 class Authorization(Block):
     """Judges tokens; keeps nothing about who is charging."""
 
+    def __init__(self, ctx: StationContext, local_list: LocalAuthList, cache: AuthCache) -> None:
+        super().__init__(ctx)
+        self._list = local_list
+        self._cache = cache
+        self._wrong_codes = 0
+        self._codes_from_mono = float("-inf")
+
     def variables(self) -> Iterable[AnyVariable]:
-        """AuthCtrlr, and AuthCacheCtrlr saying that there is no cache."""
+        """AuthCtrlr."""
         return (
             AUTH_ENABLED,
             AUTHORIZE_REMOTE_START,
@@ -119,30 +137,36 @@ class Authorization(Block):
             DISABLE_REMOTE_AUTHORIZATION,
             MASTER_PASS_GROUP_ID,
             SUPPORTED_ID_TOKEN_TYPES,
-            CACHE_AVAILABLE,
-            CACHE_ENABLED,
         )
-
-    def handlers(self) -> Handlers:
-        """ClearCache."""
-        return {ClearCache: self._clear_cache}
 
     def authorize(self, token: IdToken, evse_id: int | None, now: Now, decided: Decided) -> None:
         """Judge `token` for an EVSE (None: for none in particular); `decided` is called exactly once, now or later."""
         variables = self.ctx.variables
         if not variables[AUTH_ENABLED] or token.type in _NEVER_ASKED:  # C03.FR.01, C05.FR.01
             decided(Verdict(accepted=True, id_token=token), now)
-        elif not self.ctx.online:
-            decided(self._offline(token), now)
+            return
+        if token.type is IdTokenEnum.KEY_CODE and now.mono < self._codes_from_mono:  # C04.FR.06
+            decided(Verdict(accepted=False, id_token=token, why="too many wrong key codes, wait a while"), now)
+            return
+        decided = self._counting_codes(decided)
+        known = self._known(token, now)
+        if not self.ctx.online:
+            decided(self._offline(token, evse_id, known, now), now)
+        elif known is not None and self._is_enough(known, now):
+            decided(self._by_what_is_known(token, evse_id, known, now), now)
         elif variables[DISABLE_REMOTE_AUTHORIZATION]:
             decided(Verdict(accepted=False, id_token=token, why="not known here, and the CSMS is not to be asked"), now)
         else:
             self.ctx.call(
                 Authorize(id_token=token),
                 now,
-                then=lambda response, later: decided(_judged(token, evse_id, response), later),
-                failed=lambda failure, later: decided(self._unanswered(token, failure), later),
+                then=lambda response, later: decided(self._judged(token, evse_id, response, later), later),
+                failed=lambda failure, later: decided(self._unanswered(token, evse_id, failure, later), later),
             )
+
+    def learn(self, token: IdToken, info: IdTokenInfo, now: Now) -> None:
+        """The CSMS said something about a token in answer to a TransactionEvent (C10.FR.05)."""
+        self._cache.learn(token, info, now)
 
     def is_master(self, verdict: Verdict) -> bool:
         """The token may only stop transactions, all of them (C16)."""
@@ -150,22 +174,70 @@ class Authorization(Block):
         group = verdict.group_id_token
         return bool(master) and group is not None and group.id_token.casefold() == master.casefold()
 
-    def _unanswered(self, token: IdToken, failure: CallFailure) -> Verdict:
+    def _known(self, token: IdToken, now: Now) -> _Known | None:
+        """What the list says, else what the cache says (C13.FR.01)."""
+        info = self._list.find(token)
+        if info is not None:
+            return _Known(info, "the local list", not self.ctx.variables[LIST_DISABLE_POST_AUTHORIZE])
+        info = self._cache.find(token, now)
+        if info is not None:
+            return _Known(info, "the cache", not self.ctx.variables[CACHE_DISABLE_POST_AUTHORIZE])
+        return None
+
+    def _is_enough(self, known: _Known, now: Now) -> bool:
+        """Whether the CSMS need not be asked (C12.FR.02, C12.FR.05, C14.FR.02 to C14.FR.05)."""
+        variables = self.ctx.variables
+        if variables[DISABLE_REMOTE_AUTHORIZATION]:
+            return True
+        return bool(variables[LOCAL_PRE_AUTHORIZE]) and (is_accepted(known.info, now) or not known.ask_again)
+
+    def _by_what_is_known(self, token: IdToken, evse_id: int | None, known: _Known, now: Now) -> Verdict:
+        why = why_not(known.info, evse_id)
+        if not why and not is_accepted(known.info, now):
+            why = "its time is over"
+        if not why:
+            self._cache.used(token, now)
+        return Verdict(
+            accepted=not why,
+            id_token=token,
+            id_token_info=known.info,
+            offline=not self.ctx.online,
+            why=f"{known.by}: {why}" if why else "",
+        )
+
+    def _judged(self, token: IdToken, evse_id: int | None, response: AuthorizeResponse, now: Now) -> Verdict:
+        info = response.id_token_info
+        self._cache.learn(token, info, now)
+        why = why_not(info, evse_id)
+        return Verdict(accepted=not why, id_token=token, id_token_info=info, why=f"the CSMS: {why}" if why else "")
+
+    def _unanswered(self, token: IdToken, evse_id: int | None, failure: CallFailure, now: Now) -> Verdict:
         if failure.kind in (FailureKind.OFFLINE, FailureKind.TIMEOUT):
-            return self._offline(token)
+            return self._offline(token, evse_id, self._known(token, now), now)
         self.ctx.note(
             Severity.WARNING, f"authorization: Authorize for {shown(token)} failed ({failure}), token refused"
         )
         return Verdict(accepted=False, id_token=token, why=f"Authorize failed: {failure}")
 
-    def _offline(self, token: IdToken) -> Verdict:
-        if self.ctx.variables[OFFLINE_TX_FOR_UNKNOWN_ID]:  # C15.FR.08
+    def _offline(self, token: IdToken, evse_id: int | None, known: _Known | None, now: Now) -> Verdict:
+        if known is not None and self.ctx.variables[LOCAL_AUTHORIZE_OFFLINE]:  # C13.FR.02, C13.FR.05, C13.FR.06
+            return self._by_what_is_known(token, evse_id, known, now)
+        if known is None and self.ctx.variables[OFFLINE_TX_FOR_UNKNOWN_ID]:  # C13.FR.04, C15.FR.08
             return Verdict(accepted=True, id_token=token, offline=True)
         return Verdict(accepted=False, id_token=token, offline=True, why="not known here, and the CSMS is out of reach")
 
-    def _clear_cache(self, _request: ClearCache, _now: Now) -> ClearCacheResponse:
-        info = StatusInfo(reason_code="NotEnabled")
-        return ClearCacheResponse(status=ClearCacheStatus.REJECTED, status_info=info)  # C11.FR.04
+    def _counting_codes(self, decided: Decided) -> Decided:
+        """`decided`, and after each wrong key code in a row a longer wait before the next is looked at (C04.FR.06)."""
+
+        def counted(verdict: Verdict, now: Now) -> None:
+            if verdict.id_token.type is IdTokenEnum.KEY_CODE:
+                self._wrong_codes = 0 if verdict.accepted else self._wrong_codes + 1
+                over = self._wrong_codes - FREE_CODES
+                if over >= 0:
+                    self._codes_from_mono = now.mono + min(MOST_PATIENCE_S, 2.0 ** (over + 2))
+            decided(verdict, now)
+
+        return counted
 
 
 def same_token(one: IdToken | None, other: IdToken | None) -> bool:
@@ -187,11 +259,10 @@ def shown(token: IdToken) -> str:
     return f"{token.id_token[:2]}…{token.id_token[-2:]}({token.type})"
 
 
-def _judged(token: IdToken, evse_id: int | None, response: AuthorizeResponse) -> Verdict:
-    info = response.id_token_info
-    why = ""
+def why_not(info: IdTokenInfo, evse_id: int | None) -> str:
+    """Why the CSMS does not let this token charge at this EVSE; empty: it does."""
     if info.status is not AuthorizationStatus.ACCEPTED:
-        why = f"the CSMS says {info.status}"
-    elif evse_id is not None and info.evse_id is not None and evse_id not in info.evse_id:  # C01.FR.21
-        why = f"not valid for EVSE {evse_id}"
-    return Verdict(accepted=not why, id_token=token, id_token_info=info, why=why)
+        return f"it is {info.status}"
+    if evse_id is not None and info.evse_id is not None and evse_id not in info.evse_id:  # C01.FR.21
+        return f"not valid for EVSE {evse_id}"
+    return ""

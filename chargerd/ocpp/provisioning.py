@@ -6,13 +6,12 @@ Until the CSMS has accepted the station nothing leaves but BootNotification and 
 from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
-from chargerd import codec
 from chargerd.clock import Now
-from chargerd.codec import ErrorCode
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.boot import BootGate
 from chargerd.ocpp.device_model import DeviceModel
 from chargerd.ocpp.effects import Reboot, Severity
+from chargerd.ocpp.message_limits import check_size
 from chargerd.ocpp.messages.enums import BootReason, GenericDeviceModelStatus, MessageTrigger, ResetStatus
 from chargerd.ocpp.messages.provisioning import (
     GetBaseReport,
@@ -32,7 +31,6 @@ from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import News, TransactionEnded, TransactionStarted, VariableChanged
 from chargerd.ocpp.reports import ReportSender
-from chargerd.ocpp.rpc import CallRefused
 from chargerd.ocpp.station_variables import (
     ALL,
     BYTES_PER_MESSAGE,
@@ -131,13 +129,9 @@ class Provisioning(Block):
         return SetVariablesResponse(set_variable_result=tuple(results))
 
     def _check_size(self, request: Call[Any], elements: Sized) -> None:
-        """B05.FR.11, B06.FR.16/17, B08.FR.17/18: the limits that DeviceDataCtrlr tells."""
-        items = self.ctx.variables[ITEMS_PER_MESSAGE[request.action]]
-        if len(elements) > items:
-            raise CallRefused(ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION, f"{len(elements)} elements, {items} at most")
-        size, limit = len(codec.encode(request)), self.ctx.variables[BYTES_PER_MESSAGE[request.action]]
-        if size > limit:
-            raise CallRefused(ErrorCode.FORMAT_VIOLATION, f"{size} bytes, {limit} at most")
+        """The limits that DeviceDataCtrlr tells."""
+        items, size_bytes = ITEMS_PER_MESSAGE[request.action], BYTES_PER_MESSAGE[request.action]
+        check_size(request, elements, self.ctx.variables[items], self.ctx.variables[size_bytes])
 
     def _date_time(self, _evse_id: int | None, _connector_id: int | None) -> object:
         assert self._asked_at is not None, "can't be None: on_start comes first"

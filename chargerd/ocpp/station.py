@@ -14,6 +14,7 @@ from chargerd.clock import Now
 from chargerd.codec import ErrorCode
 from chargerd.evse.types import ORDERS_LEASE_S, Status
 from chargerd.limits import Limit
+from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
@@ -30,6 +31,7 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.local_auth_list import LocalAuthList
 from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call, Wire
 from chargerd.ocpp.meter_values import MeterValues
@@ -107,7 +109,9 @@ class Station:
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
-        self.authorization = Authorization(ctx)
+        self.local_list = LocalAuthList(ctx)
+        self.auth_cache = AuthCache(ctx)
+        self.authorization = Authorization(ctx, self.local_list, self.auth_cache)
         self.meter_values = MeterValues(ctx)
         self.transactions = Transactions(ctx, self.authorization, self.meter_values)
         self.smart_charging = SmartCharging(ctx, self.transactions)
@@ -122,6 +126,8 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.local_list,
+            self.auth_cache,
             self.authorization,
             self.meter_values,
             self.transactions,

@@ -68,6 +68,15 @@ def test_items_are_all_of_one_namespace_in_order_of_key(store: Store) -> None:
     assert store.items("space", str) == [("a", "a"), ("b", "b"), ("ä", "ä")]
 
 
+def test_a_namespace_is_cleared_and_the_others_stay(store: Store) -> None:
+    store.put("a", "1", 1)
+    store.put("b", "1", 2)
+    assert store.has("a", "1")
+    store.clear("a")
+    assert not store.has("a", "1")
+    assert store.items("b", int) == [("1", 2)]
+
+
 def test_a_value_of_another_form_is_named_and_the_others_are_fine(store: Store) -> None:
     store.put("space", "bad", {"x": "three"})
     store.put("space", "good", POINT)

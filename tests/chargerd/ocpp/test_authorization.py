@@ -1,12 +1,18 @@
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import pytest
 
 from chargerd.clock import Now
 from chargerd.ocpp.authorization import Verdict, same_group, same_token, shown
 from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
-from chargerd.ocpp.messages.types import IdToken
+from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
 from tests.chargerd.ocpp.building import GOOD, Rig
 
 CARD = IdToken(id_token=GOOD, type=IdTokenEnum.ISO14443)
+
+Listed = Callable[[Rig], None]
 
 
 class Asked:
@@ -105,8 +111,149 @@ def test_the_csms_is_not_asked_where_that_is_disabled() -> None:
     assert rig.sent("Authorize") == []
 
 
-def test_C11_FR_04_clearing_a_cache_that_is_switched_off_is_rejected() -> None:
-    assert Rig().call("ClearCache")["status"] == "Rejected"
+def listed(status: str = "Accepted", **more: Any) -> Listed:
+    """CARD is on the local list with this."""
+
+    def put(rig: Rig) -> None:
+        entry = {"idToken": {"idToken": GOOD, "type": "ISO14443"}, "idTokenInfo": {"status": status} | more}
+        rig.call("SendLocalList", versionNumber=1, updateType="Full", localAuthorizationList=[entry])
+
+    return put
+
+
+def cached(status: str = "Accepted", **more: Any) -> Listed:
+    """CARD is in the cache with this."""
+
+    def put(rig: Rig) -> None:
+        info = msgspec.convert({"status": status} | more, IdTokenInfo)
+        rig.station.auth_cache.learn(CARD, info, rig.clock.now())
+
+    return put
+
+
+def rig_that_knows(known: Listed, settings: dict[str, str] | None = None, *, online: bool = True) -> Rig:
+    rig = Rig({"AuthCtrlr.LocalPreAuthorize": "true"} | (settings or {}))
+    known(rig)
+    if not online:
+        rig.link_down()
+    return rig
+
+
+@pytest.mark.parametrize("known", [listed(), cached()], ids=["list", "cache"])
+def test_C12_FR_02_C14_FR_02_a_token_that_is_known_starts_unasked(known: Listed) -> None:
+    rig = rig_that_knows(known)
+    verdict = Asked(rig).verdict
+    assert verdict.accepted
+    assert not verdict.offline
+    assert rig.sent("Authorize") == []
+
+
+@pytest.mark.parametrize("known", [listed(), cached()], ids=["list", "cache"])
+def test_without_local_pre_authorization_the_csms_is_asked_all_the_same(known: Listed) -> None:
+    rig = rig_that_knows(known, {"AuthCtrlr.LocalPreAuthorize": "false"})
+    assert Asked(rig).verdict.accepted
+    assert len(rig.sent("Authorize")) == 1
+
+
+@pytest.mark.parametrize("known", [listed("Blocked"), cached("Blocked")], ids=["list", "cache"])
+def test_C10_FR_03_C12_FR_05_C14_FR_03_one_that_is_known_as_refused_is_asked_about(known: Listed) -> None:
+    rig = rig_that_knows(known)
+    assert Asked(rig).verdict.accepted
+    assert len(rig.sent("Authorize")) == 1
+
+
+@pytest.mark.parametrize(
+    "known, variable",
+    [(listed("Blocked"), "LocalAuthListCtrlr"), (cached("Blocked"), "AuthCacheCtrlr")],
+    ids=["list", "cache"],
+)
+def test_one_that_is_known_as_refused_is_refused_unasked_where_the_site_says_so(known: Listed, variable: str) -> None:
+    rig = rig_that_knows(known, {f"{variable}.DisablePostAuthorize": "true"})
+    assert not Asked(rig).verdict.accepted
+    assert rig.sent("Authorize") == []
+
+
+def test_C14_FR_04_C14_FR_05_an_entry_whose_time_is_over_is_asked_about() -> None:
+    rig = rig_that_knows(listed(cacheExpiryDateTime="2026-01-01T00:01:00Z"))
+    Asked(rig)
+    assert rig.sent("Authorize") == []
+    rig.advance(61)
+    Asked(rig)
+    assert len(rig.sent("Authorize")) == 1
+
+
+@pytest.mark.parametrize("known", [listed(), cached()], ids=["list", "cache"])
+def test_C13_FR_02_offline_a_token_that_is_known_may_start(known: Listed) -> None:
+    verdict = Asked(rig_that_knows(known, online=False)).verdict
+    assert verdict.accepted
+    assert verdict.offline
+
+
+@pytest.mark.parametrize("known", [listed("Blocked"), cached("Blocked")], ids=["list", "cache"])
+def test_offline_a_token_known_as_refused_is_no_unknown_one(known: Listed) -> None:
+    unknown = {"AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"}
+    assert not Asked(rig_that_knows(known, unknown, online=False)).verdict.accepted
+
+
+def test_C13_FR_01_the_list_is_believed_before_the_cache() -> None:
+    rig = rig_that_knows(listed("Blocked"))
+    cached()(rig)
+    rig.link_down()
+    assert not Asked(rig).verdict.accepted
+
+
+def test_C13_FR_04_offline_a_token_in_neither_may_start_where_unknown_ones_may() -> None:
+    unknown = {"AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"}
+    rig = rig_that_knows(listed("Blocked"), unknown, online=False)
+    assert Asked(rig, IdToken(id_token="0499", type=IdTokenEnum.ISO14443)).verdict.accepted
+
+
+def test_C13_FR_05_C13_FR_06_offline_an_entry_whose_time_is_over_is_refused() -> None:
+    unknown = {"AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"}
+    rig = rig_that_knows(listed(cacheExpiryDateTime="2026-01-01T00:01:00Z"), unknown, online=False)
+    assert Asked(rig).verdict.accepted
+    rig.advance(61)
+    assert not Asked(rig).verdict.accepted
+
+
+def test_offline_what_is_known_here_is_not_used_where_the_site_says_so() -> None:
+    rig = rig_that_knows(listed(), {"AuthCtrlr.LocalAuthorizeOffline": "false"}, online=False)
+    assert not Asked(rig).verdict.accepted
+
+
+@pytest.mark.parametrize("status, accepted", [("Accepted", True), ("Blocked", False)])
+def test_where_the_csms_is_not_to_be_asked_what_is_known_here_decides(status: str, accepted: bool) -> None:
+    settings = {"AuthCtrlr.DisableRemoteAuthorization": "true", "AuthCtrlr.LocalPreAuthorize": "false"}
+    rig = rig_that_knows(cached(status), settings)
+    assert Asked(rig).verdict.accepted is accepted
+    assert rig.sent("Authorize") == []
+
+
+def test_C01_FR_21_what_is_known_here_counts_on_its_evses_only() -> None:
+    rig = rig_that_knows(listed(evseId=[2]))
+    assert not Asked(rig, evse_id=1).verdict.accepted
+    assert Asked(rig, evse_id=2).verdict.accepted
+
+
+def test_C12_FR_09_C16_FR_04_C16_FR_05_a_known_token_of_the_master_group_is_one() -> None:
+    group = {"idToken": "MASTER", "type": "Central"}
+    rig = rig_that_knows(listed(groupIdToken=group), {"AuthCtrlr.MasterPassGroupId": "MASTER"})
+    assert rig.station.authorization.is_master(Asked(rig).verdict)
+
+
+def test_C04_FR_06_wrong_key_codes_make_the_next_one_wait() -> None:
+    rig = Rig()
+    code = IdToken(id_token="1234", type=IdTokenEnum.KEY_CODE)
+    rig.csms.tokens["1234"] = {"status": "Invalid"}
+    for _ in range(3):
+        assert "wait" not in Asked(rig, code).verdict.why
+    assert "wait" in Asked(rig, code).verdict.why
+    assert len(rig.sent("Authorize")) == 3
+    rig.csms.tokens["1234"] = {"status": "Accepted"}
+    rig.advance(4)
+    assert Asked(rig, code).verdict.accepted
+    rig.csms.tokens["1234"] = {"status": "Invalid"}
+    assert "wait" not in Asked(rig, code).verdict.why  # a right one begins anew
 
 
 def test_C01_FR_25_tokens_are_equal_without_regard_to_case_but_not_across_types() -> None:
