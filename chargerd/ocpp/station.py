@@ -38,6 +38,9 @@ from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.reservation import Reservations
+from chargerd.ocpp.reservation_book import ReservationBook
+from chargerd.ocpp.resets import Resets
 from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
 from chargerd.ocpp.settings import StationConfig
@@ -109,9 +112,12 @@ class Station:
         self.security = Security(ctx)
         self.authorization = Authorization(ctx)
         self.meter_values = MeterValues(ctx)
-        self.transactions = Transactions(ctx, self.authorization, self.meter_values)
+        book = ReservationBook(ctx)
+        self.transactions = Transactions(ctx, self.authorization, self.meter_values, book)
         self.smart_charging = SmartCharging(ctx, self.transactions)
-        self.availability = Availability(ctx, self.transactions)
+        self.availability = Availability(ctx, self.transactions, book)
+        self.reservations = Reservations(ctx, book, self.transactions, self.availability)
+        self.resets = Resets(ctx, self.transactions, self.availability)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.surface = Surface(ctx, self.transactions, self.availability)
@@ -127,6 +133,8 @@ class Station:
             self.transactions,
             self.smart_charging,
             self.availability,
+            self.reservations,
+            self.resets,
             self.user_limits,
             self.troubles,
             self.surface,
