@@ -2,13 +2,14 @@
 # some tens of milliseconds. `make check` is the whole of CI.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test vm-test check format format-check lint types benchmark sim lock clean
+.PHONY: help setup bench test conformance docs vm-test check format format-check lint types benchmark sim lock clean
 
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
 TEST_ARGS ?=
 # Many tests live in real time and mostly wait: twice as many workers as two cores keeps the cores busy.
 TEST_WORKERS ?= 4
+CONFORMANCE_WORKERS ?= 6
 MUTATION_ARGS ?=
 SEED ?= 1
 N ?= 10000
@@ -24,7 +25,17 @@ bench: ## a simulated car charges, on a page in the browser (BENCH_ARGS="--page 
 	@.venv/bin/chargerd bench $(BENCH_ARGS)
 
 test: setup ## the tests (TEST_ARGS="-k pilot")
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist=loadgroup -m "not long" $(TEST_ARGS)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist=loadgroup -m "not long and not conformance" $(TEST_ARGS)
+
+conformance: setup ## every certification case: on virtual time, then against the real processes (TEST_ARGS="-k TC_E")
+	@rm -f build/conformance.jsonl
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) tests/conformance/test_world.py $(TEST_ARGS)
+	@$(PYTHON) -m pytest -n $(CONFORMANCE_WORKERS) -m conformance tests/conformance/test_processes.py $(TEST_ARGS)
+
+docs: setup ## the pages that are written from the code (conformance.md tells what `make conformance` found)
+	@$(PYTHON) -m tools.faults_page
+	@$(PYTHON) -m tools.conformance_page
+	@$(PYTHON) -m tools.requirements_page
 
 tour: setup ## the faults that take minutes by their nature, on a running bench (20 minutes, mostly waiting)
 	@$(PYTHON) -m pytest -m long $(TEST_ARGS)
@@ -42,7 +53,7 @@ vm-test: setup ## GPIO drivers on the kernel's own simulated chips (builds that 
 	@tools/vm/run.sh tests/vm/guest_gpio.py tests/vm/guest_gpiozero.py tests/contract --gpio-sim \
 		-k "guest_gpio or gpio-sim" $(TEST_ARGS)
 
-check: format-check lint types test coverage ## everything CI asks: format, lint, types, tests, coverage of the core
+check: format-check lint types test conformance coverage ## everything CI asks: format, lint, types, tests, coverage
 
 format: setup ## rewrite the code in the one format
 	@$(PYTHON) -m ruff format

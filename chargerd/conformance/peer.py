@@ -55,11 +55,14 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 class Peer:
-    """One CSMS for one station. `problems`: what the station did against the schemas or the framing rules."""
+    """One CSMS for one station. `open`: it can be reached. `problems`: what the station did against the schemas or the
+    framing rules.
+    """
 
     def __init__(self, utc: Callable[[], datetime], check: Checker = lambda _kind, _action, _payload: None) -> None:
         self.heard: list[Heard] = []
         self.problems: list[str] = []
+        self.open = True
         self.connections = 0
         self.connected = False
         self.lock = threading.RLock()  # over a real wire another thread moves the frames
@@ -98,18 +101,19 @@ class Peer:
 
     # ------------------------------------------------------------------ what moves the frames
 
-    def opened(self) -> None:
-        """A connection came up; nothing of the last one is waited for."""
+    def opened(self) -> int:
+        """A connection came up; nothing of the last one is waited for. Gives its number."""
         with self.lock:
             self.connections += 1
             self.connected = True
             self._out.clear()
             self._open.clear()
+            return self.connections
 
-    def closed(self) -> None:
-        """The connection is gone."""
+    def closed(self, number: int) -> None:
+        """That connection is gone; there may be a newer one already."""
         with self.lock:
-            self.connected = False
+            self.connected = self.connected and number != self.connections
 
     def due(self) -> list[str]:
         """The frames for the station, each once."""

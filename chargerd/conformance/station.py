@@ -44,22 +44,23 @@ class Surroundings(Protocol):
     def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
         """Somebody does something at the charger: a verb of the bench. Why it cannot be done now; None: it was."""
 
-    def network(self, up: bool) -> None:
-        """Cut the network, or mend it."""
-
     def power_on(self) -> None:
         """The mains come for the first time."""
 
     def power_cycle(self, off_s: float) -> None:
         """The mains fail for so long; then everything starts from nothing but what is on disk."""
 
+    def another_csms(self) -> tuple[str, Peer]:
+        """One more CSMS: where a station finds it, and its end of the wire."""
+
 
 class StationUnderTest:
     """One station as it comes from the factory, still without power, and its CSMS."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, peer: Peer | None = None) -> None:
+        """`peer`: whose messages are looked at, where there is more than one CSMS."""
         self._around = surroundings
-        self.peer = surroundings.peer
+        self.peer = peer or surroundings.peer
         self.evses = surroundings.evses
 
     # ------------------------------------------------------------------ time
@@ -229,14 +230,14 @@ class StationUnderTest:
         self.act("clear_fault", evse=evse, name=name)
 
     def go_offline(self) -> None:
-        """Cut the network."""
-        self._around.network(False)
+        """Cut the network to this CSMS."""
+        self.peer.open = False
         self.until(lambda: not self.peer.connected, "the end of the connection")
 
     def go_online(self, within_s: float = 60.0) -> None:
         """Mend the network, and wait until the station is back."""
         before = self.peer.connections
-        self._around.network(True)
+        self.peer.open = True
         self.until(lambda: self.peer.connections > before and self.peer.connected, "the station's return", within_s)
 
     def power_on(self) -> None:
@@ -246,6 +247,11 @@ class StationUnderTest:
     def power_cycle(self, off_s: float = 1.0) -> None:
         """Mains off and on again."""
         self._around.power_cycle(off_s)
+
+    def another_csms(self) -> tuple[str, "StationUnderTest"]:
+        """One more CSMS to move to: its ocppCsmsUrl, and the same station as that CSMS sees it."""
+        url, peer = self._around.another_csms()
+        return url, StationUnderTest(self._around, peer)
 
     # ------------------------------------------------------------------ complaints
 

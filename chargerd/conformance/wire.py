@@ -1,5 +1,7 @@
 """The test system's end of a real WebSocket: a server in a thread that moves frames between one station and a Peer."""
 
+import base64
+import hmac
 import ssl
 import threading
 import time
@@ -17,12 +19,18 @@ LOOK_EVERY_S = 0.02
 
 
 class WireServer:
-    """Listens at `address` (port 0: any that is free) for one station. `open`: connections are let in."""
+    """Listens at `address` (port 0: any that is free) for one station. `password`: of whoever comes; None: any."""
 
-    def __init__(self, peer: Peer, address: tuple[str, int], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        address: tuple[str, int],
+        context: ssl.SSLContext | None = None,
+        password: str | None = None,
+    ) -> None:
         """Raises OSError when nobody can listen there."""
-        self.open = True
         self.peer = peer
+        self._password = password
         self._server: Server = serve(
             self._serve, *address, subprotocols=[SUBPROTOCOL], process_request=self._let_in, ssl=context
         )
@@ -38,17 +46,21 @@ class WireServer:
 
     def close(self) -> None:
         """Hang up and listen no more."""
-        self.open = False
+        self.peer.open = False
         self._server.shutdown()
         self._thread.join()
 
-    def _let_in(self, connection: ServerConnection, _request: Request) -> Response | None:
-        return None if self.open else connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
+    def _let_in(self, connection: ServerConnection, request: Request) -> Response | None:
+        if not self.peer.open:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
+        if self._password is not None and not _knows(request.headers.get("Authorization", ""), self._password):
+            return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong password\n")
+        return None
 
     def _serve(self, connection: ServerConnection) -> None:
-        self.peer.opened()
+        number = self.peer.opened()
         try:
-            while self.open:
+            while self.peer.open and number == self.peer.connections:
                 for text in self.peer.due():
                     connection.send(text)
                 try:
@@ -59,4 +71,14 @@ class WireServer:
         except ConnectionClosed:
             pass
         finally:
-            self.peer.closed()
+            self.peer.closed(number)
+
+
+def _knows(authorization: str, password: str) -> bool:
+    """Whether a header of HTTP Basic authentication has this password."""
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        given = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given.encode(), password.encode())

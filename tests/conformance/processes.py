@@ -27,12 +27,12 @@ class RealSurroundings:
     evses = 2
 
     def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
-        self.peer = Peer(lambda: datetime.now(UTC), check)
-        self._wire = WireServer(self.peer, ("127.0.0.1", 0))
+        self._wires: list[WireServer] = []
+        url, self.peer = self.another_csms()
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
-            csms_url=self._wire.url,
+            csms_url=url,
             password=PASSWORD,
             state_dir=state_dir,
             variables={**settings, **case.settings},
@@ -59,9 +59,6 @@ class RealSurroundings:
             return str(error)
         return None
 
-    def network(self, up: bool) -> None:
-        self._wire.open = up
-
     def power_cycle(self, off_s: float) -> None:
         for process in ("control", "station"):
             self._running.kill(process)
@@ -69,10 +66,16 @@ class RealSurroundings:
         time.sleep(off_s)
         self.power_on()
 
+    def another_csms(self) -> tuple[str, Peer]:
+        wire = WireServer(Peer(lambda: datetime.now(UTC), check), ("127.0.0.1", 0), password=PASSWORD)
+        self._wires.append(wire)
+        return wire.url, wire.peer
+
     def close(self) -> None:
         if self._rig is not None:
             self._run(self._rig.stop())
-        self._wire.close()
+        for wire in self._wires:
+            wire.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

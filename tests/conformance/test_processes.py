@@ -9,12 +9,13 @@ from chargerd.conformance.case import all_cases
 from chargerd.conformance.station import StationUnderTest
 from tests.conformance.lively import SETTINGS
 from tests.conformance.processes import RealSurroundings
+from tests.conformance.results import REAL, recorded
 
 CASES = all_cases()
 
 pytestmark = pytest.mark.conformance
 
-REAL = [case_id for case_id, case in CASES.items() if not case.virtual_only]
+WAITED_FOR = [case_id for case_id, case in CASES.items() if not case.virtual_only]
 
 
 @pytest.fixture
@@ -24,7 +25,10 @@ def sut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StationUnder
     around.close()
 
 
-@pytest.mark.parametrize("case_id, sut", [(case_id, case_id) for case_id in REAL], ids=REAL, indirect=["sut"])
+@pytest.mark.parametrize(
+    "case_id, sut", [(case_id, case_id) for case_id in WAITED_FOR], ids=WAITED_FOR, indirect=["sut"]
+)
 def test_case(case_id: str, sut: StationUnderTest) -> None:
-    CASES[case_id].body(sut)
-    assert not sut.peer.problems
+    with recorded(case_id, REAL):
+        CASES[case_id].body(sut)
+        assert not sut.peer.problems

@@ -3,7 +3,7 @@ plant.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,25 +15,36 @@ from tests.sim.world import World
 
 TICK_S = 0.05
 RESTART_AFTER_S = 0.5
+URL = "ws://csms.test/ocpp"
+OTHER_URL = "ws://other.test/ocpp"
 
 
-class PeerOnWire:
-    """The test system at the end of the world's wire."""
+class PeersOnWire:
+    """Every CSMS there is at the other end of the world's wire, by its address."""
 
-    def __init__(self, utc: Callable[[], datetime]) -> None:
-        self.peer = Peer(utc, check)
+    def __init__(self, first: Peer) -> None:
+        self.peers = {URL: first}
+        self.now = first
+        self._number = 0
+
+    def lets_in(self, url: str) -> bool:
+        peer = next((peer for start, peer in self.peers.items() if url.startswith(f"{start}/")), None)
+        if peer is None or not peer.open:
+            return False
+        self.now = peer
+        return True
 
     def connected(self) -> None:
-        self.peer.opened()
+        self._number = self.now.opened()
 
     def disconnected(self) -> None:
-        self.peer.closed()
+        self.now.closed(self._number)
 
     def receive(self, text: str, mono: float, _utc: datetime) -> None:
-        self.peer.receive(text, mono)
+        self.now.receive(text, mono)
 
     def due(self, _mono: float) -> list[str]:
-        return self.peer.due()
+        return self.now.due()
 
 
 class VirtualSurroundings:
@@ -42,8 +53,8 @@ class VirtualSurroundings:
     evses = 2
 
     def __init__(self, case: Case, settings: Mapping[str, str]) -> None:
-        self._wire = PeerOnWire(lambda: self.world.clock.now().utc)
-        self.peer = self._wire.peer
+        self.peer = self._new_peer()
+        self._wire = PeersOnWire(self.peer)
         self._settings = {**settings, **case.settings}
         self._world: World | None = None
 
@@ -61,17 +72,14 @@ class VirtualSurroundings:
     def wait(self, seconds: float) -> None:
         end_mono = self.now_mono() + seconds - 1e-9
         while self.now_mono() < end_mono:
+            if not self._wire.now.open:
+                self.world.link_lost()
             self.world.step()
             self._keep_running()
 
     def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
         reply = obey(self.world.plant, json.dumps({"verb": verb} | dict(arguments)).encode())
         return None if reply.ok else reply.error
-
-    def network(self, up: bool) -> None:
-        self.world.link_allowed = up
-        if not up:
-            self.world.link_lost()
 
     def power_cycle(self, off_s: float) -> None:
         self.world.kill_station()
@@ -81,9 +89,15 @@ class VirtualSurroundings:
             self.world.step()
         self.world.revive()
 
+    def another_csms(self) -> tuple[str, Peer]:
+        return OTHER_URL, self._wire.peers.setdefault(OTHER_URL, self._new_peer())
+
     def close(self) -> None:
         if self._world is not None:
             self._world.close()
+
+    def _new_peer(self) -> Peer:
+        return Peer(lambda: self.world.clock.now().utc, check)
 
     def _keep_running(self) -> None:
         """As systemd does: a process that ended is started again."""

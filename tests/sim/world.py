@@ -44,6 +44,9 @@ CALM = {
 class Wire(Protocol):
     """The CSMS's end of the wire."""
 
+    def lets_in(self, url: str) -> bool:
+        """Whether somebody answers at this address; the next connection goes there."""
+
     def connected(self) -> None:
         """A new connection."""
 
@@ -227,7 +230,7 @@ class World:
         if self._opening is None or self.link == "open":
             return
         order, self._opening = self._opening, None
-        if self.link_allowed:
+        if self.link_allowed and self._wire.lets_in(order.url):
             self.link = "open"
             self._wire.connected()
             self._slot = order.slot

@@ -39,6 +39,10 @@ class Pretend:
 
     def wait(self, seconds: float) -> None:
         self.mono += seconds
+        if self.peer.open and not self.peer.connected:
+            self.peer.opened()
+        elif self.peer.connected and not self.peer.open:
+            self.peer.closed(self.peer.connections)
         self._move()
 
     def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
@@ -48,17 +52,14 @@ class Pretend:
         self.acts.append((verb, dict(arguments)))
         return None
 
-    def network(self, up: bool) -> None:
-        if up:
-            self.peer.opened()
-        else:
-            self.peer.closed()
-
     def power_on(self) -> None:
         self.acts.append(("power_on", {}))
 
     def power_cycle(self, off_s: float) -> None:
         self.acts.append(("power_cycle", {"off_s": off_s}))
+
+    def another_csms(self) -> tuple[str, Peer]:
+        return "ws://other.test/ocpp", Peer(self.peer.utc)
 
     def _move(self) -> None:
         for text in self.peer.due():

@@ -88,11 +88,17 @@ def test_what_the_schemas_say_against_a_message_is_a_problem() -> None:
 
 def test_the_connection_is_counted_and_nothing_of_the_last_one_goes_out_on_the_next(peer: Peer) -> None:
     peer.send("any text")
-    peer.closed()
+    peer.closed(1)
     assert (peer.connected, peer.connections) == (False, 1)
     peer.opened()
     assert (peer.connected, peer.connections) == (True, 2)
     assert peer.due() == []
+
+
+def test_the_end_of_an_old_connection_does_not_end_the_new_one(peer: Peer) -> None:
+    assert peer.opened() == 2
+    peer.closed(1)
+    assert peer.connected
 
 
 def test_a_time_is_written_with_milliseconds_and_a_z() -> None:

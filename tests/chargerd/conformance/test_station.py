@@ -180,6 +180,14 @@ def test_offline_is_a_lost_connection_and_online_a_new_one(around: Pretend, sut:
     assert around.peer.connections == 2
 
 
+def test_another_csms_sees_the_same_station_with_its_own_eyes(around: Pretend, sut: StationUnderTest) -> None:
+    url, other = sut.another_csms()
+    assert url == "ws://other.test/ocpp"
+    around.say("Heartbeat", {})
+    other.expect_nothing("Heartbeat", for_s=0.1)
+    sut.expect("Heartbeat")
+
+
 def test_a_message_against_the_schemas_fails_the_case_at_the_next_look(around: Pretend, sut: StationUnderTest) -> None:
     around.peer.problems.append("StatusNotification request: evseId is missing")
     around.say("Heartbeat", {})

@@ -1,7 +1,8 @@
 """A real WebSocket between a station and the peer."""
 
+import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,8 +21,8 @@ def server() -> Iterator[WireServer]:
     server.close()
 
 
-def station(server: WireServer) -> ClientConnection:
-    return connect(f"{server.url}/CS-1", subprotocols=[Subprotocol("ocpp2.0.1")])
+def station(server: WireServer, headers: Mapping[str, str] | None = None) -> ClientConnection:
+    return connect(f"{server.url}/CS-1", subprotocols=[Subprotocol("ocpp2.0.1")], additional_headers=headers)
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -46,11 +47,25 @@ def test_frames_go_both_ways(server: WireServer) -> None:
 def test_a_network_that_is_cut_ends_the_connection_and_lets_nobody_in(server: WireServer) -> None:
     with station(server) as connection:
         until(lambda: server.peer.connected)
-        server.open = False
+        server.peer.open = False
         with pytest.raises(ConnectionClosed):
             connection.recv(5.0)
     with pytest.raises(InvalidStatus), station(server):
         pass
-    server.open = True
+    server.peer.open = True
     with station(server):
         until(lambda: server.peer.connections == 2)
+
+
+def test_whoever_comes_needs_the_password_where_there_is_one() -> None:
+    server = WireServer(Peer(lambda: MIDNIGHT), ("127.0.0.1", 0), password="secret")
+    right = {"Authorization": f"Basic {base64.b64encode(b'CS-1:secret').decode()}"}
+    wrong = {"Authorization": f"Basic {base64.b64encode(b'CS-1:other').decode()}"}
+    try:
+        for headers in ({}, wrong, {"Authorization": "Basic ?"}, {"Authorization": "Bearer secret"}):
+            with pytest.raises(InvalidStatus, match="401"), station(server, headers):
+                pass
+        with station(server, right):
+            until(lambda: server.peer.connected)
+    finally:
+        server.close()
