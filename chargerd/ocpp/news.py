@@ -52,6 +52,14 @@ class TransactionEnded(msgspec.Struct, frozen=True):
     transaction_id: str
 
 
+class AvailabilityChanged(msgspec.Struct, frozen=True):
+    """The CSMS put something in or out of service."""
+
+
+class ReservationsChanged(msgspec.Struct, frozen=True):
+    """A reservation was used, or somebody took an EVSE of which others must keep one."""
+
+
 class SecurityEvent(msgspec.Struct, frozen=True):
     """Something of security relevance happened (appendix list of A04); `kind` is the event's standard name."""
 
@@ -71,6 +79,8 @@ News = (
     | TransactionStarted
     | TransactionAuthorized
     | TransactionEnded
+    | AvailabilityChanged
+    | ReservationsChanged
     | SecurityEvent
     | ClockSet
 )
