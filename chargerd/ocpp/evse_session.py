@@ -103,6 +103,15 @@ class EvseSession:
                 self.tx = self._log.update(self._as_of(now), ending.trigger, now, token=ending.token)
         self._set_permit()
 
+    def end_at_once(self, ending: Ending, now: Now) -> None:
+        """Nobody is authorized any more and the transaction ends, whatever the stop points say."""
+        self._connect_by_mono = None
+        self._waiting = None
+        if self.tx is not None:
+            self.tx = msgspec.structs.replace(_without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
+            self._begin_end(ending, now)
+        self._set_permit()
+
     def learn_group(self, group_id_token: IdToken | None, now: Now) -> None:
         """The CSMS says which group the authorized token belongs to; None: it says nothing."""
         assert self.tx is not None, "can't happen because only an open transaction has an answer that counts"

@@ -106,13 +106,16 @@ class RemoteControl(Block):
         )
 
     def _chosen(self, request: RequestStartTransaction) -> int | None:
-        """The EVSE that is meant; without one, a usable one, rather where a vehicle waits (F01.FR.20, F02.FR.22)."""
+        """The EVSE that is meant; without one, a usable one, rather one kept for the token, or where a vehicle waits
+        (F01.FR.20, F02.FR.22).
+        """
         if request.evse_id is not None:
             return request.evse_id
-        token = request.id_token
-        free = [evse_id for evse_id in self.ctx.evse_ids if self._why_not_evse(evse_id, token) is None]
+        token, group = request.id_token, request.group_id_token
+        free = [evse_id for evse_id in self.ctx.evse_ids if self._why_not_evse(evse_id, token, group) is None]
         waiting = [evse_id for evse_id in free if (evse := self.ctx.evse(evse_id)) is not None and evse.ev_connected]
-        return next(iter(waiting + free), None)
+        reserved = [evse_id for evse_id in free if self._transactions.is_reserved_for(evse_id, token, group)]
+        return next(iter(reserved + waiting + free), None)
 
     def _why_not_start(self, request: RequestStartTransaction, evse_id: int | None, now: Now) -> StatusInfo | None:
         if self.ctx.registration is not Registration.ACCEPTED:
@@ -121,18 +124,19 @@ class RemoteControl(Block):
             return StatusInfo(reason_code="NotFound", additional_info="no EVSE is free")
         if evse_id not in self.ctx.evse_ids:
             return StatusInfo(reason_code="UnknownEvse")
-        refusal = self._why_not_evse(evse_id, request.id_token)
+        refusal = self._why_not_evse(evse_id, request.id_token, request.group_id_token)
         if refusal is None and request.charging_profile is not None:
             refusal = self._why_not_profile(request.charging_profile, evse_id, now)
         return refusal
 
-    def _why_not_evse(self, evse_id: int, token: IdToken) -> StatusInfo | None:
+    def _why_not_evse(self, evse_id: int, token: IdToken, group: IdToken | None) -> StatusInfo | None:
         if self.ctx.status is None:
             return StatusInfo(reason_code="NotEnabled", additional_info="the charging side is silent")
         status = self._availability.status(evse_id)
         if status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):  # F01.FR.23, F02.FR.25
             return StatusInfo(reason_code="NotEnabled", additional_info=f"the connector is {status}")
-        why = self._transactions.why_not_grant(evse_id, token)  # F01.FR.24, F02.FR.26
+        # F01.FR.24, F02.FR.26: somebody's transaction; F01.FR.21, F01.FR.22, F02.FR.23, F02.FR.24: a reservation
+        why = self._transactions.why_not_grant(evse_id, token, group)
         if why is None and self._transactions.is_asking(evse_id):
             why = "another token is being judged"
         return None if why is None else StatusInfo(reason_code="TxInProgress", additional_info=why)

@@ -133,6 +133,7 @@ class TransactionLog:
             ),
             meter_value=values or None,
             number_of_phases_used=phases if phases != tx.phases_used else None,  # E02.FR.18
+            reservation_id=None if news is None else news.reservation_id,  # H01.FR.15
             evse=EVSE(id=tx.evse_id, connector_id=tx.connector_id) if tells_evse else None,
             id_token=token if news is None else news.id_token,
         )

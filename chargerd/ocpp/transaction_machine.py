@@ -27,11 +27,12 @@ class TxPoint(StrEnum):
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """An authorization that stands. `remote_start_id`: of the RequestStartTransaction it came by, None for a local
-    one."""
+    one. `reservation_id`: of the reservation it used, None without one."""
 
     id_token: IdToken
     group_id_token: IdToken | None = None
     remote_start_id: int | None = None
+    reservation_id: int | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):

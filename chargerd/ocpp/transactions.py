@@ -7,6 +7,8 @@ What a transaction does is decided in evse_session.py; the events are made in tr
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from chargerd.clock import Now
 from chargerd.evse.types import EvseStatus
 from chargerd.ocpp import transaction_variables
@@ -56,6 +58,7 @@ from chargerd.ocpp.messages.transactions import (
 )
 from chargerd.ocpp.messages.types import IdToken
 from chargerd.ocpp.meter_values import TX_UPDATED_MEASURANDS, MeterValues
+from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.security import SUBJECT as SECURITY_EVENTS
 from chargerd.ocpp.transaction_log import TransactionLog
 from chargerd.ocpp.transaction_machine import Ending, Grant, Running, reason_of_boot, reason_of_fault
@@ -81,10 +84,17 @@ class _Desk:
 class Transactions(Block):
     """All transactions of the station, one per EVSE at most (E01.FR.14)."""
 
-    def __init__(self, ctx: StationContext, authorization: Authorization, meter_values: MeterValues) -> None:
+    def __init__(
+        self,
+        ctx: StationContext,
+        authorization: Authorization,
+        meter_values: MeterValues,
+        reservations: ReservationBook,
+    ) -> None:
         super().__init__(ctx)
         self._authorization = authorization
         self._meter_values = meter_values
+        self._reservations = reservations
         self._log = TransactionLog(ctx, meter_values)
         self._sessions = {evse_id: EvseSession(ctx, self._log, evse_id) for evse_id in ctx.evse_ids}
         self._desks = {evse_id: _Desk() for evse_id in ctx.evse_ids}
@@ -112,8 +122,10 @@ class Transactions(Block):
         session = self._sessions[evse_id]
         return session.tx is not None or session.grant is not None or self._desks[evse_id].asking is not None
 
-    def why_not_grant(self, evse_id: int, token: IdToken) -> str | None:
-        """Why `token` cannot be authorized here: somebody is, or the transaction is another's (C01.FR.23)."""
+    def why_not_grant(self, evse_id: int, token: IdToken, group_id_token: IdToken | None = None) -> str | None:
+        """Why `token` cannot be authorized here: somebody is, the transaction is another's (C01.FR.23), or the EVSE is
+        kept for others.
+        """
         session = self._sessions[evse_id]
         if session.is_ending:
             return "the transaction is just ending"
@@ -122,7 +134,31 @@ class Transactions(Block):
         past = None if session.tx is None else session.tx.past_token
         if past is not None and not same_token(past, token):
             return "the transaction belongs to somebody else"
-        return self.why_not_usable(evse_id)
+        self.review_reservations()
+        return self.why_not_usable(evse_id) or self._reservations.why_not(evse_id, token, group_id_token)
+
+    def review_reservations(self) -> None:
+        """Tell the book of reservations which EVSEs are free, and where a vehicle waits for somebody to authorize."""
+        free, waiting = set[int](), set[int]()
+        for evse_id, session in self._sessions.items():
+            if session.grant is None and self.ctx.evse(evse_id) is not None and not self.why_not_usable(evse_id):
+                if session.connected:
+                    waiting.add(evse_id)
+                elif session.tx is None:
+                    free.add(evse_id)
+        self._reservations.review(free, waiting)
+
+    def is_reserved_for(self, evse_id: int, token: IdToken, group_id_token: IdToken | None) -> bool:
+        """The EVSE is kept, and this token may use it."""
+        kept = self._reservations.is_kept(evse_id)
+        return kept and self._reservations.holds(evse_id, token, group_id_token)
+
+    def end_by_reset(self, evse_id: int, now: Now) -> None:
+        """End whatever there is on this EVSE, authorizations that wait included (B12.FR.04, B12.FR.08)."""
+        session = self._sessions[evse_id]
+        if not session.is_ending:
+            session.end_at_once(Ending(TriggerReason.RESET_COMMAND, Reason.IMMEDIATE_RESET), now)
+        self._show(evse_id, now)
 
     def is_asking(self, evse_id: int) -> bool:
         """A token is being judged for this EVSE."""
@@ -232,7 +268,7 @@ class Transactions(Block):
     def _changed(self, session: EvseSession, change: Change, now: Now) -> None:  # one line for each change
         match change:
             case EvConnected():
-                session.plug_in(now, self._grant_without_token())
+                session.plug_in(now, self._grant_without_token(session.evse_id))
             case EvDisconnected():
                 session.unplug(now)
             case EnergyOn():
@@ -252,8 +288,10 @@ class Transactions(Block):
             case _:
                 pass
 
-    def _grant_without_token(self) -> Grant | None:
-        return None if self.ctx.variables[AUTH_ENABLED] else Grant(id_token=NO_AUTHORIZATION)
+    def _grant_without_token(self, evse_id: int) -> Grant | None:
+        self.review_reservations()
+        is_needed = self.ctx.variables[AUTH_ENABLED] or self._reservations.is_kept(evse_id)
+        return None if is_needed else Grant(id_token=NO_AUTHORIZATION)
 
     # ------------------------------------------------------------------ tokens
 
@@ -289,11 +327,12 @@ class Transactions(Block):
         self._authorization.authorize(token, evse_id, now, decided)
 
     def _grant(self, evse_id: int, grant: Grant, now: Now) -> None:
-        why = self.why_not_grant(evse_id, grant.id_token)
+        why = self.why_not_grant(evse_id, grant.id_token, grant.group_id_token)
         if why is not None:
             self._refuse(evse_id, grant.id_token, why, now)
             return
-        self._sessions[evse_id].authorize(grant, now)
+        used = self._reservations.use(evse_id, grant.id_token, grant.group_id_token)
+        self._sessions[evse_id].authorize(msgspec.structs.replace(grant, reservation_id=used), now)
         self._flash(evse_id, Indication.ACCEPTED, now)
 
     def _stop(self, session: EvseSession, token: IdToken, reason: Reason, now: Now) -> None:
@@ -384,6 +423,8 @@ class Transactions(Block):
             return Indication.ACCEPTED
         if not self.ctx.orders.is_available(evse_id):
             return Indication.UNAVAILABLE
+        if self._reservations.is_kept(evse_id):
+            return Indication.RESERVED
         return Indication.CONNECTED if session.connected else Indication.AVAILABLE
 
 
