@@ -25,6 +25,17 @@ def boot_reason(ctx: StationContext) -> BootReason:
     return ctx.store.get(NAMESPACE, BOOT_REASON_KEY, BootReason) or BootReason(ctx.config.boot_reason)
 
 
+def keep_boot_reason(ctx: StationContext, reason: BootReason) -> None:
+    """The station is about to restart for this reason: the next BootNotification will say so (B01.FR.09)."""
+    ctx.store.put(NAMESPACE, BOOT_REASON_KEY, reason)
+
+
+def forget_boot_reason(ctx: StationContext) -> None:
+    """The CSMS knows why the station started, or the restart did not come."""
+    if ctx.store.get(NAMESPACE, BOOT_REASON_KEY, BootReason) is not None:
+        ctx.store.delete(NAMESPACE, BOOT_REASON_KEY)
+
+
 class BootGate:
     """Decides when a BootNotification is due and what its answer means; sets `ctx.registration`."""
 
@@ -35,10 +46,6 @@ class BootGate:
         self._in_flight = False
         self._due_mono: float | None = None
         self._accepted_slot: int | None = None
-
-    def keep_reason(self, reason: BootReason) -> None:
-        """The station is about to restart for this reason: the next BootNotification will say so (B01.FR.09)."""
-        self._ctx.store.put(NAMESPACE, BOOT_REASON_KEY, reason)
 
     def on_start(self) -> None:
         """Find out why the station started."""
@@ -99,8 +106,7 @@ class BootGate:
         self._accepted_slot = self._network.active_slot
         if response.interval > 0:
             self._ctx.variables.store_value(HEARTBEAT_INTERVAL, response.interval)  # B01.FR.04
-        if self._ctx.store.get(NAMESPACE, BOOT_REASON_KEY, BootReason) is not None:
-            self._ctx.store.delete(NAMESPACE, BOOT_REASON_KEY)
+        forget_boot_reason(self._ctx)
         self._ctx.note(Severity.INFO, "boot: accepted by the CSMS")
 
     def _failed(self, failure: CallFailure, now: Now) -> None:

@@ -1,4 +1,4 @@
-"""Block B: boots (B01 to B03), reads and writes the device model (B05, B06), reports it (B07, B08), resets (B11).
+"""Block B: boots (B01 to B03), reads and writes the device model (B05, B06), reports it (B07, B08).
 
 Until the CSMS has accepted the station nothing leaves but BootNotification and what the CSMS asks for while Pending.
 """
@@ -10,9 +10,9 @@ from chargerd.clock import Now
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.boot import BootGate
 from chargerd.ocpp.device_model import DeviceModel
-from chargerd.ocpp.effects import Reboot, Severity
+from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.message_limits import check_size
-from chargerd.ocpp.messages.enums import BootReason, GenericDeviceModelStatus, MessageTrigger, ResetStatus
+from chargerd.ocpp.messages.enums import GenericDeviceModelStatus, MessageTrigger
 from chargerd.ocpp.messages.provisioning import (
     GetBaseReport,
     GetBaseReportResponse,
@@ -21,15 +21,13 @@ from chargerd.ocpp.messages.provisioning import (
     GetVariables,
     GetVariablesResponse,
     ReportData,
-    Reset,
-    ResetResponse,
     SetVariables,
     SetVariablesResponse,
 )
 from chargerd.ocpp.messages.types import StatusInfo
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import News, TransactionEnded, TransactionStarted, VariableChanged
+from chargerd.ocpp.news import VariableChanged
 from chargerd.ocpp.reports import ReportSender
 from chargerd.ocpp.station_variables import (
     ALL,
@@ -40,11 +38,7 @@ from chargerd.ocpp.station_variables import (
     set_power_limits,
 )
 from chargerd.ocpp.time_source import DATE_TIME, HEARTBEAT_INTERVAL, TIME_ADJUSTMENT_REPORTING_THRESHOLD, TIME_SOURCE
-from chargerd.ocpp.variables import AnyVariable, Reader, integer
-
-RESET_RETRIES = integer(
-    "OCPPCommCtrlr", "ResetRetries", 1, writable=True, minimum=0, doc="How often a reset that failed is tried again."
-)
+from chargerd.ocpp.variables import AnyVariable, Reader
 
 
 class Provisioning(Block):
@@ -55,26 +49,24 @@ class Provisioning(Block):
         self._boot = BootGate(ctx, network)
         self._model = DeviceModel(ctx.variables)
         self._reports = ReportSender(ctx)
-        self._busy_evses: set[int] = set()
         self._asked_at: Now | None = None
 
     def variables(self) -> Iterable[AnyVariable]:
         """Hardware tiers, limits of messages, time."""
         time = (DATE_TIME, TIME_SOURCE, TIME_ADJUSTMENT_REPORTING_THRESHOLD, HEARTBEAT_INTERVAL)
-        return (*ALL, *time, RESET_RETRIES)
+        return (*ALL, *time)
 
     def readers(self) -> Mapping[AnyVariable, Reader]:
         """What the board decides, and the time."""
         return {**board_readers(self.ctx.config), DATE_TIME: self._date_time, EVSE_POWER: self._power_w}
 
     def handlers(self) -> Handlers:
-        """The device model and reset."""
+        """The device model."""
         return {
             GetVariables: self._get_variables,
             SetVariables: self._set_variables,
             GetBaseReport: self._get_base_report,
             GetReport: self._get_report,
-            Reset: self._reset,
         }
 
     def triggers(self) -> Triggers:
@@ -92,13 +84,6 @@ class Provisioning(Block):
     def on_link_up(self, now: Now) -> None:
         """Boot, unless this CSMS has accepted us already."""
         self._boot.on_link_up(now)
-
-    def on_news(self, news: News, now: Now) -> None:
-        """Keep count of the transactions, for Reset."""
-        if isinstance(news, TransactionStarted):
-            self._busy_evses.add(news.evse_id)
-        elif isinstance(news, TransactionEnded):
-            self._busy_evses.discard(news.evse_id)
 
     def next_deadline(self) -> float | None:
         """When BootNotification is due."""
@@ -165,23 +150,5 @@ class Provisioning(Block):
         self._reports.start(request_id, rows, now)
         return GenericDeviceModelStatus.ACCEPTED
 
-    # ------------------------------------------------------------------ reset
-
-    def _reset(self, request: Reset, _now: Now) -> ResetResponse:
-        """B11: the whole station, while no transaction runs."""
-        if request.evse_id is not None:
-            return _reset_rejected("UnsupportedRequest", "a single EVSE cannot be reset")  # B11.FR.09
-        if self._busy_evses:
-            return _reset_rejected("TxInProgress", f"transaction on EVSE {min(self._busy_evses)}")
-        self._boot.keep_reason(BootReason.REMOTE_RESET)
-        self.ctx.do(Reboot(f"Reset ({request.type}) by the CSMS"))
-        return ResetResponse(status=ResetStatus.ACCEPTED)
-
 
 _BUSY = StatusInfo(reason_code="Unspecified", additional_info="another report is on its way")
-
-
-def _reset_rejected(reason_code: str, info: str) -> ResetResponse:
-    return ResetResponse(
-        status=ResetStatus.REJECTED, status_info=StatusInfo(reason_code=reason_code, additional_info=info)
-    )

@@ -40,6 +40,9 @@ from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.reservation import Reservations
+from chargerd.ocpp.reservation_book import ReservationBook
+from chargerd.ocpp.resets import Resets
 from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
 from chargerd.ocpp.settings import StationConfig
@@ -113,9 +116,12 @@ class Station:
         self.auth_cache = AuthCache(ctx)
         self.authorization = Authorization(ctx, self.local_list, self.auth_cache)
         self.meter_values = MeterValues(ctx)
-        self.transactions = Transactions(ctx, self.authorization, self.meter_values)
+        book = ReservationBook(ctx)
+        self.transactions = Transactions(ctx, self.authorization, self.meter_values, book)
         self.smart_charging = SmartCharging(ctx, self.transactions)
-        self.availability = Availability(ctx, self.transactions)
+        self.availability = Availability(ctx, self.transactions, book)
+        self.reservations = Reservations(ctx, book, self.transactions, self.availability)
+        self.resets = Resets(ctx, self.transactions, self.availability)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.surface = Surface(ctx, self.transactions, self.availability)
@@ -133,6 +139,8 @@ class Station:
             self.transactions,
             self.smart_charging,
             self.availability,
+            self.reservations,
+            self.resets,
             self.user_limits,
             self.troubles,
             self.surface,

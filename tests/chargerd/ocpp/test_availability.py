@@ -396,3 +396,34 @@ def test_other_blocks_can_ask_for_state_and_service() -> None:
     assert rig.station.availability.status(1) is ConnectorStatus.AVAILABLE
     change(rig, "Inoperative", 1)
     assert not rig.station.availability.is_operative(1)
+
+
+# ------------------------------------------------------------------ MinimumStatusDuration
+
+
+def test_a_state_that_passes_within_MinimumStatusDuration_is_not_told() -> None:
+    rig = ready({"ChargingStation.MinimumStatusDuration": "5"})
+    assert told(rig) == [(1, "Unavailable")]
+    rig.advance(5.0)
+    since = mark(rig)
+    rig.plug_in()
+    rig.advance(3.0)
+    rig.unplug()
+    rig.advance(10.0)
+    assert told(rig, since) == []
+    rig.plug_in()
+    plugged_at = rig.clock.now().utc
+    rig.advance(4.0)
+    assert told(rig, since) == []
+    rig.advance(1.5)
+    assert told(rig, since) == [(1, "Occupied")]
+    assert rig.sent("StatusNotification")[-1]["timestamp"].startswith(f"{plugged_at:%Y-%m-%dT%H:%M:%S}")
+
+
+def test_MinimumStatusDuration_holds_from_the_moment_it_is_set() -> None:
+    rig = ready({"ChargingStation.MinimumStatusDuration": "3600"})
+    since = mark(rig)
+    rig.plug_in()
+    name = {"component": {"name": "ChargingStation"}, "variable": {"name": "MinimumStatusDuration"}}
+    rig.call("SetVariables", setVariableData=[{**name, "attributeValue": "0"}])
+    assert told(rig, since) == [(1, "Occupied")]

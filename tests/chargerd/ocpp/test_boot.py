@@ -6,7 +6,7 @@ import pytest
 
 from chargerd.clock import ManualClock
 from chargerd.ocpp.block import Block, StationContext
-from chargerd.ocpp.boot import MAX_INTERVAL_S, RETRY_S
+from chargerd.ocpp.boot import MAX_INTERVAL_S, RETRY_S, forget_boot_reason, keep_boot_reason
 from chargerd.ocpp.effects import SetTime
 from chargerd.ocpp.messages.data_transfer import DataTransfer
 from chargerd.ocpp.messages.enums import (
@@ -257,14 +257,22 @@ def test_B10_FR_10_another_network_profile_needs_a_boot() -> None:
 
 def test_B01_FR_09_a_reason_noted_before_the_restart_is_told_until_a_boot_was_accepted() -> None:
     store = Store(":memory:")
-    provisioning = make_peer(store).blocks[1]
-    assert isinstance(provisioning, Provisioning)
-    provisioning._boot.keep_reason(BootReason.SCHEDULED_RESET)
+    keep_boot_reason(make_peer(store).ctx, BootReason.SCHEDULED_RESET)
     for _ in range(2):
         peer = make_peer(store)
         peer.link_up()
         assert peer.frames[0][3]["reason"] == "ScheduledReset"
     answer(peer, RegistrationStatus.ACCEPTED)
+    peer = make_peer(store)
+    peer.link_up()
+    assert peer.frames[0][3]["reason"] == "PowerUp"
+
+
+def test_a_reason_for_a_restart_that_did_not_come_is_forgotten() -> None:
+    store = Store(":memory:")
+    peer = make_peer(store)
+    keep_boot_reason(peer.ctx, BootReason.SCHEDULED_RESET)
+    forget_boot_reason(peer.ctx)
     peer = make_peer(store)
     peer.link_up()
     assert peer.frames[0][3]["reason"] == "PowerUp"

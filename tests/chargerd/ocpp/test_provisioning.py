@@ -5,15 +5,13 @@ import pytest
 
 from chargerd.evse.types import EvseStatus, Status
 from chargerd.ocpp.block import Block, StationContext
-from chargerd.ocpp.effects import Reboot, SendText, Severity
+from chargerd.ocpp.effects import SendText, Severity
 from chargerd.ocpp.messages.enums import (
     ComponentCriterion,
     GenericDeviceModelStatus,
     GetVariableStatus,
     RegistrationStatus,
     ReportBase,
-    ResetEnum,
-    ResetStatus,
     SetVariableStatus,
 )
 from chargerd.ocpp.messages.provisioning import (
@@ -23,18 +21,16 @@ from chargerd.ocpp.messages.provisioning import (
     GetVariableData,
     GetVariables,
     NotifyReportResponse,
-    Reset,
-    ResetResponse,
     SetVariableData,
     SetVariables,
 )
 from chargerd.ocpp.messages.types import EVSE, Component, ComponentVariable, Variable
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import TransactionEnded, TransactionStarted, VariableChanged
-from chargerd.ocpp.provisioning import RESET_RETRIES, Provisioning
+from chargerd.ocpp.news import VariableChanged
+from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.station_variables import MAX_BYTES, MAX_ITEMS
-from chargerd.ocpp.time_source import HEARTBEAT_INTERVAL, TIME_SOURCE
+from chargerd.ocpp.time_source import HEARTBEAT_INTERVAL, TIME_ADJUSTMENT_REPORTING_THRESHOLD, TIME_SOURCE
 from chargerd.ocpp.variables import NAMESPACE
 from chargerd.store import Store
 from hal.types import MeterSample
@@ -98,7 +94,7 @@ def test_B05_FR_01_B05_FR_02_good_elements_are_applied_although_others_are_refus
     peer = make_peer()
     data = (
         change("OCPPCommCtrlr", "HeartbeatInterval", "0"),
-        change("OCPPCommCtrlr", "ResetRetries", "7"),
+        change("ClockCtrlr", "TimeAdjustmentReportingThreshold", "7"),
         change("ClockCtrlr", "TimeSource", "Heartbeat"),
     )
     results = peer.asked(SetVariables(set_variable_data=data)).set_variable_result
@@ -107,9 +103,9 @@ def test_B05_FR_01_B05_FR_02_good_elements_are_applied_although_others_are_refus
         SetVariableStatus.ACCEPTED,
         SetVariableStatus.ACCEPTED,
     ]
-    assert peer.ctx.variables[RESET_RETRIES] == 7
+    assert peer.ctx.variables[TIME_ADJUSTMENT_REPORTING_THRESHOLD] == 7
     assert peer.ctx.variables[TIME_SOURCE] == ("Heartbeat",)
-    assert peer.news == [VariableChanged(RESET_RETRIES), VariableChanged(TIME_SOURCE)]
+    assert peer.news == [VariableChanged(TIME_ADJUSTMENT_REPORTING_THRESHOLD), VariableChanged(TIME_SOURCE)]
 
 
 def test_a_set_value_is_on_disk_before_the_answer_leaves() -> None:
@@ -194,50 +190,7 @@ def test_B08_FR_15_a_report_of_nothing_is_said_to_be_empty() -> None:
     assert not peer.frames
 
 
-# ---- B11 ----
-
-
-def reset(peer: Peer, kind: ResetEnum, evse_id: int | None = None) -> ResetResponse:
-    response: ResetResponse = peer.asked(Reset(type=kind, evse_id=evse_id))
-    return response
-
-
-@pytest.mark.parametrize("kind", list(ResetEnum))
-def test_B11_FR_01_B11_FR_03_B11_FR_04_an_idle_station_resets_and_says_so_at_its_next_boot(kind: ResetEnum) -> None:
-    peer = make_peer()
-    assert reset(peer, kind).status is ResetStatus.ACCEPTED
-    kinds = [type(effect).__name__ for effect in peer.effects]
-    assert kinds.index("Reboot") > max(i for i, name in enumerate(kinds) if name == "SendText")
-
-    def build(ctx: StationContext) -> Sequence[Block]:
-        network = Network(ctx)
-        return network, Provisioning(ctx, network)
-
-    restarted = Peer(build, store=peer.store)
-    restarted.link_up()
-    assert restarted.taken()[3]["reason"] == "RemoteReset"
-
-
-def test_B11_FR_09_a_single_evse_is_not_reset() -> None:
-    peer = make_peer()
-    assert reset(peer, ResetEnum.IMMEDIATE, 1).status is ResetStatus.REJECTED
-    assert not peer.took(Reboot)
-
-
-def test_B11_FR_06_while_a_transaction_runs_the_station_is_not_reset() -> None:
-    peer = make_peer()
-    provisioning = peer.blocks[1]
-    peer.within(lambda now: provisioning.on_news(TransactionStarted(2, "tx"), now))
-    response = reset(peer, ResetEnum.IMMEDIATE)
-    assert response.status is ResetStatus.REJECTED
-    assert response.status_info is not None
-    assert response.status_info.reason_code == "TxInProgress"
-    assert not peer.took(Reboot)
-    peer.within(lambda now: provisioning.on_news(TransactionEnded(2, "tx"), now))
-    assert reset(peer, ResetEnum.IMMEDIATE).status is ResetStatus.ACCEPTED
-
-
 def test_stored_values_that_cannot_be_used_are_told_at_the_start() -> None:
     store = Store(":memory:")
-    store.put(NAMESPACE, "OCPPCommCtrlr.ResetRetries", "often")
-    assert any("ResetRetries" in note for note in make_peer(store).notes(Severity.WARNING))
+    store.put(NAMESPACE, "ClockCtrlr.TimeAdjustmentReportingThreshold", "often")
+    assert any("ReportingThreshold" in note for note in make_peer(store).notes(Severity.WARNING))
