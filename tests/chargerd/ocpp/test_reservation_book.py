@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,7 +38,7 @@ class Desk:
         self.evse_ids = range(1, len(connectors) + 1)
         self.see()
 
-    def reserve(self, number: int, holder: IdToken = HOLDER, **fields: object) -> None:
+    def reserve(self, number: int, holder: IdToken = HOLDER, **fields: Any) -> None:
         now = self.peer.now
         self.book.put(
             Reservation(
