@@ -34,6 +34,8 @@ from chargerd.ocpp.settings import NetworkSlot
 from chargerd.ocpp.variables import AnyVariable, Check, Reader
 
 NAMESPACE = "network"
+LAST_GOOD_NAMESPACE, LAST_GOOD_KEY = "network_state", "last_good_slot"
+"""The slot that was connected last is known over a restart: a reset is how the CSMS moves a station to another."""
 
 CONNECT_TIMEOUT_S = 30.0
 """Name, route, TLS and handshake together; a slow mobile link needs half of it."""
@@ -61,6 +63,7 @@ class Network(Block):
         self._failed_attempts = 0
         self._attempts_on_slot = 0
         self._last_good_slot: int | None = None
+        self._fell_back = False
         self._reported: set[LinkFailure] = set()
 
     @property
@@ -94,6 +97,7 @@ class Network(Block):
         """Connect at once, to the first slot of the list (B10.FR.04)."""
         for key, settings in self.ctx.store.items(NAMESPACE, NetworkSlot):
             self._slots[int(key)] = settings
+        self._last_good_slot = self.ctx.store.get(LAST_GOOD_NAMESPACE, LAST_GOOD_KEY, int)
         self._slot = self._priority()[0]
         self._open(now)
 
@@ -111,7 +115,10 @@ class Network(Block):
         """The link is up: the back-off begins anew next time (part 4, 5.3 as corrected)."""
         self._connected, self._opening = True, False
         self._failed_attempts = self._attempts_on_slot = 0
-        self._last_good_slot = event.slot
+        self._fell_back = False
+        if self._last_good_slot != event.slot:
+            self._last_good_slot = event.slot
+            self.ctx.store.put(LAST_GOOD_NAMESPACE, LAST_GOOD_KEY, event.slot)
         self._reported.clear()
         self.ctx.note(Severity.INFO, f"network: connected to {self._slots[event.slot].url} (slot {event.slot})")
 
@@ -184,8 +191,9 @@ class Network(Block):
         if following < len(slots):
             self._slot = slots[following]
         else:
-            self._slot = self._last_good_slot or slots[0]
-            self._last_good_slot = None
+            last = self._last_good_slot
+            self._fell_back = last is not None and last in slots and not self._fell_back
+            self._slot = last if last is not None and self._fell_back else slots[0]
 
     def _tell_about(self, event: LinkDown) -> None:
         self.ctx.note(Severity.WARNING, f"network: link of slot {event.slot} is down: {event.failure}, {event.why}")

@@ -332,7 +332,7 @@ def test_B10_FR_03_B10_FR_04_each_slot_gets_its_attempts_in_order_of_priority() 
     set_slot(make_and_connect(store), 2)
     set_variable(make_and_connect(store), "OCPPCommCtrlr", "NetworkConfigurationPriority", "2,1")
     peer = make_peer(store)
-    assert slots_tried(peer, 5) == [2, 2, 1, 1, 2]
+    assert slots_tried(peer, 4) == [2, 2, 1, 1]
     assert peer.ctx.variables[ACTIVE_NETWORK_PROFILE] in {1, 2}
 
 
@@ -349,3 +349,13 @@ def test_B10_FR_07_B10_FR_08_B10_FR_09_after_all_failed_the_last_good_one_is_tri
     tried = slots_tried(peer, 12)
     assert tried[:4] == [1, 1, 1, 1]
     assert set(tried) == {1, 2}
+
+
+def test_the_last_good_slot_is_known_over_a_restart_and_only_used_while_it_is_on_the_list() -> None:
+    store = Store(":memory:")
+    for slot in (2, 3):
+        set_slot(make_and_connect(store), slot)
+    set_variable(make_and_connect(store), "OCPPCommCtrlr", "NetworkConfigurationPriority", "2,1")
+    assert slots_tried(make_peer(store), 7) == [2, 2, 1, 1, 1, 1, 2]
+    set_variable(make_and_connect(store), "OCPPCommCtrlr", "NetworkConfigurationPriority", "2,3")
+    assert slots_tried(make_peer(store), 6) == [2, 2, 3, 3, 2, 2]
