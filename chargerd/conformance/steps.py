@@ -2,6 +2,7 @@
 way. Each is tolerant where the standard lets a station choose, and nowhere else.
 """
 
+import itertools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -217,3 +218,14 @@ def unended(sut: StationUnderTest) -> set[str]:
 def cleared_cache(sut: StationUnderTest) -> None:
     """The cache holds nobody."""
     sut.call_gives("ClearCache", {}, {"status": "Accepted"})
+
+
+def report(sut: StationUnderTest, request_id: int) -> list[Payload]:
+    """All parts of the report that was asked for under this id, numbered from 0 without a gap; its rows."""
+    rows: list[Payload] = []
+    for number in itertools.count():
+        part = sut.expect("NotifyReport", {"requestId": request_id, "generatedAt": ..., "seqNo": number})
+        rows += part.get("reportData", ())
+        if not part.get("tbc", False):
+            break
+    return rows
