@@ -55,14 +55,15 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 class Peer:
-    """One CSMS for one station. `open`: it can be reached. `problems`: what the station did against the schemas or the
-    framing rules.
+    """One CSMS for one station. `open`: it can be reached. `attempts`: when the station tried to connect, in seconds.
+    `problems`: what it did against the schemas or the framing rules.
     """
 
     def __init__(self, utc: Callable[[], datetime], check: Checker = lambda _kind, _action, _payload: None) -> None:
         self.heard: list[Heard] = []
         self.problems: list[str] = []
         self.open = True
+        self.attempts: list[float] = []
         self.connections = 0
         self.connected = False
         self.lock = threading.RLock()  # over a real wire another thread moves the frames

@@ -240,6 +240,12 @@ class StationUnderTest:
         self.peer.open = True
         self.until(lambda: self.peer.connections > before and self.peer.connected, "the station's return", within_s)
 
+    def attempted(self, number: int, within_s: float = 60.0) -> float:
+        """When the station tried to connect to this CSMS for the `number`th time; waits for it."""
+        attempts = self.peer.attempts
+        self.until(lambda: len(attempts) >= number, f"attempt {number} to connect", within_s)
+        return attempts[number - 1]
+
     def power_on(self) -> None:
         """The station starts for the first time; until then the CSMS can be told what to answer."""
         self._around.power_on()

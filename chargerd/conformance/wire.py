@@ -51,6 +51,7 @@ class WireServer:
         self._thread.join()
 
     def _let_in(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.peer.attempts.append(time.monotonic())
         if not self.peer.open:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
         if self._password is not None and not _knows(request.headers.get("Authorization", ""), self._password):

@@ -3,7 +3,7 @@ plant.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,14 +22,18 @@ OTHER_URL = "ws://other.test/ocpp"
 class PeersOnWire:
     """Every CSMS there is at the other end of the world's wire, by its address."""
 
-    def __init__(self, first: Peer) -> None:
+    def __init__(self, first: Peer, now_mono: Callable[[], float]) -> None:
         self.peers = {URL: first}
         self.now = first
+        self._now_mono = now_mono
         self._number = 0
 
     def lets_in(self, url: str) -> bool:
         peer = next((peer for start, peer in self.peers.items() if url.startswith(f"{start}/")), None)
-        if peer is None or not peer.open:
+        if peer is None:
+            return False
+        peer.attempts.append(self._now_mono())
+        if not peer.open:
             return False
         self.now = peer
         return True
@@ -54,7 +58,7 @@ class VirtualSurroundings:
 
     def __init__(self, case: Case, settings: Mapping[str, str]) -> None:
         self.peer = self._new_peer()
-        self._wire = PeersOnWire(self.peer)
+        self._wire = PeersOnWire(self.peer, self.now_mono)
         self._settings = {**settings, **case.settings}
         self._world: World | None = None
 

@@ -180,6 +180,13 @@ def test_offline_is_a_lost_connection_and_online_a_new_one(around: Pretend, sut:
     assert around.peer.connections == 2
 
 
+def test_an_attempt_to_connect_is_waited_for_and_has_its_time(around: Pretend, sut: StationUnderTest) -> None:
+    around.peer.attempts += [1.0, 4.0]
+    assert sut.attempted(2) == 4.0
+    with pytest.raises(CaseFailed, match="attempt 3 to connect"):
+        sut.attempted(3, within_s=1.0)
+
+
 def test_another_csms_sees_the_same_station_with_its_own_eyes(around: Pretend, sut: StationUnderTest) -> None:
     url, other = sut.another_csms()
     assert url == "ws://other.test/ocpp"

@@ -55,6 +55,7 @@ def test_a_network_that_is_cut_ends_the_connection_and_lets_nobody_in(server: Wi
     server.peer.open = True
     with station(server):
         until(lambda: server.peer.connections == 2)
+    assert len(server.peer.attempts) == 3
 
 
 def test_whoever_comes_needs_the_password_where_there_is_one() -> None:

@@ -1,0 +1,137 @@
+"""Block B: network profiles, moving to another CSMS and back, and the pace of attempts to connect."""
+
+from chargerd.conformance.case import case
+from chargerd.conformance.peer import Payload
+from chargerd.conformance.station import CaseFailed, StationUnderTest
+from chargerd.conformance.steps import BOOT_WITHIN_S, booted, status
+
+NETWORK = "OCPPCommCtrlr"
+WAIT_S = 2
+AT_ONCE = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": str(WAIT_S), "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}
+
+
+@case("TC_B_43_CS")
+def tc_b_43(sut: StationUnderTest) -> None:
+    """A network profile for a slot that does not exist is refused."""
+    booted(sut)
+    url, _there = sut.another_csms()
+    sut.call_gives("SetNetworkProfile", profile(999, url), {"status": "Rejected"})
+
+
+@case("TC_B_45_CS")
+def tc_b_45(sut: StationUnderTest) -> None:
+    """With another slot first on the list, the station moves there with the next reset."""
+    booted(sut)
+    moves_after_a_reset(sut, *sut.another_csms())
+
+
+@case("TC_B_46_CS", settings={"OCPPCommCtrlr.NetworkProfileConnectionAttempts": "2"})
+def tc_b_46(sut: StationUnderTest) -> None:
+    """The first slot cannot be reached: after its attempts the next one is used."""
+    booted(sut)
+    url, there = sut.another_csms()
+    there.peer.open = False
+    before = len(sut.peer.attempts)
+    first_on_the_list(sut, url)
+    reset(sut)
+    there.attempted(2)
+    back_at = sut.attempted(before + 1)
+    if any(mono > back_at for mono in there.peer.attempts) or len(there.peer.attempts) != 2:
+        raise CaseFailed(f"attempts on the first slot: {there.peer.attempts}, then on the second at {back_at}")
+    boots(sut)
+
+
+@case("TC_B_49_CS", settings=AT_ONCE | {"OCPPCommCtrlr.NetworkProfileConnectionAttempts": "1"})
+def tc_b_49(sut: StationUnderTest) -> None:
+    """No slot can be reached: the station goes back to the one that worked last, and tries it again after its wait."""
+    booted(sut)
+    url, there = sut.another_csms()
+    there.peer.open = False
+    before = len(sut.peer.attempts)
+    first_on_the_list(sut, url)
+    reset(sut)
+    there.attempted(1)
+    sut.peer.open = False
+    refused_at = sut.attempted(before + 1)
+    sut.peer.open = True
+    again_at = sut.attempted(before + 2)
+    if again_at - refused_at < WAIT_S - 0.1:
+        raise CaseFailed(f"tried again after {again_at - refused_at:.2f} s, {WAIT_S} s is the least")
+    boots(sut)
+
+
+@case("TC_B_57_CS", settings=AT_ONCE | {"OCPPCommCtrlr.RetryBackOffRepeatTimes": "2"})
+def tc_b_57(sut: StationUnderTest) -> None:
+    """After a lost connection the station waits its minimum, after a failed attempt twice as long; a connection brings
+    the wait back to the minimum.
+    """
+    booted(sut)
+    sut.wait(0.5)
+    number = len(sut.peer.attempts)
+    lost_at = lost(sut)
+    sut.peer.open = True
+    check_wait(sut.attempted(number + 1) - lost_at, WAIT_S)
+    sut.until(lambda: sut.peer.connected, "the connection")
+    lost_at = lost(sut)
+    refused_at = sut.attempted(number + 2)
+    check_wait(refused_at - lost_at, WAIT_S)
+    sut.peer.open = True
+    check_wait(sut.attempted(number + 3) - refused_at, 2 * WAIT_S)
+    sut.until(lambda: sut.peer.connected, "the connection")
+
+
+def lost(sut: StationUnderTest) -> float:
+    """The connection breaks, and for now there is none to be had. When that was."""
+    began = sut.now()
+    sut.go_offline()
+    return began
+
+
+def check_wait(waited_s: float, least_s: float) -> None:
+    """So long at least; what a connection itself takes may come on top."""
+    if not least_s - 0.1 <= waited_s <= least_s + 2.0:
+        raise CaseFailed(f"waited {waited_s:.2f} s, expected {least_s} s")
+
+
+def profile(slot: int, url: str) -> Payload:
+    """A SetNetworkProfile request."""
+    connection = {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": url,
+        "messageTimeout": 30,
+        "securityProfile": 1,
+        "ocppInterface": "Wired0",
+    }
+    return {"configurationSlot": slot, "connectionData": connection}
+
+
+def first_on_the_list(sut: StationUnderTest, url: str) -> None:
+    """A slot that is not in use is filled with this address and put before the one in use."""
+    active = sut.get_variable(NETWORK, "ActiveNetworkProfile")
+    slot = "2" if active == "1" else "1"
+    sut.call_gives("SetNetworkProfile", profile(int(slot), url), {"status": "Accepted"})
+    sut.set_variable(NETWORK, "NetworkConfigurationPriority", f"{slot},{active}")
+
+
+def reset(sut: StationUnderTest) -> None:
+    """The station restarts, idle as it is."""
+    sut.forget()
+    sut.call_gives("Reset", {"type": "OnIdle"}, {"status": "Accepted"})
+
+
+def boots(sut: StationUnderTest) -> None:
+    """The station boots at this CSMS and tells every connector."""
+    sut.expect("BootNotification", within_s=BOOT_WITHIN_S)
+    for evse in range(1, sut.evses + 1):
+        status(sut, "Available", evse)
+
+
+def moves_after_a_reset(sut: StationUnderTest, url: str, there: StationUnderTest) -> None:
+    """The station leaves this CSMS for the other, and stays there."""
+    first_on_the_list(sut, url)
+    reset(sut)
+    boots(there)
+    if sut.peer.connected:
+        raise CaseFailed("connected to both at a time")  # B10.FR.06
+    sut.expect_nothing("BootNotification", for_s=1.0)
