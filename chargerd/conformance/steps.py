@@ -36,7 +36,14 @@ def rebooted(sut: StationUnderTest, kind: str = "Immediate", states: Mapping[int
     """
     sut.forget()
     sut.call_gives("Reset", {"type": kind}, {"status": "Accepted"})
-    boot = sut.expect("BootNotification", within_s=BOOT_WITHIN_S)
+    return boots(sut, states=states)
+
+
+def boots(sut: StationUnderTest, reason: str | None = None, states: Mapping[int, str] | None = None) -> Payload:
+    """The station boots by itself, tells every connector, and that it has started. `reason`: of the boot. `states`: as
+    above. Gives the BootNotification.
+    """
+    boot = sut.expect("BootNotification", {} if reason is None else {"reason": reason}, within_s=BOOT_WITHIN_S)
     for evse in range(1, sut.evses + 1):
         status(sut, (states or {}).get(evse, "Available"), evse)
     sut.expect("SecurityEventNotification", {"type": STARTED_UP})

@@ -170,7 +170,9 @@ class Availability(Block):
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def on_time(self, now: Now) -> None:
-        self.review(now)
+        # An authorization that ran out leaves an EVSE to others; a state may have settled.
+        if self._reservations.all() or self._states.next_deadline(self._settle_s()) is not None:
+            self.review(now)
         self._heartbeats.on_time(now)
 
     # ------------------------------------------------------------------ for the blocks above

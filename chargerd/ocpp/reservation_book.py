@@ -82,6 +82,8 @@ class ReservationBook:
         """It stands no longer."""
         del self._reservations[reservation_id]
         self._ctx.store.delete(NAMESPACE, str(reservation_id))
+        if not self._reservations:
+            self._open = self._kept = frozenset()
 
     # ------------------------------------------------------------------ who may use what
 
@@ -99,6 +101,8 @@ class ReservationBook:
 
     def is_kept(self, evse_id: int, *, but_for: int | None = None) -> bool:
         """Whether no stranger may have the EVSE. `but_for`: the id of a reservation that is not to count."""
+        if not self._reservations:
+            return False  # as most of the time, and this is asked at every turn
         if any(one.evse_id == evse_id for one in self._standing() if one.reservation_id != but_for):
             return True
         if evse_id not in self._open:

@@ -139,6 +139,8 @@ class Transactions(Block):
 
     def review_reservations(self) -> None:
         """Tell the book of reservations which EVSEs are free, and where a vehicle waits for somebody to authorize."""
+        if not self._reservations.all():
+            return
         free, waiting = set[int](), set[int]()
         for evse_id, session in self._sessions.items():
             if session.grant is None and self.ctx.evse(evse_id) is not None and not self.why_not_usable(evse_id):

@@ -3,7 +3,7 @@
 from chargerd.conformance.case import case
 from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import CaseFailed, StationUnderTest
-from chargerd.conformance.steps import BOOT_WITHIN_S, booted, status
+from chargerd.conformance.steps import booted, boots
 
 NETWORK = "OCPPCommCtrlr"
 WAIT_S = 2
@@ -118,13 +118,6 @@ def reset(sut: StationUnderTest) -> None:
     """The station restarts, idle as it is."""
     sut.forget()
     sut.call_gives("Reset", {"type": "OnIdle"}, {"status": "Accepted"})
-
-
-def boots(sut: StationUnderTest) -> None:
-    """The station boots at this CSMS and tells every connector."""
-    sut.expect("BootNotification", within_s=BOOT_WITHIN_S)
-    for evse in range(1, sut.evses + 1):
-        status(sut, "Available", evse)
 
 
 def moves_after_a_reset(sut: StationUnderTest, url: str, there: StationUnderTest) -> None:

@@ -68,7 +68,7 @@ def tc_b_14(sut: StationUnderTest) -> None:
     rows = base_report(sut, "SummaryInventory")
     check_rows(rows)
     states = [row["component"] for row in rows if row["variable"]["name"] == "AvailabilityState"]
-    wanted: list[dict[str, Any]] = [{"name": "ChargingStation"}]
+    wanted: list[Payload] = [{"name": "ChargingStation"}]
     for evse in range(1, sut.evses + 1):
         wanted += [
             {"name": "EVSE", "evse": {"id": evse}},

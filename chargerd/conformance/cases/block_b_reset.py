@@ -1,14 +1,11 @@
 """Block B: reset of the station and of one EVSE, with and without transactions."""
 
-from collections.abc import Mapping
-
 from chargerd.conformance.case import case
 from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import OTHER, VALID, StationUnderTest
 from chargerd.conformance.steps import (
-    BOOT_WITHIN_S,
-    STARTED_UP,
     booted,
+    boots,
     charging,
     event,
     reserved,
@@ -23,7 +20,7 @@ def tc_b_20(sut: StationUnderTest) -> None:
     """Reset OnIdle of an idle station: it restarts and tells every connector."""
     booted(sut)
     reset(sut, "OnIdle", "Accepted")
-    boots_again(sut)
+    boots(sut)
 
 
 @case("TC_B_21_CS")
@@ -34,7 +31,7 @@ def tc_b_21(sut: StationUnderTest) -> None:
     reset(sut, "OnIdle", "Scheduled")
     sut.expect_nothing("BootNotification")
     stopped_locally(sut)
-    boots_again(sut, "ScheduledReset", {1: "Occupied"})
+    boots(sut, "ScheduledReset", {1: "Occupied"})
 
 
 @case("TC_B_22_CS")
@@ -44,7 +41,7 @@ def tc_b_22(sut: StationUnderTest) -> None:
     transaction_id = charging(sut)
     reset(sut, "Immediate", "Accepted")
     ended_by_reset(sut, transaction_id)
-    boots_again(sut, "RemoteReset", {1: "Occupied"})
+    boots(sut, "RemoteReset", {1: "Occupied"})
 
 
 @case("TC_B_23_CS")
@@ -53,7 +50,7 @@ def tc_b_23(sut: StationUnderTest) -> None:
     booted(sut)
     unavailable(sut, 1, connector=1)
     reset(sut, "OnIdle", "Accepted")
-    boots_again(sut, "RemoteReset", {1: "Unavailable"})
+    boots(sut, "RemoteReset", {1: "Unavailable"})
 
 
 @case("TC_B_24_CS")
@@ -62,7 +59,7 @@ def tc_b_24(sut: StationUnderTest) -> None:
     booted(sut)
     reserved(sut)
     reset(sut, "OnIdle", "Accepted")
-    boots_again(sut, "RemoteReset", {1: "Reserved"})
+    boots(sut, "RemoteReset", {1: "Reserved"})
 
 
 @case("TC_B_25_CS")
@@ -107,7 +104,7 @@ def tc_b_41(sut: StationUnderTest) -> None:
     sut.plug_out(1)
     sut.expect_nothing("BootNotification")
     stopped_locally(sut, OTHER, 2)
-    boots_again(sut, "ScheduledReset", {2: "Occupied"})
+    boots(sut, "ScheduledReset", {2: "Occupied"})
 
 
 def reset(sut: StationUnderTest, kind: str, answer: str, evse: int | None = None) -> None:
@@ -127,11 +124,3 @@ def ended_by_reset(sut: StationUnderTest, transaction_id: str) -> Payload:
         transaction_id=transaction_id,
         idToken=None,
     )
-
-
-def boots_again(sut: StationUnderTest, reason: str | None = None, states: Mapping[int, str] | None = None) -> None:
-    """The station restarts. `states`: of connectors that are not Available afterwards, by EVSE."""
-    sut.expect("BootNotification", {} if reason is None else {"reason": reason}, within_s=BOOT_WITHIN_S)
-    for evse in range(1, sut.evses + 1):
-        status(sut, (states or {}).get(evse, "Available"), evse)
-    sut.expect("SecurityEventNotification", {"type": STARTED_UP})

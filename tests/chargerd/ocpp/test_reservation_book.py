@@ -1,5 +1,6 @@
 """Whom each EVSE is kept for, by the numbers alone."""
 
+import random
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -35,6 +36,7 @@ class Desk:
         self.peer.ctx.variables.declare((RESERVATION_ENABLED,))
         self.book = ReservationBook(self.peer.ctx)
         self.book.reload()
+        self.connectors = connectors
         self.evse_ids = range(1, len(connectors) + 1)
         self.see()
 
@@ -222,6 +224,51 @@ def test_of_those_for_a_type_that_is_gone_and_others_only_the_former_has_to_go()
     surplus = desk.book.surplus((1, 3))
     assert surplus is not None
     assert surplus.reservation_id == 7
+
+
+def test_what_was_kept_for_the_last_reservation_is_not_remembered_for_the_next() -> None:
+    desk = Desk(SOCKET, SOCKET)
+    desk.reserve(7)
+    desk.see(free=(2,), waiting=(1,))
+    desk.book.remove(7)
+    desk.see(free=(1,), waiting=(2,))
+    desk.reserve(8)
+    assert desk.kept() == [1]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whoever_may_begin_every_holder_still_finds_an_evse(seed: int) -> None:
+    rng = random.Random(seed)
+    desk = Desk(*rng.choices((SOCKET, CABLE), k=rng.randint(1, 5)))
+    used: set[int] = set()
+    waiting: set[int] = set()
+    for number in range(60):
+        evse_id = rng.choice(desk.evse_ids)
+        is_free = evse_id not in used | waiting and not desk.book.is_kept(evse_id)
+        match rng.choice(("reserve", "any", "type", "begin", "plug", "leave")):
+            case "reserve" if is_free:
+                desk.reserve(number, token(f"T{number}"), evse_id=evse_id)
+            case "any" if is_free:
+                desk.reserve(number, token(f"T{number}"))
+            case "type" if is_free:
+                desk.reserve(number, token(f"T{number}"), connector_type=desk.connectors[evse_id - 1])
+            case "begin" if evse_id not in used:
+                who = rng.choice([STRANGER, *(one.id_token for one in desk.book.all())])
+                if desk.may(evse_id, who):
+                    desk.book.use(evse_id, who, None)
+                    used.add(evse_id)
+                    waiting.discard(evse_id)
+            case "plug" if evse_id not in used:
+                waiting.add(evse_id)
+            case "leave":
+                used.discard(evse_id)
+                waiting.discard(evse_id)
+        desk.see(set(desk.evse_ids) - used - waiting, waiting)
+        assert desk.book.surplus(set(desk.evse_ids) - used) is None, "there are fewer EVSEs left than reservations"
+        for reservation in desk.book.all():
+            places = [one for one in desk.evse_ids if one not in used and desk.may(one, reservation.id_token)]
+            assert places, f"{reservation} has nowhere to go; used: {used}, waiting: {waiting}"
+            assert reservation.evse_id in {None, *places}
 
 
 def test_while_reservations_are_disabled_nothing_is_kept_and_nothing_lost() -> None:
