@@ -144,6 +144,7 @@ class EvseUnit:
             pilot=pilot if self._pilot_obeys else None,
             relay=relay,
             meter=self._meter.latest if self._meter else None,
+            meter_swapped=self._meter.polled.swapped if self._meter else "",
             cable=self._proximity.ask(proximity.read, now_mono) if proximity else None,
             lock=self._lock.ask(lock.read, now_mono) if lock else None,
             residual=self._residual.ask(residual.read, now_mono) if residual else None,

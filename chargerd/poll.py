@@ -15,7 +15,7 @@ import msgspec
 
 from chargerd.evse.types import SelfTest, TokenSeen
 from hal.interfaces import ResidualCurrent, TokenReader
-from hal.types import HalError
+from hal.types import DeviceSwapped, HalError
 
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
@@ -46,13 +46,15 @@ T = TypeVar("T")
 class Polled(msgspec.Struct, frozen=True, gc=False):
     """How a slot fares. `error`: the last failure, empty while the device works; `misses`: failures in a row.
 
-    `failing_since_mono`: when the present run of failures began. `reads`: good reads since start.
+    `failing_since_mono`: when the present run of failures began. `reads`: good reads since start. `swapped`: what tells
+    that another device answers in its place, empty while none does.
     """
 
     error: str = ""
     misses: int = 0
     failing_since_mono: float = 0.0
     reads: int = 0
+    swapped: str = ""
 
 
 class Poller(Generic[T]):
@@ -107,7 +109,8 @@ class Poller(Generic[T]):
         old = self.polled
         misses = old.misses + 1
         since_mono = old.failing_since_mono if old.misses else self._monotonic()
-        self.polled = Polled(str(error), misses, since_mono, old.reads)
+        swapped = error.why if isinstance(error, DeviceSwapped) else ""
+        self.polled = Polled(str(error), misses, since_mono, old.reads, swapped)
         if misses >= MISSES_TO_STALE:
             self.latest = None
         if misses == 1 or str(error) != old.error:

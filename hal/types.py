@@ -334,6 +334,10 @@ class DeviceGarbled(HalError):
     """The device answered something that cannot be right."""
 
 
+class DeviceSwapped(DeviceGarbled):
+    """Another device answers in place of the one that was there first, and is refused."""
+
+
 class BoardError(Exception):
     """A board file is wrong. Says where (`place`: file and key or line), what was found and what was expected."""
 

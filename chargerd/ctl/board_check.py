@@ -90,6 +90,7 @@ WATCHES = (
             "meter_silent",
             "meter_frozen",
             "meter_implausible",
+            "meter_swapped",
         ),
     ),
     Watch(

@@ -155,7 +155,7 @@ class Controller:
         self._phases.read(readings.phases, now_mono)
         cable.update(readings.cable, pilot.connected, now_mono)
         lock.read(readings.lock, pilot.connected, now_mono)
-        meter.update(readings.meter, pilot.connected, self._open_since_mono(), now_mono)
+        meter.update(readings.meter, readings.meter_swapped, pilot.connected, self._open_since_mono(), now_mono)
         feedback = feedback_of(readings.relay, now_mono, board_stale_s(self._facts))
         idle = self._mode is not PilotMode.PWM and not self._contactor.closed and feedback is not True
         residual.update(readings.residual, pilot.alarms, pilot.connected, now_mono)
@@ -196,6 +196,7 @@ class Controller:
             meter_silent=meter.silent,
             meter_frozen=meter.frozen,
             meter_implausible=meter.implausible,
+            meter_swapped=meter.swapped,
             residual_silent=residual.silent,
             residual_ready=residual.ready,
             residual_tripped=residual.tripped,

@@ -55,6 +55,7 @@ class FaultCode(StrEnum):
     METER_SILENT = "meter_silent"
     METER_FROZEN = "meter_frozen"
     METER_IMPLAUSIBLE = "meter_implausible"
+    METER_SWAPPED = "meter_swapped"
     DEVICE_SILENT = "device_silent"
     CONTROLLER_FAULT = "controller_fault"
     HEARTBEAT_MISSED = "heartbeat_missed"
@@ -214,6 +215,8 @@ TABLE: tuple[Fault, ...] = (
           "The energy meter shows current and nothing in it moves.", "Switch the meter off and on; call service."),
     Fault(_C.METER_IMPLAUSIBLE, _STOP, _GONE, "", 7, "FiscalMetering", "Problem",
           "The values of the energy meter contradict each other.", "Look at its wiring; unplug if it was restarted."),
+    Fault(_C.METER_SWAPPED, _STOP, _GONE, "", 7, "FiscalMetering", "Problem",
+          "Another energy meter answers in place of the first.", "Restart the station if that is as it should be."),
     Fault(_C.DEVICE_SILENT, _STOP, _GONE, "", 9, "EVSE", "Problem",
           "A device of the station does not answer.", "Call service if it lasts."),
     Fault(_C.CONTROLLER_FAULT, _OPEN, _GONE, "", 9, "Controller", "Problem",

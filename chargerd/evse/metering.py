@@ -1,7 +1,8 @@
 """What the meter says, and whether it can be believed.
 
 A sample counts while it is fresh, sane, moving and in itself consistent; otherwise there is none, and energy that
-nobody measures does not flow. Why there is none is told apart, for the cures differ: silent, frozen, implausible.
+nobody measures does not flow. Why there is none is told apart, for the cures differ: silent, frozen, implausible,
+swapped.
 """
 
 import math
@@ -39,6 +40,7 @@ class MeterWatch:
 
     `sample`: the latest one that can be believed, None: there is none. `silent`: nothing valid came for so long that it
     is a fault. `frozen`: it shows current, and nothing in it moves. `implausible`: what contradicts what, "" nothing.
+    `swapped`: what tells that another meter answers, "" none does.
     """
 
     def __init__(self) -> None:
@@ -46,25 +48,30 @@ class MeterWatch:
         self.silent = False
         self.frozen = False
         self.implausible = ""
+        self.swapped = ""
         self._last: MeterSample | None = None
         self._good_mono: float | None = None
         self._moved_mono = -math.inf
         self._odd_since_mono: float | None = None
         self._register_wh = -math.inf
 
-    def update(self, reading: MeterSample | None, connected: bool, open_since_mono: float, now_mono: float) -> None:
-        """Take the latest reading. `connected`: a vehicle is there; `open_since_mono`: since when no current may flow
-        (inf: it may)."""
+    def update(
+        self, reading: MeterSample | None, swapped: str, connected: bool, open_since_mono: float, now_mono: float
+    ) -> None:
+        """Take the latest reading. `swapped`: see Readings; `connected`: a vehicle is there; `open_since_mono`: since
+        when no current may flow (inf: it may)."""
+        self.swapped = swapped
         if self._good_mono is None:
             self._good_mono = now_mono + FIRST_SAMPLE_S - SILENT_S
-        fresh = meter_of(reading, now_mono)
+        # Another meter counts from elsewhere: nothing that is left of the first one is worth anything now.
+        fresh = None if swapped else meter_of(reading, now_mono)
         if fresh is not None and (self._last is None or fresh.at_mono > self._last.at_mono):
             self._good_mono = fresh.at_mono
             self.frozen = self._is_frozen(fresh, open_since_mono)
             fallen = self._fallen_register(fresh, connected)
             self.implausible = self._odd_power(fresh) or fallen
             self._last = fresh
-        self.silent = fresh is None and now_mono - self._good_mono >= SILENT_S
+        self.silent = fresh is None and not swapped and now_mono - self._good_mono >= SILENT_S
         self.sample = None if self.frozen or self.implausible else fresh
 
     def resume(self, now_mono: float) -> None:

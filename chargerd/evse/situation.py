@@ -85,6 +85,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     meter_silent: bool = False
     meter_frozen: bool = False
     meter_implausible: str = ""
+    meter_swapped: str = ""
     residual_silent: bool = False
     residual_ready: bool = False
     residual_tripped: bool = False

@@ -234,6 +234,8 @@ def _meter_causes(situation: Situation) -> Iterator[tuple[FaultCode, float]]:
         yield FaultCode.METER_FROZEN, 0.0
     if situation.meter_implausible:
         yield FaultCode.METER_IMPLAUSIBLE, 0.0
+    if situation.meter_swapped:
+        yield FaultCode.METER_SWAPPED, 0.0
 
 
 def _heat_causes(situation: Situation, standing: Collection[str]) -> Iterator[tuple[FaultCode, float]]:
@@ -294,6 +296,8 @@ def _detail(code: FaultCode, situation: Situation) -> str:
             return f"{situation.plug_celsius:.1f} C"
         case FaultCode.METER_IMPLAUSIBLE:
             return situation.meter_implausible
+        case FaultCode.METER_SWAPPED:
+            return situation.meter_swapped
         case _ if code in _MAINS and meter is not None:
             return mains_detail(meter)
         case FaultCode.PHASE_SWITCH:

@@ -65,12 +65,13 @@ class SelfTest(msgspec.Struct, frozen=True):
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells
-    which.
+    which. `meter_swapped`: what tells that another meter answers in place of the first, "": none does.
     """
 
     pilot: PilotReading | None = None
     relay: RelayReading | None = None
     meter: MeterSample | None = None
+    meter_swapped: str = ""
     cable: CableRating | None = None
     lock: LockReading | None = None
     residual: ResidualReading | None = None

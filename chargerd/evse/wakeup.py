@@ -1,7 +1,8 @@
 """The wake-up ladder for a vehicle that is offered current and stays in state B (IEC 61851-1 clause A.5.3).
 
 Its rungs, each with a time to wait before: the offer is interrupted, once more, and state F where the board says so.
-After the last one the ladder rests until the vehicle is unplugged or somebody takes the offer away and gives it anew.
+After the last one the ladder rests until the vehicle is unplugged or somebody takes the offer away and gives it anew
+(for a moment only: that was a reading that came late, and the offer is the one it was).
 It works under an offer only, so it never acts against a pause of a user or of the CSMS, and a vehicle that has asked
 for energy under this offer is awake: it stopped by its own will.
 
@@ -28,6 +29,9 @@ SETTLE_S = 1.0
 """After a rung that blinds the EVSE the pilot rests at +12 V for so long, and is not believed yet."""
 
 INTERRUPTIONS = 2
+
+SAME_OFFER_S = 0.5
+"""An offer that comes back within this is the same one: a vehicle hardly sees the gap, and nobody decides so fast."""
 
 FAR_AWAKE_S = 3600.0
 """State F comes only when the vehicle last asked for energy longer ago than this: some take it for an error that
@@ -68,8 +72,9 @@ class WakeUpLadder:
         self._asked_mono = -math.inf
         self._low_mono = -math.inf
         self._asking_since_mono: float | None = None
-        # Of this offer.
-        self._since_mono: float | None = None
+        # Of this offer. `_gone_mono`: since when there is none; -inf: there was none to this vehicle.
+        self._gone_mono: float | None = -math.inf
+        self._since_mono = -math.inf
         self._rungs = 0
         self._toggles = 0
         self._is_awake = False
@@ -84,7 +89,7 @@ class WakeUpLadder:
         if self.mode in _BLINDING:
             self._blinded_mono = now_mono
         if not situation.connected:
-            self._asked_mono = self._low_mono = -math.inf
+            self._asked_mono = self._low_mono = self._gone_mono = -math.inf
             self.not_charging = False
         if self.is_blind(now_mono):
             self._asking_since_mono = None
@@ -92,13 +97,22 @@ class WakeUpLadder:
             self._listen(situation)
         if not offered:
             self.waking, self.mode = False, PilotMode.STEADY_HIGH
-            self._since_mono, self._rungs, self._toggles, self._is_awake = None, 0, 0, False
-        elif self.waking:
+            self._gone_mono = now_mono if self._gone_mono is None else self._gone_mono
+            return
+        if self._gone_mono is not None:
+            self._resume(now_mono - self._gone_mono, now_mono)
+        if self.waking:
             self._go_on(now_mono)
-        elif self._since_mono is None:
-            self._since_mono = now_mono
         elif not self._is_awake and situation.pilot_state is PilotState.B and situation.pilot_settled:
-            self._wait(self._since_mono, allowed, now_mono)
+            self._wait(allowed, now_mono)
+
+    def _resume(self, gone_s: float, now_mono: float) -> None:
+        """There is an offer again, after `gone_s`."""
+        self._gone_mono = None
+        if gone_s >= SAME_OFFER_S:
+            self._since_mono, self._rungs, self._toggles, self._is_awake = now_mono, 0, 0, False
+        elif self._since_mono < self._rung_mono:
+            self._since_mono = now_mono  # the gap ended a rung
 
     def _listen(self, situation: Situation) -> None:
         """Tell a toggle from a vehicle that asks for energy by how long it lasts."""
@@ -119,13 +133,13 @@ class WakeUpLadder:
         if seen is PilotState.B and since_mono is not None and TOGGLE_S[0] <= now_mono - since_mono <= TOGGLE_S[1]:
             self.toggles += 1
             self._toggles += 1
-            if self._since_mono is not None and self._toggles <= MOST_TOGGLES:
+            if self._toggles <= MOST_TOGGLES:
                 self._since_mono = now_mono
 
-    def _wait(self, since_mono: float, allowed: bool, now_mono: float) -> None:
+    def _wait(self, allowed: bool, now_mono: float) -> None:
         """Take the next rung when its time has come."""
-        waited_s = now_mono - since_mono
-        rung = self._next_rung(since_mono) if allowed else None
+        waited_s = now_mono - self._since_mono
+        rung = self._next_rung() if allowed else None
         if rung is None:
             self.not_charging = self.not_charging or waited_s >= NOT_CHARGING_S
         elif waited_s >= (FIRST_S if self._rungs == 0 else NEXT_S):
@@ -136,14 +150,15 @@ class WakeUpLadder:
             if rung is PilotMode.STEADY_LOW:
                 self._low_mono = now_mono
 
-    def _next_rung(self, since_mono: float) -> PilotMode | None:
-        """What the next rung puts on the pilot; None: there is none. `since_mono`: when this wait began."""
+    def _next_rung(self) -> PilotMode | None:
+        """What the next rung puts on the pilot; None: there is none."""
         if self._wake_up is WakeUp.OFF:
             return None
         if self._rungs < INTERRUPTIONS:
             return self._interruption
         if self._wake_up is WakeUp.STATE_F and self._rungs == INTERRUPTIONS:
-            return PilotMode.STEADY_LOW if since_mono - max(self._asked_mono, self._low_mono) >= FAR_AWAKE_S else None
+            slept_s = self._since_mono - max(self._asked_mono, self._low_mono)
+            return PilotMode.STEADY_LOW if slept_s >= FAR_AWAKE_S else None
         return None
 
     def _go_on(self, now_mono: float) -> None:

@@ -16,7 +16,7 @@ from hal.drivers.modbus_port import ModbusPort
 from hal.drivers.modbus_unit import ModbusUnit
 from hal.drivers.register_map import SUNSPEC, Block, Point, RegisterMap, load_map, plan_blocks
 from hal.slot import DeviceSlot
-from hal.types import BoardError, DeviceGarbled, DeviceSilent, EvseFacts, LineQuality, MeterSample
+from hal.types import BoardError, DeviceGarbled, DeviceSilent, DeviceSwapped, EvseFacts, LineQuality, MeterSample
 
 LONGEST_READING_S = 2.0
 """A meter is read each second, and one that is silent has to be known within 3 s."""
@@ -129,9 +129,9 @@ class ModbusMeter:
             self._map = found
         serial_number = read_serial_number(self._unit, self._map)
         if serial_number is not None and self._serial_number not in {None, serial_number}:
-            raise DeviceGarbled(
+            raise DeviceSwapped(
                 self._slot.device,
-                f"serial number {serial_number} answers where {self._serial_number} was: the meter was swapped; "
+                f"serial number {serial_number!r} answers where {self._serial_number!r} was: the meter was swapped; "
                 "restart the control process to accept it",
             )
         self._serial_number = serial_number or self._serial_number

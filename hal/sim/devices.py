@@ -11,6 +11,7 @@ from hal.types import (
     DeviceGarbled,
     DeviceMissing,
     DeviceSilent,
+    DeviceSwapped,
     EvseFacts,
     ExternalLimit,
     HalError,
@@ -107,9 +108,7 @@ class SimRelays(SimDevice):
 
 
 _SILENT_METER = frozenset({Fault.STALL_METER, Fault.DELAY_METER})
-_GARBLED_METER = frozenset(
-    {Fault.GARBLE_METER, Fault.MISADDRESS_METER, Fault.NAN_METER, Fault.REFUSE_METER, Fault.SWAP_METER}
-)
+_GARBLED_METER = frozenset({Fault.GARBLE_METER, Fault.MISADDRESS_METER, Fault.NAN_METER, Fault.REFUSE_METER})
 
 
 class SimMeter(SimDevice):
@@ -125,6 +124,8 @@ class SimMeter(SimDevice):
                 raise DeviceSilent(self._device, "no answer")
             if not self._evse.faults.keys().isdisjoint(_GARBLED_METER):
                 raise DeviceGarbled(self._device, "the answer is none, or damaged")
+            if Fault.SWAP_METER in self._evse.faults:
+                raise DeviceSwapped(self._device, "another serial number answers: the meter was swapped")
             values = self._evse.meter_values(now_mono)
             return MeterSample(
                 at_mono=now_mono,

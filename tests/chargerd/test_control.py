@@ -168,6 +168,18 @@ def test_a_meter_that_falls_silent_ends_the_charge_and_one_that_returns_allows_i
     assert world.evse.contacts_closed
 
 
+def test_a_meter_that_was_swapped_ends_the_charge_under_a_name_of_its_own(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.charge()
+    world.evse.fault("swap_meter")
+    world.run(20.0)
+    assert [fault.code for fault in world.status.faults] == ["meter_swapped"]
+    assert not world.evse.contacts_closed
+    world.evse.clear_fault("swap_meter")
+    world.run(40.0)
+    assert world.evse.contacts_closed
+
+
 def test_a_contactor_that_cannot_be_written_ends_the_loop(tmp_path: Path) -> None:
     world = World(tmp_path, wired="relays")
     world.charge()

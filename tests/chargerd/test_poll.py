@@ -18,7 +18,7 @@ from chargerd.poll import (
     Writer,
     back_off_s,
 )
-from hal.types import DeviceGarbled, DeviceSilent, HalError, ResidualReading, Token, TokenKind
+from hal.types import DeviceGarbled, DeviceSilent, DeviceSwapped, HalError, ResidualReading, Token, TokenKind
 
 SILENT = DeviceSilent("meter", "no answer in 0.5 s")
 
@@ -70,6 +70,15 @@ def test_an_error_is_a_value_with_its_text_count_and_beginning() -> None:
     polled = poller.polled
     assert (polled.error, polled.misses, polled.failing_since_mono) == ("meter: no answer in 0.5 s", 2, 7.0)
     assert poller.latest == 1
+
+
+def test_a_device_in_the_place_of_another_is_told_apart_from_one_that_fails() -> None:
+    poller = poller_of(1, DeviceSwapped("meter", "2 answers where 1 was"), SILENT, 1)
+    told = []
+    for _ in range(4):
+        poller.poll_once()
+        told.append(poller.polled.swapped)
+    assert told == ["", "2 answers where 1 was", "", ""]
 
 
 def test_three_failures_in_a_row_withdraw_the_value_and_one_success_restores_it() -> None:

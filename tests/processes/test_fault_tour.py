@@ -14,8 +14,10 @@ import pytest
 
 from chargerd.ctl.asking import ask
 from chargerd.evse.faults import TABLE, FaultCode, Origin
+from hal.board import load_board
 from tests.chargerd.bench.running import Bench, running_bench
 from tests.chargerd.evse.provoking import PROVOCATIONS, Provocation, Step
+from tests.chargerd.evse.rig import WHOLE
 from tests.hal.boards import write
 
 SLACK_S = 45.0
@@ -74,6 +76,10 @@ def test_the_tours_leave_no_fault_out() -> None:
     charging = {row.code for row in TABLE if row.origin is Origin.CHARGING}
     assert {each.code for each in (*SHORT, *LONG)} == charging
     assert len(SHORT) > len(LONG)
+
+
+def test_the_board_of_the_tours_is_the_one_that_each_fault_was_timed_on(tmp_path: Path) -> None:
+    assert load_board(board(tmp_path / "tour.toml", 1)).evses[0].facts == WHOLE
 
 
 @pytest.mark.parametrize("bench", [1], indirect=True)

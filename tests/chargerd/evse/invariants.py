@@ -166,6 +166,7 @@ class World:
             pilot=self._of("pilot", now_mono, PilotReading(high, low, now_mono, self.alarms)),
             relay=self._of("relay", now_mono, RelayReading(contact, now_mono)) if facts.has_feedback else None,
             meter=self._of("meter", now_mono, self._sample(now_mono)),
+            meter_swapped="another" if self.meter == "swapped" and facts.has_meter else "",
             cable=self._of("cable", now_mono, self._cable(now_mono)),
             lock=self._of("lock", now_mono, LockReading(locked[self.lock], now_mono)),
             residual=self._of(
@@ -259,7 +260,7 @@ class World:
             self.volts = chance.choices((230.0, 280.0, 170.0), (20, 1, 1))[0]
             self.lost = chance.choices((None, 1, 3), (20, 2, 1))[0]
         if chance.random() < 0.0005:
-            self.meter = chance.choices(("works", "odd", "frozen"), (10, 1, 2))[0]
+            self.meter = chance.choices(("works", "odd", "frozen", "swapped"), (10, 1, 2, 1))[0]
         if chance.random() < 0.00005:
             self.energy_wh = 0.0
 
@@ -286,6 +287,7 @@ class Chaos(World):
             meter=self._maybe(
                 MeterSample(at(now_mono), number(), number(), self._numbers(), self._numbers(), number())
             ),
+            meter_swapped=pick(("", "", "", "", "another")),
             cable=self._maybe(CableRating(number(), pick((None, number())), at(now_mono))),
             lock=self._maybe(LockReading(pick((True, False, None)), at(now_mono))),
             residual=self._maybe(ResidualReading(pick(flag), pick(flag), at(now_mono))),
@@ -443,6 +445,7 @@ class Checker:
             assert outputs.pilot_mode is PilotMode.PWM
             assert not facts.has_meter or readings.meter is not None, "energy that nobody measures"
             assert readings.meter is None or not facts.has_meter or now_mono - readings.meter.at_mono <= 2.5
+            assert not facts.has_meter or not readings.meter_swapped, "energy that another meter measures"
             self.stopping_mono = None
         else:
             assert outputs.pilot_mode is PilotMode.STEADY_HIGH, "a soft stop begins with the end of the offer"

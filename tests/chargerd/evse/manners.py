@@ -169,6 +169,7 @@ class Manners:
         self.last_mono = -math.inf
         self.blind_since_mono: float | None = None
         self.pwm_since_mono = math.inf
+        self.gone_mono: float | None = -math.inf
         self.rungs = 0
         self.moved_mono = -math.inf
         self.found = False
@@ -203,8 +204,6 @@ class Manners:
             waited_s = now_mono - self.pwm_since_mono
             assert waited_s >= (60.0 if self.rungs == 1 else 30.0), "woken too soon"
             assert self.rungs <= (3 if facts.wake_up is WakeUp.STATE_F else 2), "woken too often"
-        elif mode is not PilotMode.PWM and not status.waking:
-            self.rungs = 0
         if mode in BLIND:
             assert status.waking, "blind for nothing"
             assert status.ev_connected
@@ -213,10 +212,22 @@ class Manners:
             assert self.last_mono - self.blind_since_mono < 4.0, "blind for too long"
         else:
             self.blind_since_mono = None
-        if mode is not PilotMode.PWM:
+        self._follow_the_offer(mode, status, now_mono)
+
+    def _follow_the_offer(self, mode: PilotMode, status: EvseStatus, now_mono: float) -> None:
+        """An offer to the same vehicle that is back within half a second is the one it was."""
+        if not status.ev_connected:
+            self.gone_mono = -math.inf
+        elif mode is PilotMode.PWM or status.waking:
+            if self.gone_mono is not None and now_mono - self.gone_mono >= 0.5:
+                self.rungs, self.pwm_since_mono = 0, math.inf
+            self.gone_mono = None
+        elif self.gone_mono is None:
+            self.gone_mono = now_mono
+        if status.waking:
             self.pwm_since_mono = math.inf
-        elif self.pwm_since_mono == math.inf:
-            self.pwm_since_mono = now_mono
+        elif mode is PilotMode.PWM:
+            self.pwm_since_mono = min(self.pwm_since_mono, now_mono)
 
     def _check_phases(self, readings: Readings, outputs: Outputs, now_mono: float) -> None:
         facts, last, seen = self.facts, self.last, readings.phases

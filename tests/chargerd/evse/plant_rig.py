@@ -25,7 +25,7 @@ from hal.sim.devices import (
 from hal.sim.plant import Plant
 from hal.sim.settings import PlantSettings
 from hal.slot import DeviceSlot
-from hal.types import EvseFacts, ExternalLimit, HalError, MeterSample
+from hal.types import DeviceSwapped, EvseFacts, ExternalLimit, HalError, MeterSample
 from tests.chargerd.evse.provoking import Step, take
 from tests.chargerd.evse.rig import LONG_TICK_S, TICK_S, WHOLE
 
@@ -68,6 +68,7 @@ class PlantRig:
         self._answer: SelfTest | None = None
         self._sample: MeterSample | None = None
         self._sample_due_mono = 0.0
+        self._meter_swapped = ""
         # The start is over: the first test of the residual monitor, and the interval in which no contactor closes.
         self.run(1.0)
         self.clock.advance(RECLOSE_S)
@@ -100,14 +101,18 @@ class PlantRig:
         now = self.clock.advance(step_s)
         if now.mono >= self._sample_due_mono:
             self._sample_due_mono = now.mono + METER_PERIOD_S
-            with contextlib.suppress(HalError):  # the last sample grows old, as with a poller
+            self._meter_swapped = ""
+            try:
                 self._sample = self._meter.read()
+            except HalError as error:  # the last sample grows old, as with a poller
+                self._meter_swapped = error.why if isinstance(error, DeviceSwapped) else ""
         with contextlib.suppress(HalError):
             self._limit = self._external.read()
         readings = Readings(
             pilot=_asked(self._pilot.read),
             relay=self._relays.read(),
             meter=self._sample,
+            meter_swapped=self._meter_swapped,
             cable=self._proximity.read(),
             lock=self._lock.read(),
             residual=_asked(self._residual.read),

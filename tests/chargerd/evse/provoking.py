@@ -152,6 +152,7 @@ PROVOCATIONS: tuple[Provocation, ...] = (
     broken(FaultCode.METER_SILENT, "stall_meter", within_s=3.1, gone_within_s=1.5),
     broken(FaultCode.METER_FROZEN, "freeze_meter", within_s=63.0, gone_within_s=1.5),
     broken(FaultCode.METER_IMPLAUSIBLE, "distort_meter", within_s=12.5, gone_within_s=1.5),
+    broken(FaultCode.METER_SWAPPED, "swap_meter", within_s=1.1, gone_within_s=1.5),
     broken(FaultCode.DEVICE_SILENT, "stall_rcd", within_s=5.5),
     broken(FaultCode.CONTROLLER_FAULT, "controller_fault"),
     broken(FaultCode.HEARTBEAT_MISSED, "miss_heartbeat"),

@@ -72,6 +72,7 @@ class Rig:
         self.power_w: float | None = None  # None: volts times amps
         self.energy_wh = 1000.0
         self.meter_speaks = True
+        self.meter_swapped = ""
         self._sample: MeterSample | None = None
         self.cable_amps: float | None = 32.0
         self.cable_ohms = 680.0
@@ -186,6 +187,7 @@ class Rig:
             pilot=PilotReading(self.high_volts, low, mono, self.alarms) if self.pilot_speaks else None,
             relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
             meter=self._sample,
+            meter_swapped=self.meter_swapped,
             cable=CableRating(self.cable_ohms, self.cable_amps, mono)
             if facts.has_proximity and self.cable_speaks
             else None,

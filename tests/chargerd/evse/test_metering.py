@@ -35,13 +35,13 @@ class Watched:
         """A new sample: GOOD with `changes`."""
         self.mono += seconds
         sample = msgspec.structs.replace(GOOD, at_mono=self.mono, **changes)
-        self.watch.update(sample, self.connected, self.open_since_mono, self.mono)
+        self.watch.update(sample, "", self.connected, self.open_since_mono, self.mono)
         return self.watch
 
-    def look(self, seconds: float) -> MeterWatch:
+    def look(self, seconds: float, swapped: str = "") -> MeterWatch:
         """No sample."""
         self.mono += seconds
-        self.watch.update(None, self.connected, self.open_since_mono, self.mono)
+        self.watch.update(None, swapped, self.connected, self.open_since_mono, self.mono)
         return self.watch
 
     def believed(self) -> bool:
@@ -63,9 +63,9 @@ def test_a_dead_meter_is_a_fault_within_3_seconds_of_its_last_sample() -> None:
 def test_a_sample_counts_until_it_is_stale() -> None:
     watched = Watched()
     sample = watched.show().sample
-    watched.watch.update(sample, True, math.inf, watched.mono + METER_STALE_S)
+    watched.watch.update(sample, "", True, math.inf, watched.mono + METER_STALE_S)
     assert watched.watch.sample is sample
-    watched.watch.update(sample, True, math.inf, watched.mono + METER_STALE_S + 0.001)
+    watched.watch.update(sample, "", True, math.inf, watched.mono + METER_STALE_S + 0.001)
     assert watched.watch.sample is None
     assert not watched.watch.silent
 
@@ -74,6 +74,18 @@ def test_a_meter_that_was_never_heard_has_5_seconds_from_the_start() -> None:
     watched = Watched()
     assert not watched.look(FIRST_SAMPLE_S - 0.01).silent
     assert watched.look(0.02).silent
+
+
+def test_a_meter_that_was_swapped_is_not_believed_from_that_moment_on_and_is_not_called_silent() -> None:
+    watched = Watched()
+    sample = watched.show().sample
+    watched.watch.update(sample, "2 answers where 1 was", True, math.inf, watched.mono + 0.1)
+    assert (watched.watch.sample, watched.watch.swapped) == (None, "2 answers where 1 was")
+    assert not watched.look(2 * SILENT_S, swapped="2 answers where 1 was").silent
+    assert watched.look(0.02).silent  # neither answers any more
+    assert watched.watch.swapped == ""
+    watched.show()
+    assert watched.believed()
 
 
 def test_after_the_loop_stood_still_a_meter_has_its_time_again() -> None:
@@ -134,7 +146,7 @@ def test_a_sample_shown_again_is_no_new_sample() -> None:
     watched = Watched()
     sample = watched.show().sample
     for _ in range(100):
-        watched.watch.update(sample, True, math.inf, watched.mono + 1.0)
+        watched.watch.update(sample, "", True, math.inf, watched.mono + 1.0)
         assert not watched.watch.frozen
 
 
@@ -250,6 +262,6 @@ def test_the_figures_are_those_that_the_rules_name() -> None:
 
 def test_a_meter_is_silent_from_that_very_moment_on() -> None:
     watch = MeterWatch()
-    watch.update(msgspec.structs.replace(GOOD, at_mono=0.0), True, math.inf, 0.0)
-    watch.update(None, True, math.inf, SILENT_S)
+    watch.update(msgspec.structs.replace(GOOD, at_mono=0.0), "", True, math.inf, 0.0)
+    watch.update(None, "", True, math.inf, SILENT_S)
     assert watch.silent

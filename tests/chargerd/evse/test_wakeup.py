@@ -4,7 +4,16 @@ import msgspec
 import pytest
 
 from chargerd.evse.types import PilotState
-from chargerd.evse.wakeup import FAR_AWAKE_S, FIRST_S, MOST_TOGGLES, NEXT_S, NOT_CHARGING_S, PULSE_S, SETTLE_S
+from chargerd.evse.wakeup import (
+    FAR_AWAKE_S,
+    FIRST_S,
+    MOST_TOGGLES,
+    NEXT_S,
+    NOT_CHARGING_S,
+    PULSE_S,
+    SAME_OFFER_S,
+    SETTLE_S,
+)
 from chargerd.limits import Limit
 from hal.types import EvseFacts, PilotMode, WakeUp
 from tests.chargerd.evse.plant_rig import PlantRig
@@ -163,6 +172,49 @@ def test_after_giving_up_an_offer_that_is_taken_away_and_given_anew_starts_from_
     rig.tick()
     assert modes(rig, FIRST_S + 1.0)[0][1] == pytest.approx(FIRST_S, abs=SLACK_S)
     assert rig.status.wake_ups == 3
+
+
+def test_an_offer_that_was_gone_for_a_moment_is_the_same_one_and_the_ladder_goes_on() -> None:
+    """A loop that is late for a moment finds its readings stamped in the future, which takes the offer away."""
+    rig = sleeping()
+    since_mono = rig.now_mono
+    for after_s in (FIRST_S - 1.0, FIRST_S + 20.0, 140.0):
+        rig.run(after_s - (rig.now_mono - since_mono))
+        rig.feedback_speaks = False
+        rig.tick(SAME_OFFER_S - 2 * TICK_S)
+        assert rig.mode() is X1
+        rig.feedback_speaks = True
+        rig.tick()
+        assert rig.mode() is PWM
+    assert rig.status.wake_ups == 2
+    rig.run_until(lambda: rig.fault_codes == ["ev_not_charging"], 100.0)
+    rungs_s = FIRST_S + NEXT_S + 2 * (PULSE_S + SETTLE_S)
+    assert rig.now_mono - since_mono == pytest.approx(rungs_s + NOT_CHARGING_S, abs=0.2)
+    assert rig.status.wake_ups == 2
+
+
+def test_a_gap_that_ends_a_rung_counts_it_and_the_vehicle_is_waited_for_anew() -> None:
+    rig = sleeping()
+    rig.run_until(lambda: rig.mode() is CUT, FIRST_S + 1.0)
+    rig.feedback_speaks = False
+    rig.tick()
+    assert rig.mode() is X1
+    rig.feedback_speaks = True
+    rig.tick()
+    seen = modes(rig, NEXT_S + PULSE_S + 0.5)
+    assert [mode for mode, _ in seen] == [PWM, CUT, X1]
+    assert seen[0][1] == pytest.approx(NEXT_S, abs=SLACK_S)
+    assert rig.status.wake_ups == 2
+
+
+def test_the_next_vehicle_has_an_offer_of_its_own_however_soon_it_comes() -> None:
+    rig = sleeping()
+    rig.run(FIRST_S - 1.0)
+    rig.high_volts = A
+    rig.run(0.3)
+    rig.high_volts = B
+    rig.run_until(lambda: rig.mode() is PWM, 0.15)
+    assert modes(rig, FIRST_S + 1.0)[0][1] == pytest.approx(FIRST_S, abs=SLACK_S)
 
 
 def test_a_rung_ends_at_once_when_the_offer_is_withdrawn() -> None:

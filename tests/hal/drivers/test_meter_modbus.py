@@ -15,7 +15,7 @@ from hal.drivers.register_map import load_map
 from hal.sim.meter_book import encode_registers
 from hal.sim.meter_server import MeterServer
 from hal.slot import DeviceSlot
-from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, EvseFacts, HalError
+from hal.types import BoardError, DeviceGarbled, DeviceMissing, DeviceSilent, DeviceSwapped, EvseFacts, HalError
 from tests.hal.drivers.golden_meters import GOLDEN, holding
 from tests.hal.drivers.registers import UNIT, Registers
 from tests.hal.plants import World, charging
@@ -131,7 +131,7 @@ def test_a_meter_that_was_swapped_is_refused_until_the_process_begins_anew(bus: 
     bus.world.evse.clear_fault("stall_meter")
     bus.world.evse.fault("swap_meter")
     for _ in range(2):
-        with pytest.raises(DeviceGarbled, match="serial number 40000501 answers where 40000001 was: the meter was sw"):
+        with pytest.raises(DeviceSwapped, match="number '40000501' answers where '40000001' was: the meter was sw"):
             meter.read()
     meter.close()
     anew = bus.meter()

@@ -15,7 +15,7 @@ from hal.sim.meter_server import MeterServer
 from hal.sim.pictures import MeterValues
 from hal.sim.sunspec_book import SunspecBook
 from hal.slot import DeviceSlot
-from hal.types import DeviceGarbled, EvseFacts
+from hal.types import DeviceGarbled, DeviceSwapped, EvseFacts
 from tests.hal.plants import World, charging
 
 THREE_PHASES = EvseFacts(max_amps=32, phases=3)
@@ -68,7 +68,7 @@ def test_the_chain_is_walked_once_and_the_serial_number_read_at_each_new_beginni
         with pytest.raises(DeviceGarbled):
             meter.read()
         world.evse.clear_fault("refuse_meter")
-        with pytest.raises(DeviceGarbled, match="the meter was swapped"):
+        with pytest.raises(DeviceSwapped, match="the meter was swapped"):
             meter.read()
 
 

@@ -15,6 +15,7 @@ from hal.types import (
     DeviceGarbled,
     DeviceMissing,
     DeviceSilent,
+    DeviceSwapped,
     EvseFacts,
     HalError,
     Indication,
@@ -62,7 +63,7 @@ def test_a_board_without_feedback_contact_says_so() -> None:
         ("misaddress_meter", DeviceGarbled),
         ("nan_meter", DeviceGarbled),
         ("refuse_meter", DeviceGarbled),
-        ("swap_meter", DeviceGarbled),
+        ("swap_meter", DeviceSwapped),
     ],
 )
 def test_a_broken_meter_fails_in_its_own_way_and_recovers(fault: str, kind: type[HalError]) -> None:
