@@ -17,6 +17,7 @@ from chargerd.limits import Limit
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
+from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
@@ -119,6 +120,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            DataTransfers(ctx),
             self.network,
             self.provisioning,
             self.security,
