@@ -152,6 +152,12 @@ TABLE = (
         frozenset({"asyncio", "http", "multiprocessing", "socketserver", "ssl", "urllib"}),
         ("msgspec",),
     ),
+    # The maker's desk is the test system with a person at its terminal.
+    Row(
+        "conformance desk",
+        ("chargerd/ctl/conformance_*.py",),
+        (*LEAVES, *SHARED, "chargerd.conformance.*", "chargerd.ctl.*"),
+    ),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
         "commands",
