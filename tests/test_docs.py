@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools.faults_page import PAGE, page
+from tools import conformance_page, faults_page, requirements_page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
@@ -50,4 +50,25 @@ def test_a_name_or_file_that_is_not_there_is_found() -> None:
 
 
 def test_the_page_of_faults_is_what_the_table_says() -> None:
-    assert PAGE.read_text() == page(), "stale: run python -m tools.faults_page"
+    assert faults_page.PAGE.read_text() == faults_page.page(), "stale: run python -m tools.faults_page"
+
+
+def test_the_page_of_requirements_is_what_tests_and_cases_say() -> None:
+    page = requirements_page.PAGE.read_text()
+    assert page == requirements_page.page(), "stale: run python -m tools.requirements_page"
+
+
+def test_the_page_of_conformance_has_every_case_as_it_is_written() -> None:
+    stale = "stale: run make conformance docs"
+    page = conformance_page.PAGE.read_text()
+    assert conformance_page.without_results(page) == conformance_page.without_results(conformance_page.page({})), stale
+
+
+def test_the_page_of_conformance_tells_of_runs_and_counts_no_case_that_was_not_run() -> None:
+    case_id = "TC_E_03_CS"
+    ran = conformance_page.page({(case_id, "virtual"): "passed", (case_id, "real"): "failed"})
+    row = next(line for line in ran.splitlines() if line.startswith(f"| {case_id} "))
+    assert row.endswith("| passed | failed |")
+    assert re.search(r"\| E Transactions \| \d+ \| \d+ \| 1 \| 0 \|", ran)
+    assert "passed |" not in conformance_page.page({}).partition("## B ")[2]
+    assert conformance_page.without_results(ran) == conformance_page.without_results(conformance_page.page({}))

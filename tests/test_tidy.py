@@ -134,6 +134,7 @@ def test_every_board_file_loads(path: Path) -> None:
         ("chargerd/conformance/peer.py", "from chargerd.ocpp.rpc import Call"),
         ("chargerd/conformance/cases/block_b_boot.py", "import hal.types"),
         ("chargerd/daemon.py", "import chargerd.conformance.wire"),
+        ("chargerd/ctl/conformance_desk.py", "from chargerd.ocpp.station import Station"),
     ],
 )
 def test_an_import_outside_the_table_is_found(path: str, text: str) -> None:

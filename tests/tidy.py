@@ -152,6 +152,12 @@ TABLE = (
         frozenset({"asyncio", "http", "multiprocessing", "socketserver", "ssl", "urllib"}),
         ("msgspec",),
     ),
+    # The maker's desk is the test system with a person at its terminal.
+    Row(
+        "conformance desk",
+        ("chargerd/ctl/conformance_*.py",),
+        (*LEAVES, *SHARED, "chargerd.conformance.*", "chargerd.ctl.*"),
+    ),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
         "commands",
@@ -405,8 +411,14 @@ REQUIREMENT_TEST = re.compile(r"test((?:_[A-P]\d\d_FR_\d+)+)(?:_|$)")
 def covered_requirements(tests: Iterable[Source]) -> set[str]:
     """The requirement ids that names of tests start with; a name may start with several."""
     names = (n.name for t in tests for n in ast.walk(t.tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    heads = (match[1] for name in names if (match := REQUIREMENT_TEST.match(name)))
-    return {f"{block}.FR.{number}" for head in heads for block, number in re.findall(r"_([A-P]\d\d)_FR_(\d+)", head)}
+    return {requirement for name in names for requirement in requirements_in_name(name)}
+
+
+def requirements_in_name(name: str) -> list[str]:
+    """The requirement ids that the name of a test starts with."""
+    match = REQUIREMENT_TEST.match(name)
+    parts = re.findall(r"_([A-P]\d\d)_FR_(\d+)", match[1]) if match else []
+    return [f"{block}.FR.{number}" for block, number in parts]
 
 
 def uncovered_requirements(code: Iterable[Source], tested: set[str]) -> Iterator[str]:

@@ -33,9 +33,14 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a station declares: certification profiles and features by their code."""
+    """What a station declares: certification profiles, features by their code, how many EVSEs it has.
+
+    `cards`: what two cards to be held to its reader say they are; empty: cards can be made to say what a case wants.
+    """
 
     profiles: tuple[str, ...]
+    evses: int = 1
+    cards: tuple[str, ...] = ()
     features: Mapping[str, Feature]
 
     def has(self, code: str) -> bool:

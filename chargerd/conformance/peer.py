@@ -100,6 +100,15 @@ class Peer:
         with self.lock:
             self._out.append(text)
 
+    def start_over(self) -> None:
+        """The next case begins, on the same connection: nothing was heard, and nothing is to be answered specially."""
+        with self.lock:
+            self.heard.clear()
+            self.problems.clear()
+            self._standing.clear()
+            self._next.clear()
+            self.open = True
+
     # ------------------------------------------------------------------ what moves the frames
 
     def opened(self) -> int:

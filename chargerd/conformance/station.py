@@ -148,7 +148,7 @@ class StationUnderTest:
         def found() -> Heard | None:
             return next((heard for action, wanted in choices if (heard := self._find(action, wanted))), None)
 
-        what = " or ".join(f"{action} {dict(wanted) if wanted else ''}".strip() for action, wanted in choices)
+        what = " or ".join(f"{action} {told(wanted)}".strip() for action, wanted in choices)
         heard: Heard = self.until(found, what, within_s)
         heard.taken = True
         self._check_problems()
@@ -160,7 +160,7 @@ class StationUnderTest:
         while True:
             heard = self._find(action, wanted)
             if heard is not None:
-                raise CaseFailed(f"{action} {dict(wanted or {})} came, and should not: {heard.payload}")
+                raise CaseFailed(f"{action} {told(wanted or {})} came, and should not: {heard.payload}")
             if self.now() >= end_mono:
                 return
             self.wait(LOOK_EVERY_S)
@@ -281,8 +281,26 @@ def difference(payload: Payload, wanted: Wanted) -> str | None:
             else:
                 found = found.get(name) if isinstance(found, Mapping) else None
         if not _is_as_wanted(found, want):
-            return f"{path} is {found!r}, expected {want!r}"
+            return f"{path} is {found!r}, expected {_said(want)}"
     return None
+
+
+def told(wanted: Wanted) -> str:
+    """What is wanted, in words; nothing where anything will do."""
+    fields = ", ".join(f"{path} {_said(want)}" for path, want in wanted.items())
+    return f"with {fields}" if fields else ""
+
+
+def _said(want: Any) -> str:
+    if want is ...:
+        return "of any value"
+    if want is None:
+        return "absent"
+    if callable(want):
+        return "as the case judges it"
+    if isinstance(want, set | frozenset):
+        return " or ".join(sorted(_said(each) for each in want))
+    return repr(want)
 
 
 def _is_as_wanted(found: Any, want: Any) -> bool:

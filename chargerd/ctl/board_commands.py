@@ -3,7 +3,6 @@
 import argparse
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ from chargerd.ctl.board_check import BoardCheck, check_board
 from chargerd.ctl.board_drawing import drawing
 from chargerd.ctl.board_picture import picture_of
 from chargerd.ctl.board_svg import svg
-from chargerd.ctl.live import may_be_live, wants_colours
-from chargerd.ctl.terminal import KeyTerminal, LineTerminal, keys
+from chargerd.ctl.live import wants_colours
+from chargerd.ctl.terminal import terminal_for
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 
 
@@ -49,7 +48,7 @@ def bring_up(options: argparse.Namespace) -> int:
         for role in options.only or ():
             if role not in STEPS:
                 raise CtlError(f"--only {role}: {did_you_mean(role, STEPS)}roles: {', '.join(STEPS)}")
-        terminal = resources.enter_context(_terminal(options.answers))
+        terminal = resources.enter_context(terminal_for(options.answers))
         try:
             report = bring_up(config, frozenset(options.only or STEPS), terminal, options.desk)
         except BoardError as error:
@@ -93,21 +92,3 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CtlError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-@contextmanager
-def _terminal(answers: Path | None) -> Iterator[KeyTerminal | LineTerminal]:
-    """The keys of a terminal, or the lines of a file or of what stdin is."""
-    colours = wants_colours(os.environ)
-    with ExitStack() as resources:
-        if answers is not None:
-            try:
-                file = resources.enter_context(answers.open("rb"))
-            except OSError as error:
-                raise CtlError(f"{answers}: cannot be read ({error.strerror})") from error
-            yield LineTerminal(file.fileno(), colours)
-        elif sys.stdin.isatty():
-            resources.enter_context(keys(sys.stdin.fileno()))
-            yield KeyTerminal(sys.stdin.fileno(), colours, may_be_live(os.environ))
-        else:
-            yield LineTerminal(sys.stdin.fileno(), colours)

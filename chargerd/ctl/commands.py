@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "limit": _limit,
         "board": _board,
         "bench": _bench,
+        "conformance": _conformance,
     }
     try:
         options = _parser().parse_args(arguments)
@@ -66,7 +67,27 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="operate the simulated world of a running bench")
     bench.add_argument("verb", help="plug-in, plug-out, ev-ready, present-token, limit, fault … ('help' lists them)")
     bench.add_argument("words", nargs="*", default=[], help="its arguments, e.g. EVSE number")
+    _add_conformance(commands.add_parser("conformance", help="certification cases against a charger on the desk"))
     return parser
+
+
+def _add_conformance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "patterns", nargs="*", metavar="CASE", help="by id or pattern (TC_E_*); default: all that apply"
+    )
+    parser.add_argument("--list", action="store_true", help="say which cases these are, and end")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:9000", metavar="ADDRESS:PORT", help="the CSMS is here (default %(default)s)"
+    )
+    parser.add_argument("--password", help="Basic auth password that the charger must have; default: any")
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="PEM certificate chain: wss, security profile 2")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key, where it is not in the same file")
+    parser.add_argument("--features", type=Path, metavar="FILE", help="what the charger declares (TOML)")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="answers from a file: y, n, s or q, one a line")
+    parser.add_argument(
+        "--bench", type=Path, metavar="SOCKET", help="simulated charger: its bench does what a person does"
+    )
+    parser.add_argument("--report", type=Path, metavar="NAME", help="name of the report, .md and .jsonl")
 
 
 def _add_board(board: argparse.ArgumentParser) -> None:
@@ -130,6 +151,14 @@ def _board(options: argparse.Namespace) -> int:
     from chargerd.ctl import board_commands
 
     return board_commands.check(options) if options.board_command == "check" else board_commands.bring_up(options)
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    try:
+        from chargerd.ctl.conformance_run import conformance
+    except ModuleNotFoundError as error:
+        raise CtlError(f"{error.name} is missing; install the bench extra: pip install 'chargerd[bench]'") from error
+    return conformance(options)
 
 
 def _bench(options: argparse.Namespace) -> None:

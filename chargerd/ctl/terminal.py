@@ -13,10 +13,13 @@ import textwrap
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
+from chargerd.ctl.asking import CtlError
+from chargerd.ctl.live import may_be_live, wants_colours
 from chargerd.ctl.screen import Ink, paint
 
 MEANWHILE_PERIOD_S = 0.02
@@ -191,3 +194,21 @@ def keys(descriptor: int) -> Iterator[None]:
     finally:
         with suppress(termios.error):  # a terminal that was closed needs nothing any more
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def terminal_for(answers: Path | None) -> Iterator[KeyTerminal | LineTerminal]:
+    """The keys of a terminal, or the lines of a file or of what stdin is. Raises CtlError."""
+    colours = wants_colours(os.environ)
+    with ExitStack() as resources:
+        if answers is not None:
+            try:
+                file = resources.enter_context(answers.open("rb"))
+            except OSError as error:
+                raise CtlError(f"{answers}: cannot be read ({error.strerror})") from error
+            yield LineTerminal(file.fileno(), colours)
+        elif sys.stdin.isatty():
+            resources.enter_context(keys(sys.stdin.fileno()))
+            yield KeyTerminal(sys.stdin.fileno(), colours, may_be_live(os.environ))
+        else:
+            yield LineTerminal(sys.stdin.fileno(), colours)

@@ -18,6 +18,7 @@ from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
+from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
@@ -129,6 +130,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            DataTransfers(ctx),
             self.network,
             self.provisioning,
             self.security,

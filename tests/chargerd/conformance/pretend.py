@@ -14,18 +14,19 @@ MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Pretend:
     """`answers`: action -> payload, or an error's code. `acts`: the verbs somebody did; `busy`: so often it cannot be
-    done yet.
+    done yet. `reconnects`: as soon as the CSMS can be reached.
     """
 
     evses = 1
 
-    def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, answers: Mapping[str, Any] | None = None, peer: Peer | None = None) -> None:
         self.mono = 0.0
-        self.peer = Peer(lambda: MIDNIGHT + timedelta(seconds=self.mono))
+        self.peer = peer or Peer(lambda: MIDNIGHT + timedelta(seconds=self.mono))
         self.answers = dict(answers or {})
         self.acts: list[tuple[str, dict[str, Any]]] = []
         self.asked: list[tuple[str, Any]] = []
         self.busy = 0
+        self.reconnects = True
         self._to_say: list[tuple[float, str, Mapping[str, Any]]] = []
         self.peer.opened()
 
@@ -39,7 +40,7 @@ class Pretend:
 
     def wait(self, seconds: float) -> None:
         self.mono += seconds
-        if self.peer.open and not self.peer.connected:
+        if self.reconnects and self.peer.open and not self.peer.connected:
             self.peer.opened()
         elif self.peer.connected and not self.peer.open:
             self.peer.closed(self.peer.connections)

@@ -101,5 +101,14 @@ def test_the_end_of_an_old_connection_does_not_end_the_new_one(peer: Peer) -> No
     assert peer.connected
 
 
+def test_the_next_case_starts_over_on_the_same_connection(peer: Peer) -> None:
+    peer.answer("Heartbeat", Silence())
+    peer.receive('[3,"nothing",{}]', 0.0)
+    assert call(peer, "Heartbeat") == []
+    peer.start_over()
+    assert (peer.heard, peer.problems, peer.connected) == ([], [], True)
+    assert len(call(peer, "Heartbeat")) == 1
+
+
 def test_a_time_is_written_with_milliseconds_and_a_z() -> None:
     assert stamp(NOON) == "2026-01-01T12:00:00.000Z"
