@@ -26,13 +26,6 @@ CONNECTOR_AVAILABLE = boolean("Connector", "Available", True, tier=Tier.CONNECTO
 CONNECTOR_TYPE = string("Connector", "ConnectorType", "", tier=Tier.CONNECTOR, doc="Kind of connector or socket.")
 CONNECTOR_SUPPLY_PHASES = integer("Connector", "SupplyPhases", 3, tier=Tier.CONNECTOR, doc="Phases of the connector.")
 
-UNLOCK_ON_EV_SIDE_DISCONNECT = boolean(
-    "OCPPCommCtrlr",
-    "UnlockOnEVSideDisconnect",
-    True,
-    doc="The station's end of the cable is released when the vehicle's end is unplugged.",
-)
-
 
 def _per_message(name: str, action: str, limit: int, doc: str) -> Variable[int]:
     return integer("DeviceDataCtrlr", name, limit, instance=action, doc=doc)
@@ -63,7 +56,6 @@ ALL: tuple[AnyVariable, ...] = (
     CONNECTOR_AVAILABLE,
     CONNECTOR_TYPE,
     CONNECTOR_SUPPLY_PHASES,
-    UNLOCK_ON_EV_SIDE_DISCONNECT,
     *ITEMS_PER_MESSAGE.values(),
     *BYTES_PER_MESSAGE.values(),
     CONFIGURATION_VALUE_SIZE,
