@@ -114,8 +114,10 @@ class EvseSession:
         """Nobody is authorized any more and the transaction ends, whatever the stop points say."""
         self._connect_by_mono = None
         self._waiting = None
+        self._limits.end()
+        self._held_plugs.release(self.evse_id)
         if self.tx is not None:
-            self.tx = msgspec.structs.replace(_without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
+            self.tx = msgspec.structs.replace(without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
             self._begin_end(ending, now)
         self._set_permit()
 

@@ -3,6 +3,7 @@ twice, and the bill is what the meter says.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_no_transaction_is_forgotten_whenever_the_power_goes(
     world.close()
 
 
-def told(world: World, transaction_id: str) -> list[dict[str, dict[str, str]]]:
+def told(world: World, transaction_id: str) -> list[dict[str, Any]]:
     return transactions(world.csms.told)[transaction_id]
 
 
