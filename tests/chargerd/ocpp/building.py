@@ -144,17 +144,24 @@ class Rig:
 
     def call(self, action: str, **payload: Any) -> Payload:
         """The CSMS calls; the payload of the response. A CALLERROR comes as {"errorCode": ...}."""
+        answer = self.ask(action, **payload)()
+        assert answer is not None, f"{action} was not answered"
+        return answer
+
+    def ask(self, action: str, **payload: Any) -> Callable[[], Payload | None]:
+        """The CSMS calls; what `call` returns, once it is there. None: it is still to come."""
         message_id = f"csms-{next(self._ids)}"
         before = len(self.frames)
         self.feed(Received(json.dumps([2, message_id, action, payload])))
-        for text in self.frames[before:]:
-            kind, answered, *rest = json.loads(text)
-            if answered == message_id and kind == 3:
-                answer: Payload = rest[0]
-                return answer
-            if answered == message_id and kind == 4:
-                return {"errorCode": rest[0], "errorDescription": rest[1]}
-        raise AssertionError(f"{action} was not answered")
+
+        def answer() -> Payload | None:
+            found = [rest for kind, answered, *rest in map(json.loads, self.frames[before:]) if answered == message_id]
+            assert len(found) <= 1, f"{action} was answered twice"
+            for rest in found:
+                return {"errorCode": rest[0], "errorDescription": rest[1]} if len(rest) == 3 else dict(rest[0])
+            return None
+
+        return answer
 
     def status(self, evse_id: int = 1, **fields: Any) -> None:
         """The control process publishes a snapshot with these fields of one EVSE changed."""
