@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools.faults_page import PAGE, page
+from tools import faults_page, variables_page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
@@ -50,4 +50,8 @@ def test_a_name_or_file_that_is_not_there_is_found() -> None:
 
 
 def test_the_page_of_faults_is_what_the_table_says() -> None:
-    assert PAGE.read_text() == page(), "stale: run python -m tools.faults_page"
+    assert faults_page.PAGE.read_text() == faults_page.page(), "stale: run python -m tools.faults_page"
+
+
+def test_the_page_of_variables_is_what_the_blocks_declare() -> None:
+    assert variables_page.PAGE.read_text() == variables_page.page(), "stale: run python -m tools.variables_page"

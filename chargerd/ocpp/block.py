@@ -20,7 +20,7 @@ from chargerd.ocpp.news import News, Registration
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.rpc import CallFailure, Deferred, Rpc
 from chargerd.ocpp.settings import StationConfig
-from chargerd.ocpp.variables import AnyVariable, Reader, Variables
+from chargerd.ocpp.variables import AnyVariable, AttributeKey, Reader, Variables
 from chargerd.store import Store
 
 ResponseT = TypeVar("ResponseT", bound=Wire)
@@ -166,6 +166,10 @@ class Block:
 
     def checks(self) -> Mapping[AnyVariable, Callable[[Any], str | None]]:
         """Further conditions on a new value set by the CSMS: the reason for refusing it, or None."""
+        return {}
+
+    def attributes(self) -> Mapping[AttributeKey, Reader]:
+        """The further attributes (Target, MinSet, MaxSet) that this block's variables declare."""
         return {}
 
     def handlers(self) -> Handlers:

@@ -30,6 +30,7 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
 from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
@@ -95,7 +96,7 @@ class Station:
         )
         self._blocks = self._build(self.ctx)
         for block in self._blocks:
-            variables.declare(block.variables(), block.readers(), block.checks())
+            variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
         self._handlers = _merged_handlers(self._blocks)
         outbox.set_answers({action: answer for block in self._blocks for action, answer in block.answers().items()})
@@ -123,6 +124,7 @@ class Station:
         self.resets = Resets(ctx, self.transactions, self.availability)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
+        self.hardware = Hardware(ctx, self.troubles)
         self.surface = Surface(ctx, self.transactions, self.availability)
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
@@ -142,6 +144,7 @@ class Station:
             self.resets,
             self.user_limits,
             self.troubles,
+            self.hardware,
             self.surface,
             self.remote_control,
         )

@@ -77,7 +77,7 @@ class Peer:
         )
         self.blocks = tuple(build(self.ctx))
         for block in self.blocks:
-            variables.declare(block.variables(), block.readers(), block.checks())
+            variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
         self.handlers = {action: handler for block in self.blocks for action, handler in block.handlers().items()}
         self.outbox.set_answers({action: tell for block in self.blocks for action, tell in block.answers().items()})

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 from chargerd.ocpp.unlocks import ANSWER_S
 from tests.chargerd.ocpp.building import Payload, Rig, board
@@ -13,7 +14,7 @@ def info(answer: Payload | None) -> tuple[str, str]:
     return answer["status"], answer["statusInfo"]["reasonCode"]
 
 
-def ready(**facts: object) -> Rig:
+def ready(**facts: Any) -> Rig:
     rig = Rig(facts=board(**facts))
     rig.status()
     return rig
