@@ -20,8 +20,7 @@ Written by `python -m tools.variables_page` from the declarations in `chargerd/o
 * **Variable**: with its instance in brackets. `*` marks what the standard requires of a station with this function.
 * **Of**: one value of the station, one for each EVSE, or one for each connector. A component that is not fitted is not
   there, and what is not known at the moment reads as empty text.
-* **Type**: with the bounds of a number, the length of a text or the members of a list; a board offers fewer members
-  where its hardware cannot give all.
+* **Type**: with the bounds of a number, the length of a text or the members of a list.
 * **Access**: R read, W write. `at restart`: a new value counts from the next start. `lost`: it does not outlive one.
 * **Default**: until the site (`[variables]` of chargerd.toml) or the CSMS sets another; `-`: found out by the station.
 

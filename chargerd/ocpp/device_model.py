@@ -156,7 +156,7 @@ class DeviceModel:
                 unit=variable.unit,
                 min_limit=variable.minimum,
                 max_limit=self._variables.maximum(item),
-                values_list=",".join(self._variables.form(variable).values) or None,
+                values_list=",".join(variable.values) or None,
             ),
         )
 

@@ -6,7 +6,7 @@ of its effects leave. A response goes out before anything its handler caused (ge
 nothing that the world did; StoreError alone passes, for a station that cannot remember must not go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chargerd.clock import Now
@@ -17,6 +17,7 @@ from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
+from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
@@ -52,6 +53,7 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Variables
+from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 
 ORDERS_EVERY_S = 1.0
@@ -74,6 +76,7 @@ class Station:
         *,
         new_id: Callable[[], str],
         random: Callable[[], float],
+        vendors: Sequence[Vendor] = (),
     ) -> None:
         """Build everything and reload what `store` holds. Raises VariableError when `config.overrides` cannot be
         applied.
@@ -94,7 +97,7 @@ class Station:
             new_id=new_id,
             random=random,
         )
-        self._blocks = self._build(self.ctx)
+        self._blocks = self._build(self.ctx, vendors)
         for block in self._blocks:
             variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
@@ -108,7 +111,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext) -> tuple[Block, ...]:
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
@@ -125,6 +128,7 @@ class Station:
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.hardware = Hardware(ctx, self.troubles)
+        self.data_transfers = DataTransfers(ctx, vendors)
         self.surface = Surface(ctx, self.transactions, self.availability)
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
@@ -145,6 +149,7 @@ class Station:
             self.user_limits,
             self.troubles,
             self.hardware,
+            self.data_transfers,
             self.surface,
             self.remote_control,
         )

@@ -222,7 +222,6 @@ class Variables:
         self._checks: dict[AnyVariable, Check] = {}
         self._attributes: dict[AttributeKey, Reader] = {}
         self._evse_ids: dict[AnyVariable, tuple[int, ...]] = {}
-        self._lists: dict[AnyVariable, tuple[str, ...]] = {}
         self._values: dict[Item, Any] = {}
         self._maxima: dict[Item, float] = {}
         self.problems: tuple[str, ...] = ()
@@ -274,11 +273,6 @@ class Variables:
         """Only these EVSEs have the variable (the others lack the hardware)."""
         self._evse_ids[variable] = tuple(evse_ids)
 
-    def set_list(self, variable: AnyVariable, values: Iterable[str]) -> None:
-        """Offer fewer members than the declaration lists (the hardware cannot give the others); before `finish`."""
-        self._lists[variable] = tuple(values)
-        assert set(self._lists[variable]) <= set(variable.values), f"{variable} cannot hold more than is declared"
-
     # ------------------------------------------------------------------ values
 
     def __getitem__(self, variable: Variable[T]) -> T:
@@ -306,7 +300,7 @@ class Variables:
     def set_text(self, item: Item, text: str) -> None:
         """Set a value as the CSMS does. Raises ValueTextError (form, range, or the owner's own check)."""
         variable, place = item
-        value = self.form(variable).value(text)
+        value = variable.form.value(text)
         check = self._checks.get(variable)
         if check is not None and (why := check(value)) is not None:
             raise ValueTextError("InvalidValue", why)
@@ -319,11 +313,6 @@ class Variables:
     def attribute_text(self, item: Item, kind: Attribute) -> str:
         """The value of an attribute of the variable other than Actual, as the wire has it."""
         return item.variable.form.text(self._attributes[item.variable, kind](*item.place))
-
-    def form(self, variable: AnyVariable) -> Form:
-        """What texts are values of it here."""
-        fewer = self._lists.get(variable)
-        return variable.form if fewer is None else msgspec.structs.replace(variable.form, values=fewer)
 
     # ------------------------------------------------------------------ the model
 
@@ -355,14 +344,14 @@ class Variables:
 
     def _adopt(self, item: Item, text: str) -> None:
         try:
-            self._values[item] = self.form(item.variable).value(text)
+            self._values[item] = item.variable.form.value(text)
         except ValueTextError as error:
             kept = self.text(item)
             self.problems += (f"variables: stored {item} is not valid any more ({error}), using {kept!r}",)
 
     def _accepted(self, variable: AnyVariable, text: str, name: str) -> object:
         try:
-            return self.form(variable).value(text)
+            return variable.form.value(text)
         except ValueTextError as error:
             shown = name if not variable.write_only else str(variable)
             raise VariableError(f"{shown}: {error}") from error

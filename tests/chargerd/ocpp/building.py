@@ -6,7 +6,7 @@ Nothing here decides: the CSMS answers from a table, the Status says what the te
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
+from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 from hal.types import BoardFacts, EvseFacts, MeterSample, PilotMode, Token, TokenKind
 
@@ -81,6 +82,7 @@ class Rig:
         run_id: str = "run-1",
         online: bool = True,
         first_id: int = 1,
+        vendors: Sequence[Vendor] = (),
     ) -> None:
         self.clock = clock or ManualClock()
         self.store = store or Store(":memory:")
@@ -105,7 +107,12 @@ class Rig:
             overrides=settings or {},
         )
         self.station = Station(
-            config, self.store, self.clock.now(), new_id=lambda: f"id-{next(self._ids)}", random=lambda: 0.5
+            config,
+            self.store,
+            self.clock.now(),
+            new_id=lambda: f"id-{next(self._ids)}",
+            random=lambda: 0.5,
+            vendors=vendors,
         )
         self._drain()
         if online:

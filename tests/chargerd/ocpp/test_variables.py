@@ -182,16 +182,6 @@ def test_a_variable_can_be_of_some_evses_only() -> None:
     assert variables.places(STATE) == [Place(1, 1), Place(2, 1)]
 
 
-def test_a_list_can_offer_less_than_is_declared_and_never_more() -> None:
-    variables = model()
-    variables.set_list(CHOSEN, ["a"])
-    assert variables.form(CHOSEN).values == ("a",)
-    with pytest.raises(ValueTextError):
-        variables.set_text(item(CHOSEN), "a,b")
-    with pytest.raises(AssertionError, match="more than is declared"):
-        variables.set_list(CHOSEN, ["a", "c"])
-
-
 def test_a_further_attribute_has_a_reader_or_is_not_declared() -> None:
     most = decimal("Ctrlr", "Heat", 1.0, attributes=(Attribute.MAX_SET,), doc="Warmth.")
     variables = Variables(Store(":memory:"), 2, {})
