@@ -136,5 +136,5 @@ def measured(sut: StationUnderTest, evse: int) -> None:
 
 def triggered(sut: StationUnderTest, transaction_id: str) -> None:
     """The event of that transaction, because it was asked for, with what is measured now."""
-    asked_for = {"meterValue.0.sampledValue.0.context": "Trigger"}
+    asked_for: dict[str, Any] = {"meterValue.0.sampledValue.0.context": "Trigger"}
     event(sut, "Updated", trigger="Trigger", state="Charging", transaction_id=transaction_id, **asked_for)
