@@ -125,7 +125,7 @@ TABLE = (
     core(
         "station core",
         ("chargerd/ocpp/*",),
-        ("hal.types", *LEAVES, "chargerd.store", "chargerd.evse.types", "chargerd.ocpp.*"),
+        ("hal.types", *LEAVES, "chargerd.store", "chargerd.evse.types", "chargerd.evse.faults", "chargerd.ocpp.*"),
     ),
     Row("bench", ("chargerd/bench/*",), ("chargerd.*", "hal.*", "firmware.*")),
     # The test system is the station's opponent: it knows the standard, and nothing of how the station does it.

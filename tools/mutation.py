@@ -9,6 +9,7 @@ unless --quick. Ends with the score and with the changes that no test minded, to
 import collections
 import difflib
 import fnmatch
+import functools
 import importlib
 import importlib.util
 import os
@@ -107,7 +108,7 @@ class Run:
         for done, change in enumerate(changes):
             if len(running) == CHILDREN:
                 self._wait(running)
-            running[fork(lambda change=change: self._try(change, items))] = change
+            running[fork(functools.partial(self._try, change, items))] = change
             if time.monotonic() - said_mono >= SAY_EVERY_S:
                 said_mono = time.monotonic()
                 sys.stderr.write(f"mutation: {done} of {len(changes)} ({kind} tests)\n")

@@ -33,6 +33,15 @@ UNLOCK_ON_EV_SIDE_DISCONNECT = boolean(
     doc="The station's end of the cable is released when the vehicle's end is unplugged.",
 )
 
+PHASES_3_TO_1 = boolean(
+    "SmartChargingCtrlr",
+    "Phases3to1",
+    False,
+    required=False,
+    constant=True,
+    doc="Some EVSE can go from three phases to one during a transaction.",
+)
+
 
 def _per_message(name: str, action: str, limit: int, doc: str) -> Variable[int]:
     return integer("DeviceDataCtrlr", name, limit, instance=action, doc=doc)
@@ -64,6 +73,7 @@ ALL: tuple[AnyVariable, ...] = (
     CONNECTOR_TYPE,
     CONNECTOR_SUPPLY_PHASES,
     UNLOCK_ON_EV_SIDE_DISCONNECT,
+    PHASES_3_TO_1,
     *ITEMS_PER_MESSAGE.values(),
     *BYTES_PER_MESSAGE.values(),
     CONFIGURATION_VALUE_SIZE,
@@ -90,6 +100,7 @@ def board_readers(config: StationConfig) -> Mapping[AnyVariable, Reader]:
         EVSE_SUPPLY_PHASES: phases,
         CONNECTOR_SUPPLY_PHASES: phases,
         CONNECTOR_TYPE: connector_type,
+        PHASES_3_TO_1: lambda _evse_id, _connector_id: any(evse.has_phase_switch for evse in board.evses),
     }
 
 
