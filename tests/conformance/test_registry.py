@@ -11,7 +11,7 @@ STATION = declaration()
 KNOWN = {case_id: entry for case_id, entry in catalogue().items() if case_id.split("_")[1] in BLOCKS}
 APPLY = {case_id for case_id, entry in KNOWN.items() if why_not(entry, STATION) is None}
 BEYOND = {case_id for case_id, entry in KNOWN.items() if not set(entry.profiles) & set(STATION.profiles)}
-"""Of no profile, or of one that the station does not claim as a whole: they may be written, and need not."""
+"""Of no profile that is declared: they may be written all the same, for what they show is there."""
 
 
 def test_no_case_is_written_that_does_not_apply() -> None:
