@@ -50,11 +50,14 @@ class StationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. `variables`: device model values, "Component[instance].Variable[instance]" -> value."""
+    """The whole file. `variables`: device model values, "Component[instance].Variable[instance]" -> value. `vendors`:
+    extensions for DataTransfer, "module:Class".
+    """
 
     csms: CsmsSettings
     station: StationSettings = StationSettings()
     variables: dict[str, str | int | float | bool] = {}
+    vendors: tuple[str, ...] = ()
 
     def overrides(self) -> dict[str, str]:
         """`variables` as the device model writes values: booleans in lower case, everything as text."""

@@ -27,6 +27,7 @@ from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
+from chargerd.extensions import load_vendors
 from chargerd.identity import IdentityError, csms_context
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
@@ -81,13 +82,14 @@ class Daemon:
 
     def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
         """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
-        StoreError.
+        StoreError, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.link_held = False
         self._password = password
+        self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(state_dir / "station.sqlite"))
@@ -167,6 +169,7 @@ class Daemon:
             self._clock.now(),
             new_id=lambda: str(uuid.uuid4()),
             random=random.SystemRandom().random,
+            vendors=self._vendors,
         )
 
     async def _board_facts(self) -> BoardFacts | None:

@@ -34,7 +34,7 @@ from hal.interfaces import (
 from hal.sim.plant import Plant, PlantEvse
 from hal.sim.settings import PEERS
 from hal.slot import DeviceSlot
-from hal.types import BoardError, BoardFacts, HalError, PilotMode, RelayDeadman
+from hal.types import BoardError, BoardFacts, EvseFacts, HalError, PilotMode, RelayDeadman
 
 __all__ = [
     "BACKENDS",
@@ -122,7 +122,7 @@ def open_board(
         vendor=config.vendor,
         model=config.model,
         serial=_serial(config),
-        evses=tuple(evse.facts for evse in config.evses),
+        evses=tuple(_with_parts(evse) for evse in config.evses),
         simulated=config.simulated,
     )
     resources = contextlib.ExitStack()
@@ -143,6 +143,11 @@ def open_board(
         resources.close()
         raise
     return Board(facts, evses, plant, resources)
+
+
+def _with_parts(evse: EvseConfig) -> EvseFacts:
+    parts = tuple(device.settings.part(device.role, device.driver) for device in evse.devices)
+    return msgspec.structs.replace(evse.facts, parts=parts)
 
 
 def _open_evse(

@@ -246,7 +246,7 @@ def _decode_board_file(tables: Mapping[str, Any], path: Path, problems: Problems
         return None
     evses = []
     for index, (evse, devices) in enumerate(decoded):
-        facts = _facts(evse, {device.role for device in devices}, board.relay_deadman)
+        facts = _facts(evse, devices, board.relay_deadman)
         for device in devices:
             facts = device.settings.amend(facts)
         _check_evse(facts, devices, at(str(path), f"evse[{index}]"), problems)
@@ -346,7 +346,8 @@ def _backend(role: str, driver: str) -> type[Any]:
     return cast(type[Any], getattr(importlib.import_module(module), name))
 
 
-def _facts(evse: EvseTable, fitted: set[str], deadman: RelayDeadman) -> EvseFacts:
+def _facts(evse: EvseTable, devices: tuple[DeviceConfig, ...], deadman: RelayDeadman) -> EvseFacts:
+    fitted = {device.role for device in devices}
     return EvseFacts(
         max_amps=evse.max_amps,
         phases=evse.phases,
@@ -369,6 +370,7 @@ def _facts(evse: EvseTable, fitted: set[str], deadman: RelayDeadman) -> EvseFact
         unbalance_amps=evse.unbalance_amps,
         wake_up=evse.wake_up,
         relay_deadman=deadman,
+        alarms=tuple(alarm for device in devices for alarm in device.settings.alarms()),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hal.types import Alarm, EvseFacts
+from hal.types import Alarm, EvseFacts, PartFacts
 
 T = TypeVar("T")
 
@@ -40,6 +40,15 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def alarms(self) -> tuple[Alarm, ...]:
         """What the controller behind a pilot may find by itself and tell (PilotReading.alarms)."""
         return ()
+
+    def maker(self) -> tuple[str, str]:
+        """Vendor and model of the device, each empty where the settings do not tell."""
+        return "", ""
+
+    def part(self, role: str, driver: str) -> PartFacts:
+        """What the device is, as far as its settings tell."""
+        vendor, model = self.maker()
+        return PartFacts(role=role, driver=driver, vendor=vendor, model=model)
 
     def writes(self) -> tuple[str, ...]:
         """Directories below /sys it writes in, which are read-only to a service otherwise."""

@@ -61,8 +61,9 @@ class RelayReading(msgspec.Struct, frozen=True):
 class MeterSample(msgspec.Struct, frozen=True):
     """One consistent reading of the energy meter; positive means towards the vehicle.
 
-    `energy_wh`: import register, never rebased. `amps`, `volts`: one value per phase (1 to 3). `power_w`: total.
-    `frequency_hz` None: not offered by this meter, or measured on a lost phase. `signed`: the meter's own signed
+    `energy_wh`: import register, never rebased. `amps`, `volts`: one value per phase (1 to 3). `power_w`: total,
+    `watts`: of each phase, empty where the meter does not tell. `frequency_hz` None: not offered by this meter, or
+    measured on a lost phase. `signed`: the meter's own signed
     document (OCMF), byte for byte, in the first sample after it was made; the contactor is open then, so both have the
     same register.
     """
@@ -74,6 +75,7 @@ class MeterSample(msgspec.Struct, frozen=True):
     volts: tuple[float, ...]
     frequency_hz: float | None = None
     signed: bytes | None = None
+    watts: tuple[float, ...] = ()
 
 
 class SignedKind(StrEnum):
@@ -254,6 +256,15 @@ class WakeUp(StrEnum):
     STATE_F = "state_f"  # then once -12 V: some vehicles take that for an error that lasts
 
 
+class PartFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that is fitted: its role in the board file, its driver, and whose product it is where that is known."""
+
+    role: str
+    driver: str
+    vendor: str = ""
+    model: str = ""
+
+
 class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the hardware of one EVSE is and can do; never changes while the process lives.
 
@@ -301,6 +312,12 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     unbalance_amps: float | None = None
     wake_up: WakeUp = WakeUp.INTERRUPT
     relay_deadman: RelayDeadman = RelayDeadman.SIMULATED
+    parts: tuple[PartFacts, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+
+    def part(self, role: str) -> PartFacts | None:
+        """The device of that role; None: none is fitted."""
+        return next((part for part in self.parts if part.role == role), None)
 
 
 class BoardFacts(msgspec.Struct, frozen=True, kw_only=True):

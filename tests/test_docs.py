@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools import conformance_page, faults_page, requirements_page
+from tools import conformance_page, faults_page, requirements_page, variables_page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
@@ -72,3 +72,7 @@ def test_the_page_of_conformance_tells_of_runs_and_counts_no_case_that_was_not_r
     assert re.search(r"\| E Transactions \| \d+ \| \d+ \| 1 \| 0 \|", ran)
     assert "passed |" not in conformance_page.page({}).partition("## B ")[2]
     assert conformance_page.without_results(ran) == conformance_page.without_results(conformance_page.page({}))
+
+
+def test_the_page_of_variables_is_what_the_blocks_declare() -> None:
+    assert variables_page.PAGE.read_text() == variables_page.page(), "stale: run python -m tools.variables_page"

@@ -2,13 +2,15 @@
 
 mutmut makes the changes. They are run here, for mutmut's own way takes seven times as long: the tests are collected
 once, each change gets a fork of that process in which the code of one function is another, and the first test that
-fails ends it. Quick tests come first, those of the changed file before others; what they let pass meets the slow ones,
-unless --quick. Ends with the score and with the changes that no test minded, to be compared with docs/mutation.md.
+fails ends it. Tests that found other changes of the same function come first, then those of the changed file. What
+the quick tests let pass meets the slow ones, unless --quick. Ends with the score and with the changes that no test
+minded, to be compared with docs/mutation.md.
 """
 
 import collections
 import difflib
 import fnmatch
+import functools
 import importlib
 import importlib.util
 import os
@@ -21,6 +23,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,10 @@ class Run:
         self._quick = quick
         self._durations_s: dict[str, float] = {}
         self._failed = False
+        self._found_by = RawArray(
+            "i", len(changes)
+        )  # shared with the children: number of the test, by number of change
+        self._finders: dict[types.FunctionType, list[pytest.Item]] = collections.defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a failure, be it in the test or round it."""
@@ -95,37 +102,47 @@ class Run:
                 raise session.Interrupted(f"{item.nodeid} fails without any change")
         slow = [item for item in session.items if self._durations_s[item.nodeid] > SLOW_S]
         self._run_changes("quick", self._changes, [item for item in session.items if item not in slow])
-        left = [change for change in self._changes if self.became[change.name] is Became.SURVIVED]
-        sys.stderr.write("".join(f"survived the quick tests: {change.name}\n{change.difference}" for change in left))
-        if not self._quick:
+        if slow and not self._quick:
+            left = [change for change in self._changes if self.became[change.name] is Became.SURVIVED]
             self._run_changes("slow", left, slow)
         return True
 
     def _run_changes(self, kind: str, changes: list[Change], items: list[pytest.Item]) -> None:
-        running: dict[int, Change] = {}
+        running: dict[int, int] = {}
         said_mono = time.monotonic()
-        for done, change in enumerate(changes):
+
+        def wait() -> None:
+            pid, status = os.wait()
+            number = running.pop(pid)
+            self._take(changes[number], os.waitstatus_to_exitcode(status), items[self._found_by[number]])
+
+        for number, change in enumerate(changes):
             if len(running) == CHILDREN:
-                self._wait(running)
-            running[fork(lambda change=change: self._try(change, items))] = change
+                wait()
+            running[fork(functools.partial(self._try, number, change, items))] = number
             if time.monotonic() - said_mono >= SAY_EVERY_S:
                 said_mono = time.monotonic()
-                sys.stderr.write(f"mutation: {done} of {len(changes)} ({kind} tests)\n")
+                sys.stderr.write(f"mutation: {number} of {len(changes)} ({kind} tests)\n")
         while running:
-            self._wait(running)
+            wait()
 
-    def _wait(self, running: dict[int, Change]) -> None:
-        pid, status = os.wait()
-        code = os.waitstatus_to_exitcode(status)
+    def _take(self, change: Change, code: int, finder: pytest.Item) -> None:
         # Killed by a signal: of its limits, or because the change broke the interpreter.
-        self.became[running.pop(pid).name] = Became(code) if code in list(Became) else Became.HUNG
+        became = Became(code) if code in list(Became) else Became.HUNG
+        self.became[change.name] = became
+        finders = self._finders[change.function]
+        if became is Became.SURVIVED:
+            sys.stderr.write(f"survived so far: {change.name}\n{change.difference}")
+        elif finder not in finders:
+            finders.append(finder)
 
-    def _try(self, change: Change, items: list[pytest.Item]) -> Became:
+    def _try(self, number: int, change: Change, items: list[pytest.Item]) -> Became:
         """In a process of its own: which it is."""
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         signal.signal(signal.SIGPROF, lambda *_: os._exit(Became.HUNG))
         change.apply()
         for item in self._in_order(items, change):
+            self._found_by[number] = items.index(item)
             signal.setitimer(signal.ITIMER_PROF, HANGS_S + HANGS_TIMES * self._durations_s[item.nodeid])
             run_one(item)
             if self._failed:
@@ -133,8 +150,10 @@ class Run:
         return Became.SURVIVED
 
     def _in_order(self, items: list[pytest.Item], change: Change) -> list[pytest.Item]:
-        own = f"test_{change.file.rpartition('.')[2]}.py"
-        return sorted(items, key=lambda item: (item.path.name != own, self._durations_s[item.nodeid]))
+        own, finders = f"test_{change.file.rpartition('.')[2]}.py", self._finders[change.function]
+        return sorted(
+            items, key=lambda item: (item not in finders, item.path.name != own, self._durations_s[item.nodeid])
+        )
 
 
 def main(arguments: list[str]) -> int:

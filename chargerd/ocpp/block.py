@@ -18,15 +18,20 @@ from chargerd.ocpp.messages.enums import MessageTrigger
 from chargerd.ocpp.messages.wire import Call, Wire
 from chargerd.ocpp.news import News, Registration
 from chargerd.ocpp.outbox import Outbox
-from chargerd.ocpp.rpc import CallFailure, Rpc
+from chargerd.ocpp.rpc import CallFailure, Deferred, Rpc
 from chargerd.ocpp.settings import StationConfig
-from chargerd.ocpp.variables import AnyVariable, Reader, Variables
+from chargerd.ocpp.variables import AnyVariable, AttributeKey, Reader, Variables
 from chargerd.store import Store
 
 ResponseT = TypeVar("ResponseT", bound=Wire)
 
-Handlers = Mapping[type[Call[Any]], Callable[[Any, Now], Wire]]
-"""Action from the CSMS -> who answers it. A handler returns the response or raises rpc.CallRefused for a CALLERROR."""
+Response = Wire | Deferred
+"""What a handler returns: the response, or the promise of one."""
+
+Handler = Callable[[Any, Now], Response]
+
+Handlers = Mapping[type[Call[Any]], Handler]
+"""Action from the CSMS -> who answers it. A handler raises rpc.CallRefused for a CALLERROR."""
 
 Answers = Mapping[type[Call[Any]], Callable[[Any, Any, Now], None]]
 """Queued action of ours -> who is told its answer, as (request, response, now). Queued messages outlive the process,
@@ -161,6 +166,10 @@ class Block:
 
     def checks(self) -> Mapping[AnyVariable, Callable[[Any], str | None]]:
         """Further conditions on a new value set by the CSMS: the reason for refusing it, or None."""
+        return {}
+
+    def attributes(self) -> Mapping[AttributeKey, Reader]:
+        """The further attributes (Target, MinSet, MaxSet) that this block's variables declare."""
         return {}
 
     def handlers(self) -> Handlers:

@@ -49,6 +49,10 @@ class OrdersDesk:
         """What the user is to be shown."""
         self._indication[evse_id - 1] = indication
 
+    def indication(self, evse_id: int) -> Indication:
+        """What the user is shown, as last set."""
+        return self._indication[evse_id - 1]
+
     def set_phases(self, evse_id: int, phases: int | None) -> None:
         """How many phases to connect where the board can switch them; None: all."""
         self._phases[evse_id - 1] = phases
@@ -68,6 +72,10 @@ class OrdersDesk:
     def set_message(self, evse_id: int, lines: tuple[str, ...]) -> None:
         """The lines on the display."""
         self._message[evse_id - 1] = lines
+
+    def message(self, evse_id: int) -> tuple[str, ...]:
+        """The lines on the display, as last set."""
+        return self._message[evse_id - 1]
 
     def request_unlock(self, evse_id: int) -> int:
         """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was

@@ -45,7 +45,7 @@ class DeviceModel:
         if item is not None and item.variable.write_only:
             status, info = GetVariableStatus.REJECTED, StatusInfo(reason_code="WriteOnly")  # B06.FR.09
         elif item is not None:
-            value = self._variables.text(item)
+            value = self._value(item, wanted.attribute_type or Attribute.ACTUAL)
         return GetVariableResult(
             attribute_status=status,
             component=wanted.component,
@@ -60,7 +60,8 @@ class DeviceModel:
         found_status, item = self._found(wanted)
         status, info = SetVariableStatus(found_status), None
         if item is not None:
-            status, info = self._written(item, wanted.attribute_value)
+            kind = wanted.attribute_type or Attribute.ACTUAL
+            status, info = self._written(item, kind, wanted.attribute_value)
         result = SetVariableResult(
             attribute_status=status,
             component=wanted.component,
@@ -103,7 +104,7 @@ class DeviceModel:
         item = members.get((wanted.variable.name.lower(), _lower(wanted.variable.instance)))
         if item is None:
             return GetVariableStatus.UNKNOWN_VARIABLE, None
-        if wanted.attribute_type not in {None, Attribute.ACTUAL}:
+        if wanted.attribute_type not in {None, Attribute.ACTUAL, *item.variable.attributes}:
             return GetVariableStatus.NOT_SUPPORTED_ATTRIBUTE_TYPE, None
         return GetVariableStatus.ACCEPTED, item
 
@@ -117,8 +118,11 @@ class DeviceModel:
         place = Place() if component.evse is None else Place(component.evse.id, component.evse.connector_id)
         return self._index.get((component.name.lower(), _lower(component.instance), place))
 
-    def _written(self, item: Item, text: str) -> tuple[SetVariableStatus, StatusInfo | None]:
-        if not item.variable.may_be_set:
+    def _value(self, item: Item, kind: Attribute) -> str:
+        return self._variables.text(item) if kind is Attribute.ACTUAL else self._variables.attribute_text(item, kind)
+
+    def _written(self, item: Item, kind: Attribute, text: str) -> tuple[SetVariableStatus, StatusInfo | None]:
+        if not item.variable.may_be_set or kind is not Attribute.ACTUAL:
             return SetVariableStatus.REJECTED, StatusInfo(reason_code="ReadOnly")  # B05.FR.09
         try:
             self._variables.set_text(item, text)
@@ -142,8 +146,9 @@ class DeviceModel:
                     value=None if variable.write_only else self._variables.text(item),  # B07.FR.03
                     mutability=_mutability(variable),
                     persistent=variable.may_be_set and variable.persistent,
-                    constant=False,
+                    constant=variable.constant,
                 ),
+                *(self._further(item, kind) for kind in variable.attributes),  # B07.FR.11
             ),
             variable_characteristics=VariableCharacteristics(
                 data_type=variable.data_type,
@@ -153,6 +158,15 @@ class DeviceModel:
                 max_limit=self._variables.maximum(item),
                 values_list=",".join(variable.values) or None,
             ),
+        )
+
+    def _further(self, item: Item, kind: Attribute) -> VariableAttribute:
+        return VariableAttribute(
+            type=kind,
+            value=self._variables.attribute_text(item, kind),
+            mutability=Mutability.READ_ONLY,
+            persistent=False,
+            constant=item.variable.constant,
         )
 
     def _is_in_summary(self, item: Item) -> bool:

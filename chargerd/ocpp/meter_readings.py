@@ -1,8 +1,8 @@
 """What the meter and the pilot say, as SampledValues: which measurands there are, in which unit, on which phases (J01,
 J02). Pure.
 
-Only what is measured is reported: registers and power as totals, current and voltage for each phase the meter has
-(part 2, J 2.3). Signed readings will enter here: MeterSample carries the meter's own document beside the numbers.
+Only what is measured is reported: the register as a total, power as a total and of each phase where the meter tells
+it, current and voltage of each phase (part 2, J 2.3).
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +29,8 @@ def _energy(meter: MeterSample) -> Iterator[Reading]:
 
 def _power(meter: MeterSample) -> Iterator[Reading]:
     yield None, meter.power_w
+    if len(meter.watts) > 1:
+        yield from zip(_LINES, meter.watts, strict=False)
 
 
 def _current(meter: MeterSample) -> Iterator[Reading]:

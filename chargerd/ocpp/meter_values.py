@@ -5,7 +5,7 @@ Transactions asks for the readings of its events and carries those of a running 
 without a link. What is not fresh at its instant is left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -22,7 +22,7 @@ from chargerd.ocpp.meter_clocks import AlignedClock, PeriodicClock
 from chargerd.ocpp.meter_readings import SUPPORTED, sampled_values
 from chargerd.ocpp.news import ClockSet, News, VariableChanged
 from chargerd.ocpp.rpc import CallFailure
-from chargerd.ocpp.variables import AnyVariable, Variable, boolean, integer, member_list
+from chargerd.ocpp.variables import AnyVariable, Reader, Variable, boolean, integer, member_list
 
 NAMESPACE = "tx_ended_values"
 """Store: EVSE id -> the readings kept for the Ended event of the transaction running there."""
@@ -55,6 +55,14 @@ TX_UPDATED_INTERVAL = _interval(
 TX_ENDED_MEASURANDS = _measurands(_SAMPLED, "TxEndedMeasurands", _ENERGY, "Kept for the end of a transaction.")
 TX_ENDED_INTERVAL = _interval(
     _SAMPLED, "TxEndedInterval", 0, "Time between readings kept for the end of a transaction; 0: begin and end only."
+)
+REGISTER_VALUES_WITHOUT_PHASES = boolean(
+    _SAMPLED,
+    "RegisterValuesWithoutPhases",
+    True,
+    required=False,
+    constant=True,
+    doc="Registers are reported as totals only.",
 )
 ALIGNED_ENABLED = boolean(
     _ALIGNED, "Enabled", True, writable=True, required=False, doc="Whether clock-aligned readings are taken."
@@ -112,6 +120,7 @@ class MeterValues(Block):
             TX_UPDATED_INTERVAL,
             TX_ENDED_MEASURANDS,
             TX_ENDED_INTERVAL,
+            REGISTER_VALUES_WITHOUT_PHASES,
             ALIGNED_ENABLED,
             ALIGNED_AVAILABLE,
             ALIGNED_MEASURANDS,
@@ -120,6 +129,9 @@ class MeterValues(Block):
             ALIGNED_TX_ENDED_INTERVAL,
             SEND_DURING_IDLE,
         )
+
+    def readers(self) -> Mapping[AnyVariable, Reader]:
+        return {SAMPLED_AVAILABLE: self._has_meter, ALIGNED_AVAILABLE: self._has_meter}
 
     def triggers(self) -> Triggers:
         return {MessageTrigger.METER_VALUES: self._send_triggered}
@@ -244,6 +256,9 @@ class MeterValues(Block):
             meter_age_s=None if evse.meter is None else now.mono - evse.meter.at_mono,
         )
         return (MeterValue(sampled_value=readings, timestamp=at_utc),) if readings else ()
+
+    def _has_meter(self, _evse_id: int | None, _connector_id: int | None) -> bool:
+        return any(evse.has_meter for evse in self.ctx.config.board.evses)
 
     def _recording(self, values: tuple[MeterValue, ...], now: Now) -> _Recording:
         variables = self.ctx.variables

@@ -122,10 +122,10 @@ class Provisioning(Block):
         assert self._asked_at is not None, "can't be None: on_start comes first"
         return self._asked_at.utc
 
-    def _power_w(self, evse_id: int | None, _connector_id: int | None) -> float:
+    def _power_w(self, evse_id: int | None, _connector_id: int | None) -> float | None:
         assert evse_id is not None, "can't be None: an EVSE is asked for"
         evse = self.ctx.evse(evse_id)
-        return evse.meter.power_w if evse is not None and evse.meter is not None else 0.0
+        return evse.meter.power_w if evse is not None and evse.meter is not None else None
 
     # ------------------------------------------------------------------ reports
 

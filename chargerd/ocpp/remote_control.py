@@ -11,7 +11,8 @@ import msgspec
 from chargerd.clock import Now
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
-from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
+from chargerd.ocpp.block import Block, Handlers, Response, StationContext, Triggers
+from chargerd.ocpp.edges import Change
 from chargerd.ocpp.messages.enums import (
     ChargingProfilePurpose,
     ConnectorStatus,
@@ -30,13 +31,19 @@ from chargerd.ocpp.messages.remote_control import (
     UnlockConnector,
     UnlockConnectorResponse,
 )
-from chargerd.ocpp.messages.types import ChargingProfile, IdToken, StatusInfo
+from chargerd.ocpp.messages.types import EVSE, ChargingProfile, IdToken, StatusInfo
 from chargerd.ocpp.news import News, Registration, TransactionAuthorized
 from chargerd.ocpp.smart_charging import SmartCharging
 from chargerd.ocpp.transactions import Transactions
+from chargerd.ocpp.unlocks import Unlocks
 
 CONNECTOR_ID = 1
 """The only connector of each EVSE."""
+
+_OF_AN_EVSE = frozenset(
+    {MessageTrigger.METER_VALUES, MessageTrigger.STATUS_NOTIFICATION, MessageTrigger.TRANSACTION_EVENT}
+)
+"""The messages that belong to an EVSE; with any other the evse of a TriggerMessage means nothing."""
 
 
 class _Promised(msgspec.Struct, frozen=True):
@@ -66,6 +73,7 @@ class RemoteControl(Block):
         self._availability = availability
         self._triggers = triggers
         self._promised: dict[int, _Promised] = {}
+        self._unlocks = Unlocks(ctx)
 
     def handlers(self) -> Handlers:
         """Block F."""
@@ -75,6 +83,18 @@ class RemoteControl(Block):
             UnlockConnector: self._unlock_connector,
             TriggerMessage: self._trigger_message,
         }
+
+    def on_change(self, change: Change, now: Now) -> None:
+        """The lock that is being released may have moved."""
+        self._unlocks.on_change(change)
+
+    def next_deadline(self) -> float | None:
+        """When a lock has had its time."""
+        return self._unlocks.next_deadline()
+
+    def on_time(self, now: Now) -> None:
+        """Give up on a lock that says nothing."""
+        self._unlocks.on_time(now)
 
     def on_news(self, news: News, now: Now) -> None:
         """Give a promised profile to the transaction that the remote start led to (F01.FR.10, F02.FR.18)."""
@@ -162,22 +182,14 @@ class RemoteControl(Block):
             return RequestStopTransactionResponse(status=RequestStartStopStatus.REJECTED, status_info=info)  # F03.FR.08
         return RequestStopTransactionResponse(status=RequestStartStopStatus.ACCEPTED)  # F03.FR.07
 
-    def _unlock_connector(self, request: UnlockConnector, _now: Now) -> UnlockConnectorResponse:
+    def _unlock_connector(self, request: UnlockConnector, now: Now) -> Response:
         evse_id = request.evse_id
         if evse_id not in self.ctx.evse_ids or request.connector_id != CONNECTOR_ID:
             return UnlockConnectorResponse(status=UnlockStatus.UNKNOWN_CONNECTOR)  # F05.FR.03
         running = self._transactions.running(evse_id)
         if running is not None and running.authorized:
             return UnlockConnectorResponse(status=UnlockStatus.ONGOING_AUTHORIZED_TRANSACTION)  # F05.FR.02
-        if not self.ctx.config.board.evses[evse_id - 1].has_lock:
-            info = StatusInfo(reason_code="FixedCable")
-            return UnlockConnectorResponse(status=UnlockStatus.UNLOCK_FAILED, status_info=info)
-        self.ctx.orders.request_unlock(evse_id)  # F05.FR.06
-        evse = self.ctx.evse(evse_id)
-        # Nobody is authorized, so the lock has been told to open long ago: where it stands now is the result.
-        if evse is None or evse.locked:
-            return UnlockConnectorResponse(status=UnlockStatus.UNLOCK_FAILED)  # F05.FR.05
-        return UnlockConnectorResponse(status=UnlockStatus.UNLOCKED)  # F05.FR.04
+        return self._unlocks.begin(evse_id, now)
 
     # ------------------------------------------------------------------ F06
 
@@ -188,9 +200,16 @@ class RemoteControl(Block):
             return TriggerMessageResponse(status=TriggerMessageStatus.NOT_IMPLEMENTED)  # F06.FR.08
         if message is MessageTrigger.BOOT_NOTIFICATION and self.ctx.registration is Registration.ACCEPTED:
             return TriggerMessageResponse(status=TriggerMessageStatus.REJECTED)  # F06.FR.17
-        evse_id = None if request.evse is None or request.evse.id == 0 else request.evse.id
-        if evse_id is not None and evse_id not in self.ctx.evse_ids:
-            info = StatusInfo(reason_code="UnknownEvse")
+        evse = request.evse if message in _OF_AN_EVSE else None  # F06.FR.03
+        unknown = None if evse is None else self._why_unknown(evse)
+        if unknown is not None:
+            info = StatusInfo(reason_code=unknown)
             return TriggerMessageResponse(status=TriggerMessageStatus.REJECTED, status_info=info)
-        done = send(evse_id, now)  # F06.FR.10
+        done = send(None if evse is None or evse.id == 0 else evse.id, now)  # F06.FR.10
         return TriggerMessageResponse(status=TriggerMessageStatus.ACCEPTED if done else TriggerMessageStatus.REJECTED)
+
+    def _why_unknown(self, evse: EVSE) -> str | None:
+        """The reason code for an EVSE or connector that does not exist; 0 stands for all EVSEs."""
+        if evse.id not in {0, *self.ctx.evse_ids}:
+            return "UnknownEvse"
+        return None if evse.connector_id in {None, CONNECTOR_ID} else "UnknownConnectorId"

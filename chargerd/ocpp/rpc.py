@@ -3,6 +3,7 @@
 Nothing the peer sends raises past `on_text`. What is not worth an answer is ignored with a note.
 """
 
+import traceback
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
@@ -74,6 +75,33 @@ class CallRefused(Exception):
         self.why = why
 
 
+class Deferred:
+    """Returned by a handler whose answer takes time; whoever made it settles it, exactly once and in the end always.
+
+    An answer that comes after the connection on which the question came is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._answer: Callable[[Wire], None] | None = None
+        self._early: Wire | None = None
+        self._is_settled = False
+
+    def settle(self, response: Wire) -> None:
+        """Answer the request now."""
+        assert not self._is_settled, "can't settle twice: a CALL has one answer"
+        self._is_settled = True
+        if self._answer is None:
+            self._early = response
+        else:
+            self._answer(response)
+
+    def deliver_by(self, answer: Callable[[Wire], None]) -> None:
+        """For Rpc: where the answer goes, now or when it is settled."""
+        self._answer = answer
+        if self._early is not None:
+            answer(self._early)
+
+
 class _Waiting(msgspec.Struct, frozen=True):
     """A call of ours that is to be sent, or is in flight."""
 
@@ -95,7 +123,7 @@ class Rpc:
         self,
         *,
         send: Callable[[str], None],
-        dispatch: Callable[[Call[Any], Now], Wire],
+        dispatch: Callable[[Call[Any], Now], Wire | Deferred],
         mark: Callable[[], int],
         reply: Callable[[int, str], None],
         new_id: Callable[[], str],
@@ -103,7 +131,8 @@ class Rpc:
     ) -> None:
         """`send` puts a text on the wire; `reply` places one before everything that was sent since `mark` was taken.
 
-        `dispatch` answers a request of the CSMS or raises CallRefused. `new_id`: 36 characters or less, never repeated.
+        `dispatch` answers a request of the CSMS, now or later, or raises CallRefused. `new_id`: 36 characters or
+        less, never repeated.
         """
         self.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S
         self.on_idle: Callable[[Now], None] = _nobody_waits
@@ -117,6 +146,7 @@ class Rpc:
         self._new_id = new_id
         self._note = note
         self._link_up = False
+        self._connections = 0
         self._waiting: deque[_Waiting] = deque()
         self._in_flight: _InFlight | None = None
 
@@ -146,6 +176,7 @@ class Rpc:
         """A connection begins; nothing is left of the one before."""
         assert not self.busy, "can't be busy: on_link_down came before and failed every call"
         self._link_up = True
+        self._connections += 1
 
     def on_link_down(self, now: Now) -> None:
         """The connection ended: every call in flight or waiting fails with OFFLINE."""
@@ -236,18 +267,36 @@ class Rpc:
     def _answer(self, message_id: str, request: Call[Any], now: Now) -> None:
         mark = self._mark()
         try:
-            text = _text([_RESULT, message_id, self._dispatch(request, now)])
+            response = self._dispatch(request, now)
         except CallRefused as refusal:
             self._answer_error(mark, message_id, refusal.code, refusal.why)
-        except CodecError as error:
-            self._answer_error(mark, message_id, error.code, str(error))
         except StoreError:
             raise  # a station that cannot remember must not go on
-        except Exception as error:  # noqa: BLE001  # a fault of ours must not cost the connection; the peer gets its answer
-            self._note(Severity.ERROR, f"rpc: answering {request.action} failed ({error!r})")
-            self._answer_error(mark, message_id, ErrorCode.INTERNAL_ERROR, "the station failed to answer")
+        except Exception as error:  # noqa: BLE001
+            # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log
+            # the trace.
+            lines = "".join(traceback.format_exception(error)).splitlines()
+            trace = " | ".join(line.strip() for line in lines if line.strip(" ^~"))
+            self._note(Severity.ERROR, f"rpc: {request.action} failed ({trace})")
+            self._answer_error(mark, message_id, ErrorCode.INTERNAL_ERROR, f"{request.action} failed in the station")
+        else:
+            if isinstance(response, Deferred):
+                connection = self._connections
+                response.deliver_by(lambda settled: self._answer_later(connection, message_id, settled))
+            else:
+                self._answer_with(mark, message_id, response)
+
+    def _answer_with(self, mark: int, message_id: str, response: Wire) -> None:
+        try:
+            text = _text([_RESULT, message_id, response])
+        except CodecError as error:
+            self._answer_error(mark, message_id, error.code, str(error))
         else:
             self._reply(mark, text)
+
+    def _answer_later(self, connection: int, message_id: str, response: Wire) -> None:
+        if self._link_up and connection == self._connections:
+            self._answer_with(self._mark(), message_id, response)
 
     def _answer_error(self, mark: int, message_id: str, code: ErrorCode, why: str) -> None:
         description = why[:MAX_DESCRIPTION_CHARACTERS]

@@ -6,8 +6,7 @@ of its effects leave. A response goes out before anything its handler caused (ge
 nothing that the world did; StoreError alone passes, for a station that cannot remember must not go on.
 """
 
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chargerd.clock import Now
@@ -17,7 +16,7 @@ from chargerd.limits import Limit
 from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
-from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
+from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
@@ -32,9 +31,10 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
 from chargerd.ocpp.messages import INCOMING
-from chargerd.ocpp.messages.wire import Call, Wire
+from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
@@ -53,7 +53,8 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Variables
-from chargerd.store import Store, StoreError
+from chargerd.ocpp.vendor import Vendor
+from chargerd.store import Store
 
 ORDERS_EVERY_S = 1.0
 """Orders are renewed this often; the lease of ORDERS_LEASE_S survives many lost ones."""
@@ -75,6 +76,7 @@ class Station:
         *,
         new_id: Callable[[], str],
         random: Callable[[], float],
+        vendors: Sequence[Vendor] = (),
     ) -> None:
         """Build everything and reload what `store` holds. Raises VariableError when `config.overrides` cannot be
         applied.
@@ -95,9 +97,9 @@ class Station:
             new_id=new_id,
             random=random,
         )
-        self._blocks = self._build(self.ctx)
+        self._blocks = self._build(self.ctx, vendors)
         for block in self._blocks:
-            variables.declare(block.variables(), block.readers(), block.checks())
+            variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
         self._handlers = _merged_handlers(self._blocks)
         outbox.set_answers({action: answer for block in self._blocks for action, answer in block.answers().items()})
@@ -109,7 +111,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext) -> tuple[Block, ...]:
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
@@ -125,12 +127,13 @@ class Station:
         self.resets = Resets(ctx, self.transactions, self.availability)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
+        self.hardware = Hardware(ctx, self.troubles)
+        self.data_transfers = DataTransfers(ctx, vendors)
         self.surface = Surface(ctx, self.transactions, self.availability)
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
-            DataTransfers(ctx),
             self.network,
             self.provisioning,
             self.security,
@@ -145,6 +148,8 @@ class Station:
             self.resets,
             self.user_limits,
             self.troubles,
+            self.hardware,
+            self.data_transfers,
             self.surface,
             self.remote_control,
         )
@@ -273,7 +278,7 @@ class Station:
 
     # ------------------------------------------------------------------ what rpc and the outbox need
 
-    def _dispatch(self, request: Call[Any], now: Now) -> Wire:
+    def _dispatch(self, request: Call[Any], now: Now) -> Response:
         """Answer one request of the CSMS; every action has exactly one answering block, the others are not
         implemented.
         """
@@ -282,19 +287,7 @@ class Station:
         handler = self._handlers.get(type(request))
         if handler is None:
             raise CallRefused(ErrorCode.NOT_IMPLEMENTED, f"{type(request).__name__} is not implemented")
-        try:
-            return handler(request, now)
-        except (CallRefused, StoreError):
-            raise
-        except Exception as error:
-            # The one place where a fault of ours must not cost a charging session: the peer gets its answer, the log
-            # the trace.
-            lines = "".join(traceback.format_exception(error)).splitlines()
-            trace = " | ".join(line.strip() for line in lines if line.strip(" ^~"))
-            self._note(Severity.ERROR, f"rpc: {type(request).__name__} failed ({trace})")
-            raise CallRefused(
-                ErrorCode.INTERNAL_ERROR, f"{type(request).__name__} failed inside the station"
-            ) from error
+        return handler(request, now)
 
     def _triggers(self) -> Triggers:
         return {message: send for block in self._blocks for message, send in block.triggers().items()}
@@ -314,7 +307,7 @@ class Station:
 
 def _merged_handlers(blocks: tuple[Block, ...]) -> Handlers:
     """All handlers in one table; an action in two blocks, or one the CSMS never sends, is a programming error."""
-    merged: dict[type[Call[Any]], Callable[[Any, Now], Wire]] = {}
+    merged: dict[type[Call[Any]], Handler] = {}
     for block in blocks:
         for action, handler in block.handlers().items():
             assert action not in merged, f"{action.__name__} is answered by two blocks"

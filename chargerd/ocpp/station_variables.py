@@ -26,6 +26,15 @@ CONNECTOR_AVAILABLE = boolean("Connector", "Available", True, tier=Tier.CONNECTO
 CONNECTOR_TYPE = string("Connector", "ConnectorType", "", tier=Tier.CONNECTOR, doc="Kind of connector or socket.")
 CONNECTOR_SUPPLY_PHASES = integer("Connector", "SupplyPhases", 3, tier=Tier.CONNECTOR, doc="Phases of the connector.")
 
+PHASES_3_TO_1 = boolean(
+    "SmartChargingCtrlr",
+    "Phases3to1",
+    False,
+    required=False,
+    constant=True,
+    doc="Some EVSE can go from three phases to one during a transaction.",
+)
+
 
 def _per_message(name: str, action: str, limit: int, doc: str) -> Variable[int]:
     return integer("DeviceDataCtrlr", name, limit, instance=action, doc=doc)
@@ -56,6 +65,7 @@ ALL: tuple[AnyVariable, ...] = (
     CONNECTOR_AVAILABLE,
     CONNECTOR_TYPE,
     CONNECTOR_SUPPLY_PHASES,
+    PHASES_3_TO_1,
     *ITEMS_PER_MESSAGE.values(),
     *BYTES_PER_MESSAGE.values(),
     CONFIGURATION_VALUE_SIZE,
@@ -82,6 +92,7 @@ def board_readers(config: StationConfig) -> Mapping[AnyVariable, Reader]:
         EVSE_SUPPLY_PHASES: phases,
         CONNECTOR_SUPPLY_PHASES: phases,
         CONNECTOR_TYPE: connector_type,
+        PHASES_3_TO_1: lambda _evse_id, _connector_id: any(evse.has_phase_switch for evse in board.evses),
     }
 
 

@@ -25,7 +25,7 @@ from chargerd.ocpp.messages.enums import (
 )
 from chargerd.ocpp.messages.transactions import Transaction, TransactionEvent
 from chargerd.ocpp.messages.types import EVSE, IdToken, MeterValue, SampledValue
-from chargerd.ocpp.meter_values import TX_ENDED_MEASURANDS, TX_STARTED_MEASURANDS, MeterValues
+from chargerd.ocpp.meter_values import SAMPLED_ENABLED, TX_ENDED_MEASURANDS, TX_STARTED_MEASURANDS, MeterValues
 from chargerd.ocpp.stored import readable
 from chargerd.ocpp.transaction_machine import Ending, OpenTransaction, PlugIn
 from chargerd.store import StoredValueError
@@ -139,8 +139,9 @@ class TransactionLog:
     def _last_register(self, tx: OpenTransaction) -> tuple[MeterValue, ...]:
         """The newest register that is known, with the time of its reading; for an end at which the meter is not
         fresh."""
-        wanted = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER in self._ctx.variables[TX_ENDED_MEASURANDS]
-        if not wanted or tx.register_wh is None or tx.register_utc is None:
+        variables = self._ctx.variables
+        wanted = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER in variables[TX_ENDED_MEASURANDS]
+        if not (variables[SAMPLED_ENABLED] and wanted) or tx.register_wh is None or tx.register_utc is None:
             return ()
         sampled = SampledValue(value=tx.register_wh, context=ReadingContext.TRANSACTION_END)
         return (MeterValue(sampled_value=(sampled,), timestamp=tx.register_utc),)

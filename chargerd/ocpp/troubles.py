@@ -31,6 +31,14 @@ class Troubles(Block):
     _authorize_by_mono: dict[int, float]
     _unauthorized: dict[int, ActiveFault]
 
+    signal_dbm: float | None = None
+    """Level of the radio link when last measured; None: there is no radio link."""
+
+    @property
+    def has_no_csms(self) -> bool:
+        """The warning that the CSMS is gone stands."""
+        return self._no_csms is not None
+
     def on_start(self, now: Now) -> None:
         self._down_since_mono = now.mono
         self._no_csms = self._weak = None
@@ -48,6 +56,7 @@ class Troubles(Block):
 
     def signal(self, dbm: float | None, now: Now) -> None:
         """The radio link's level was measured; None: there is no radio link."""
+        self.signal_dbm = dbm
         if dbm is None or dbm > STRONG_DBM:
             self._weak = None
         elif dbm < WEAK_DBM and self._weak is None:

@@ -53,14 +53,16 @@ class Form(msgspec.Struct, frozen=True):
         assert_never(self.data_type)
 
     def text(self, value: Any) -> str:
-        """The text of a value; a date and time that is None has none."""
+        """The text of a value; None, which is not known, has none."""
+        if value is None:
+            return ""
         match self.data_type:
             case Data.BOOLEAN:
                 return "true" if value else "false"
             case Data.DECIMAL:
                 return f"{value:.6f}".rstrip("0").rstrip(".")
             case Data.DATE_TIME:
-                return "" if value is None else _rfc3339(value)
+                return _rfc3339(value)
             case Data.SEQUENCE_LIST | Data.MEMBER_LIST:
                 return ",".join(value)
             case Data.INTEGER | Data.STRING | Data.OPTION_LIST:

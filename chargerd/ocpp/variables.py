@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Required, TypedDict, TypeVar, Unpac
 
 import msgspec
 
-from chargerd.ocpp.messages.enums import Data
+from chargerd.ocpp.messages.enums import Attribute, Data
 from chargerd.ocpp.value_texts import Form, ValueTextError
 from chargerd.store import Store
 
@@ -42,7 +42,8 @@ class Variable(msgspec.Struct, Generic[T], frozen=True, kw_only=True, cache_hash
     """One declared variable. `minimum` and `maximum` bound a number, or the length of a string.
 
     `required`: the standard demands it of a station with this function. `reboot`: a new value takes effect at the next
-    start. `values`: what a list may hold. `persistent` False: forgotten at a restart.
+    start. `values`: what a list may hold. `persistent` False: forgotten at a restart. `constant`: never another value
+    while the station runs. `attributes`: further ones beside Actual, which the station itself finds out.
     """
 
     component: str
@@ -62,6 +63,8 @@ class Variable(msgspec.Struct, Generic[T], frozen=True, kw_only=True, cache_hash
     maximum: float | None = None
     values: tuple[str, ...] = ()
     persistent: bool = True
+    constant: bool = False
+    attributes: tuple[Attribute, ...] = ()
 
     def __str__(self) -> str:
         return f"{_with_instance(self.component, self.component_instance)}.{_with_instance(self.name, self.instance)}"
@@ -79,6 +82,8 @@ class Variable(msgspec.Struct, Generic[T], frozen=True, kw_only=True, cache_hash
 
 AnyVariable = Variable[Any]
 
+AttributeKey = tuple[AnyVariable, Attribute]
+
 
 class Options(TypedDict, total=False):
     """What can be said of a variable of any type."""
@@ -93,6 +98,8 @@ class Options(TypedDict, total=False):
     reboot: bool
     unit: str | None
     persistent: bool
+    constant: bool
+    attributes: tuple[Attribute, ...]
 
 
 class NumberOptions(Options, total=False):
@@ -213,6 +220,8 @@ class Variables:
         self._declared: dict[str, AnyVariable] = {}
         self._readers: dict[AnyVariable, Reader] = {}
         self._checks: dict[AnyVariable, Check] = {}
+        self._attributes: dict[AttributeKey, Reader] = {}
+        self._evse_ids: dict[AnyVariable, tuple[int, ...]] = {}
         self._values: dict[Item, Any] = {}
         self._maxima: dict[Item, float] = {}
         self.problems: tuple[str, ...] = ()
@@ -225,13 +234,17 @@ class Variables:
         variables: Iterable[AnyVariable],
         readers: Mapping[AnyVariable, Reader] | None = None,
         checks: Mapping[AnyVariable, Check] | None = None,
+        attributes: Mapping[AttributeKey, Reader] | None = None,
     ) -> None:
         """Add a block's variables. They have their values from now on; `finish` judges the overrides."""
         for variable in variables:
             assert str(variable).lower() not in self._declared, f"{variable} is declared twice"
             self._declared[str(variable).lower()] = variable
+            told = {kind for of, kind in attributes or {} if of == variable}
+            assert told == set(variable.attributes), f"{variable} declares attributes that nobody reads, or the reverse"
         self._readers.update(readers or {})
         self._checks.update(checks or {})
+        self._attributes.update(attributes or {})
         for variable in {**(readers or {}), **(checks or {})}:
             assert str(variable).lower() in self._declared, f"{variable} has a reader or check and is not declared"
 
@@ -255,6 +268,10 @@ class Variables:
     def set_maximum(self, variable: AnyVariable, evse_id: int, maximum: float) -> None:
         """Report another maxLimit for one EVSE than the declaration says (its hardware differs)."""
         self._maxima[Item(variable, Place(evse_id))] = maximum
+
+    def set_evses(self, variable: AnyVariable, evse_ids: Iterable[int]) -> None:
+        """Only these EVSEs have the variable (the others lack the hardware)."""
+        self._evse_ids[variable] = tuple(evse_ids)
 
     # ------------------------------------------------------------------ values
 
@@ -293,7 +310,19 @@ class Variables:
         """The current value as the wire has it; empty when there is none."""
         return item.variable.form.text(self.value(item.variable, *item.place))
 
+    def attribute_text(self, item: Item, kind: Attribute) -> str:
+        """The value of an attribute of the variable other than Actual, as the wire has it."""
+        return item.variable.form.text(self._attributes[item.variable, kind](*item.place))
+
     # ------------------------------------------------------------------ the model
+
+    def declared(self) -> tuple[AnyVariable, ...]:
+        """All variables, in the order of their declaration."""
+        return tuple(self._declared.values())
+
+    def is_found_out(self, variable: AnyVariable) -> bool:
+        """Whether its value is computed when asked for, and so can be set by nobody."""
+        return variable in self._readers
 
     def items(self) -> Iterator[Item]:
         """All values of the device model, in the order of their declaration."""
@@ -306,7 +335,8 @@ class Variables:
         if variable.tier is Tier.STATION:
             return [STATION]
         connector_id = 1 if variable.tier is Tier.CONNECTOR else None  # one connector per EVSE
-        return [Place(evse_id, connector_id) for evse_id in range(1, self._evse_count + 1)]
+        evse_ids = self._evse_ids.get(variable, range(1, self._evse_count + 1))
+        return [Place(evse_id, connector_id) for evse_id in evse_ids]
 
     def maximum(self, item: Item) -> float | None:
         """maxLimit of one value."""

@@ -69,6 +69,10 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
             expected = "expected 0x20 to 0x27 (PCF8574) or 0x38 to 0x3F (PCF8574A)"
             raise BoardError("address", f"found 0x{self.address:02X}", expected)
 
+    def maker(self) -> tuple[str, str]:
+        """The chip."""
+        return "Hitachi", "HD44780"
+
     def claims(self) -> tuple[str, ...]:
         """The address."""
         return (i2c_claim(self.i2c, self.address),)

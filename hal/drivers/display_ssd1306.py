@@ -56,6 +56,10 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
         if self.night is not None:
             self.night.check()
 
+    def maker(self) -> tuple[str, str]:
+        """The chip."""
+        return "Solomon Systech", "SSD1306"
+
     def claims(self) -> tuple[str, ...]:
         """The address."""
         return (i2c_claim(self.i2c, self.address),)

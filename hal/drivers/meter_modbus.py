@@ -56,6 +56,13 @@ class Settings(ModbusPort, frozen=True, kw_only=True):
         check_fit(registers, self.map, evse, self.invert)
         self._check_time(registers, evse)
 
+    def maker(self) -> tuple[str, str]:
+        """As the register map says; "sunspec" meters name themselves only when asked."""
+        if self.map == SUNSPEC:
+            return "", ""
+        registers = load_map(self.map)
+        return registers.vendor, registers.models[0]
+
     def _check_time(self, registers: RegisterMap, evse: EvseFacts) -> None:
         points = points_to_read(registers, evse.phases, self.invert)
         blocks = _blocks(registers, points)
@@ -238,6 +245,7 @@ def sample_of(values: dict[str, float], at_mono: float, phases: int, invert: boo
     frequency_hz = values.get("frequency", math.nan)
     if frequency_hz > TENTHS_OF_HERTZ:
         frequency_hz /= 10
+    per_phase = tuple(sign * values.get(f"power_l{n + 1}", math.nan) for n in range(phases))
     return MeterSample(
         at_mono=at_mono,
         energy_wh=values["export" if invert else "import"],
@@ -245,6 +253,7 @@ def sample_of(values: dict[str, float], at_mono: float, phases: int, invert: boo
         amps=tuple(_signed_amps(values, n + 1, sign) for n in range(phases)),
         volts=tuple(values[f"voltage_l{n + 1}"] for n in range(phases)),
         frequency_hz=None if math.isnan(frequency_hz) else frequency_hz,
+        watts=() if any(math.isnan(watts) for watts in per_phase) else per_phase,
     )
 
 

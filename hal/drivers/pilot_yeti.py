@@ -237,6 +237,7 @@ class YetiMeter(YetiDevice):
             amps=meter.amps[:phases],
             volts=meter.volts[:phases],
             frequency_hz=meter.frequency_hz or None,
+            watts=meter.watts[:phases],
         )
         if not any(sample.volts) or sample.energy_wh < 0 or not all(0 <= volts <= 300 for volts in sample.volts):
             raise DeviceGarbled(self._slot.device, f"the board's meter shows {sample.volts} V, {sample.energy_wh} Wh")

@@ -53,6 +53,10 @@ class Settings(DriverSettings, frozen=True, kw_only=True):
                 "port", f"found {len(given)} of 'port', 'i2c' and 'spi'", "give the one that the chip is wired to"
             )
 
+    def maker(self) -> tuple[str, str]:
+        """The chip."""
+        return "NXP", "PN532"
+
     def claims(self) -> tuple[str, ...]:
         """The port, the SPI device, or the chip's address on the I2C bus."""
         return (i2c_claim(self.i2c, I2C_ADDRESS) if self.i2c is not None else self.path,)

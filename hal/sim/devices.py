@@ -134,6 +134,7 @@ class SimMeter(SimDevice):
                 amps=values.amps,
                 volts=values.volts,
                 frequency_hz=values.frequency_hz or None,
+                watts=values.phase_watts,
             )
 
 

@@ -51,6 +51,15 @@ def test_the_facts_are_those_of_the_file() -> None:
     board = open_board(load_board(BENCH))
     facts = board.facts
     assert (facts.vendor, facts.model, facts.serial, facts.simulated) == ("chargerd", "Bench", "BENCH-0001", True)
+    assert facts.evses[0].part("meter") is not None
+    assert facts.evses[0].part("plug_thermometer") is None or facts.evses[0].has_plug_thermometer
+    board.close()
+
+
+def test_a_part_says_whose_product_it_is() -> None:
+    board = open_board(load_board(BENCH_METERS))
+    makers = {(part.vendor, part.model) for evse in board.facts.evses if (part := evse.part("meter")) is not None}
+    assert ("ABB", "B23") in makers
     board.close()
 
 

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from hal.drivers import display_ssd1306
 from hal.slot import DeviceSlot, DriverSettings
-from hal.types import EvseFacts
+from hal.types import EvseFacts, PartFacts
 
 
 def slot() -> DeviceSlot:
@@ -30,3 +31,12 @@ def test_settings_that_override_nothing_claim_nothing() -> None:
     settings.check(EvseFacts(max_amps=6, phases=1))
     assert (settings.claims(), settings.bus()) == ((), None)
     assert (settings.nodes(), settings.writes()) == ((), ())
+
+
+def test_a_part_is_its_role_and_driver_and_whose_product_its_settings_tell() -> None:
+    assert DriverSettings().part("lock", "lock_gpio") == PartFacts(role="lock", driver="lock_gpio")
+    known = display_ssd1306.Settings(i2c="/dev/i2c-1").part("display", "display_ssd1306")
+    assert (known.vendor, known.model) == ("Solomon Systech", "SSD1306")
+    facts = EvseFacts(max_amps=6, phases=1, parts=(known,))
+    assert facts.part("display") == known
+    assert facts.part("reader") is None

@@ -129,7 +129,7 @@ def at_the_end(world: World) -> None:
         if running is not None:
             raise BrokenInvariant(tell(world, f"EVSE {evse.evse_id}: {running} never ended"))
         status = str(world.station.availability.status(evse.evse_id))
-        if status not in {"Available", "Unavailable"}:
+        if status not in {"Available", "Unavailable", "Reserved"}:
             raise BrokenInvariant(tell(world, f"EVSE {evse.evse_id}: connector is {status} with nothing plugged in"))
     if world.station.ctx.outbox.pending():
         raise BrokenInvariant(tell(world, f"{world.station.ctx.outbox.pending()} messages were never delivered"))

@@ -4,7 +4,7 @@ must add up.
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.sim.world import World
 
 STORY_S = 150.0
 PEACE_S = 90.0
+RESERVED_S = 60.0
 START_POINTS = ("EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer", "EVConnected,Authorized")
 STOP_POINTS = ("EVConnected", "Authorized", "PowerPathClosed", "EVConnected,Authorized")
 PASSING_FAULTS = (
@@ -77,7 +78,7 @@ def tell_story(seed: int) -> World:
         author.something_happens()
         world.run(rng.expovariate(0.4), watch.look)
     author.peace()
-    world.run(PEACE_S, watch.look)
+    world.run(PEACE_S, lambda: (author.restart_after_reset(), watch.look()))
     at_the_end(world)
     world.close()
     return world
@@ -113,7 +114,9 @@ class _Author:
             (3, self._link),
             (2, self._ask),
             (2, self._user_limit),
+            (2, self._reservation),
             (1, self._availability),
+            (1, self._reset),
             (1, self._process_dies),
             (1, self._garbage),
             (1, self._wall_clock),
@@ -121,9 +124,15 @@ class _Author:
 
     def something_happens(self) -> None:
         """One happening, likely ones more often; answers of the station are taken note of."""
+        self.restart_after_reset()
         self._read()
         weights = [weight for weight, _ in self._happenings]
         self._rng.choices([happening for _, happening in self._happenings], weights)[0]()
+
+    def restart_after_reset(self) -> None:
+        """What systemd does with a station that ended because the CSMS wanted it to."""
+        if not self._world.station_alive:
+            self._world.do("station restarted", self._world.revive)
 
     def peace(self) -> None:
         """Everything is mended, unplugged and connected."""
@@ -274,6 +283,26 @@ class _Author:
         if self._rng.random() < 0.6:
             payload["evse"] = {"id": self._evse_id()}
         self._call("ChangeAvailability", payload)
+
+    def _reservation(self) -> None:
+        reservation_id = self._rng.choice((1, 2, 3))
+        if self._rng.random() < 0.2:
+            self._call("CancelReservation", {"reservationId": reservation_id})
+            return
+        expiry = self._world.clock.now().utc + timedelta(seconds=self._rng.uniform(1.0, RESERVED_S))
+        payload: dict[str, Any] = {
+            "id": reservation_id,
+            "expiryDateTime": expiry.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "idToken": {"idToken": self._rng.choice(tuple(TOKENS)), "type": "ISO14443"},
+        }
+        where = self._rng.choice(({"evseId": self._evse_id()}, {"connectorType": "cType2"}, {}))
+        self._call("ReserveNow", payload | where)
+
+    def _reset(self) -> None:
+        payload: dict[str, Any] = {"type": self._rng.choice(("Immediate", "OnIdle"))}
+        if self._rng.random() < 0.6:
+            payload["evseId"] = self._evse_id()
+        self._call("Reset", payload)
 
     def _read(self) -> None:
         """A default profile that was accepted is a promise to be watched."""

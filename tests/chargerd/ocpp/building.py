@@ -6,7 +6,7 @@ Nothing here decides: the CSMS answers from a table, the Status says what the te
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
+from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 from hal.types import BoardFacts, EvseFacts, MeterSample, PilotMode, Token, TokenKind
 
@@ -81,6 +82,7 @@ class Rig:
         run_id: str = "run-1",
         online: bool = True,
         first_id: int = 1,
+        vendors: Sequence[Vendor] = (),
     ) -> None:
         self.clock = clock or ManualClock()
         self.store = store or Store(":memory:")
@@ -105,7 +107,12 @@ class Rig:
             overrides=settings or {},
         )
         self.station = Station(
-            config, self.store, self.clock.now(), new_id=lambda: f"id-{next(self._ids)}", random=lambda: 0.5
+            config,
+            self.store,
+            self.clock.now(),
+            new_id=lambda: f"id-{next(self._ids)}",
+            random=lambda: 0.5,
+            vendors=vendors,
         )
         self._drain()
         if online:
@@ -144,17 +151,24 @@ class Rig:
 
     def call(self, action: str, **payload: Any) -> Payload:
         """The CSMS calls; the payload of the response. A CALLERROR comes as {"errorCode": ...}."""
+        answer = self.ask(action, **payload)()
+        assert answer is not None, f"{action} was not answered"
+        return answer
+
+    def ask(self, action: str, **payload: Any) -> Callable[[], Payload | None]:
+        """The CSMS calls; what `call` returns, once it is there. None: it is still to come."""
         message_id = f"csms-{next(self._ids)}"
         before = len(self.frames)
         self.feed(Received(json.dumps([2, message_id, action, payload])))
-        for text in self.frames[before:]:
-            kind, answered, *rest = json.loads(text)
-            if answered == message_id and kind == 3:
-                answer: Payload = rest[0]
-                return answer
-            if answered == message_id and kind == 4:
-                return {"errorCode": rest[0], "errorDescription": rest[1]}
-        raise AssertionError(f"{action} was not answered")
+
+        def answer() -> Payload | None:
+            found = [rest for kind, answered, *rest in map(json.loads, self.frames[before:]) if answered == message_id]
+            assert len(found) <= 1, f"{action} was answered twice"
+            for rest in found:
+                return {"errorCode": rest[0], "errorDescription": rest[1]} if len(rest) == 3 else dict(rest[0])
+            return None
+
+        return answer
 
     def status(self, evse_id: int = 1, **fields: Any) -> None:
         """The control process publishes a snapshot with these fields of one EVSE changed."""

@@ -8,7 +8,7 @@ from typing import Any
 from chargerd import codec
 from chargerd.clock import ManualClock, Now
 from chargerd.codec import ErrorCode
-from chargerd.ocpp.block import Block, StationContext
+from chargerd.ocpp.block import Block, Response, StationContext
 from chargerd.ocpp.effects import Effect, Note, SendText, Severity
 from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp
 from chargerd.ocpp.messages.wire import Call, Wire
@@ -77,7 +77,7 @@ class Peer:
         )
         self.blocks = tuple(build(self.ctx))
         for block in self.blocks:
-            variables.declare(block.variables(), block.readers(), block.checks())
+            variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
         self.handlers = {action: handler for block in self.blocks for action, handler in block.handlers().items()}
         self.outbox.set_answers({action: tell for block in self.blocks for action, tell in block.answers().items()})
@@ -110,14 +110,13 @@ class Peer:
         if isinstance(item, RegistrationChanged) and self.ctx.online:
             self.outbox.on_online(self.now)
 
-    def _dispatch(self, request: Call[Any], now: Now) -> Wire:
+    def _dispatch(self, request: Call[Any], now: Now) -> Response:
         if self.ctx.registration is Registration.REJECTED:
             raise CallRefused(ErrorCode.SECURITY_ERROR, "rejected")
         handler = self.handlers.get(type(request))
         if handler is None:
             raise CallRefused(ErrorCode.NOT_IMPLEMENTED, "no handler")
-        response: Wire = handler(request, now)
-        return response
+        return handler(request, now)
 
     # ------------------------------------------------------------------ what happens to the station
 

@@ -47,6 +47,9 @@ PROBLEM = boolean("ChargingStation", "Problem", False, doc="d")
 EVSE_STATE = option_list("EVSE", "AvailabilityState", "Available", values=("Available",), tier=Tier.EVSE, doc="d")
 EVSE_PROBLEM = boolean("EVSE", "Problem", True, tier=Tier.EVSE, doc="d")
 EVSE_POWER = decimal("EVSE", "Power", 0.0, tier=Tier.EVSE, unit="W", doc="d")
+HEAT = decimal(
+    "EVSE", "Temperature", 20.0, tier=Tier.EVSE, constant=True, attributes=(Attribute.MAX_SET,), writable=True, doc="d"
+)
 TYPE = string("Connector", "ConnectorType", "sType2", tier=Tier.CONNECTOR, doc="d")
 
 DECLARED: tuple[AnyVariable, ...] = (
@@ -65,6 +68,7 @@ DECLARED: tuple[AnyVariable, ...] = (
     EVSE_STATE,
     EVSE_PROBLEM,
     EVSE_POWER,
+    HEAT,
     TYPE,
 )
 
@@ -72,7 +76,8 @@ DECLARED: tuple[AnyVariable, ...] = (
 @pytest.fixture
 def variables() -> Variables:
     made = Variables(Store(":memory:"), 2, {})
-    made.declare(DECLARED)
+    made.declare(DECLARED, attributes={(HEAT, Attribute.MAX_SET): lambda evse_id, _connector_id: 60.0 + (evse_id or 0)})
+    made.set_evses(HEAT, [2])
     made.finish()
     made.set_maximum(EVSE_POWER, 2, 11_000.0)
     return made
@@ -180,7 +185,21 @@ def test_B06_FR_07_B06_FR_15_a_variable_that_is_not_there_is_unknown(
     assert result.attribute_value is None
 
 
-def test_B06_FR_08_only_the_actual_attribute_is_supported(model: DeviceModel) -> None:
+def test_a_further_attribute_is_read_and_not_written(model: DeviceModel) -> None:
+    result = read(model, component("EVSE", None, 2), "Temperature", attribute="MaxSet")
+    assert (result.attribute_value, result.attribute_type) == ("62", Attribute.MAX_SET)
+    refused, changed = write(model, component("EVSE", None, 2), "Temperature", "9", attribute="MaxSet")
+    assert (refused.attribute_status, changed) == (SetVariableStatus.REJECTED, None)
+    accepted, changed = write(model, component("EVSE", None, 2), "Temperature", "9")
+    assert (accepted.attribute_status, changed is None) == (SetVariableStatus.ACCEPTED, False)
+
+
+def test_an_evse_without_the_hardware_does_not_have_the_variable(model: DeviceModel) -> None:
+    result = read(model, component("EVSE", None, 1), "Temperature")
+    assert result.attribute_status is GetVariableStatus.UNKNOWN_VARIABLE
+
+
+def test_B06_FR_08_an_attribute_that_the_variable_does_not_have_is_not_supported(model: DeviceModel) -> None:
     result = read(model, component("Ctrlr"), "Limit", attribute="MaxSet")
     assert result.attribute_status is GetVariableStatus.NOT_SUPPORTED_ATTRIBUTE_TYPE
     assert result.attribute_value is None
@@ -274,7 +293,16 @@ def test_B07_FR_08_the_full_inventory_is_everything(model: DeviceModel) -> None:
 
 def test_B07_FR_07_the_configuration_inventory_is_what_can_be_set(model: DeviceModel) -> None:
     rows = model.base_report(ReportBase.CONFIGURATION_INVENTORY)
-    assert names(rows) == {"Ctrlr.Limit", "Ctrlr.Enabled", "Ctrlr.Plan", "Ctrlr.Secret"}
+    assert names(rows) == {"Ctrlr.Limit", "Ctrlr.Enabled", "Ctrlr.Plan", "Ctrlr.Secret", "EVSE@2.Temperature"}
+
+
+def test_B07_FR_11_every_attribute_of_a_variable_is_in_its_row(model: DeviceModel) -> None:
+    (row,) = [row for row in model.base_report(ReportBase.FULL_INVENTORY) if row.variable.name == "Temperature"]
+    told = [(one.type, one.value, one.mutability, one.constant) for one in row.variable_attribute]
+    assert told == [
+        (Attribute.ACTUAL, "20", Mutability.READ_WRITE, True),
+        (Attribute.MAX_SET, "62", Mutability.READ_ONLY, True),
+    ]
 
 
 def test_B07_FR_09_the_summary_is_availability_and_what_is_wrong(model: DeviceModel) -> None:

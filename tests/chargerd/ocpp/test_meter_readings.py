@@ -63,6 +63,14 @@ def test_every_supported_measurand_can_be_read() -> None:
     assert {value.measurand for value in read(*map(Measurand, SUPPORTED))} == set(SUPPORTED)
 
 
+def test_the_power_of_each_phase_is_reported_where_the_meter_tells_it() -> None:
+    told = msgspec.structs.replace(METER, watts=(3700.0, 3650.0, 3650.0))
+    found = plain(read(Measurand.POWER_ACTIVE_IMPORT, evse=msgspec.structs.replace(EVSE, meter=told)))
+    assert found == [(None, 11_000.0, "W"), (Phase.L1, 3700.0, "W"), (Phase.L2, 3650.0, "W"), (Phase.L3, 3650.0, "W")]
+    single = msgspec.structs.replace(METER, watts=(3700.0,))
+    assert len(read(Measurand.POWER_ACTIVE_IMPORT, evse=msgspec.structs.replace(EVSE, meter=single))) == 1
+
+
 def test_a_meter_with_one_phase_reports_one() -> None:
     one = msgspec.structs.replace(EVSE, meter=msgspec.structs.replace(METER, amps=(16.0,), volts=(230.0,)))
     found = plain(read(Measurand.CURRENT_IMPORT, Measurand.VOLTAGE, evse=one))

@@ -9,7 +9,7 @@ from chargerd.clock import ManualClock
 from chargerd.ocpp.events import TimeStepped
 from chargerd.ocpp.messages.enums import Measurand, ReadingContext
 from chargerd.ocpp.messages.types import MeterValue, SampledValue
-from chargerd.ocpp.meter_values import MAX_KEPT_READINGS, NAMESPACE, thinned
+from chargerd.ocpp.meter_values import ALIGNED_AVAILABLE, MAX_KEPT_READINGS, NAMESPACE, SAMPLED_AVAILABLE, thinned
 from chargerd.store import Store
 from tests.chargerd.ocpp.building import Payload, Rig, board
 
@@ -302,3 +302,9 @@ def test_B05_FR_07_a_measurand_that_cannot_be_measured_is_rejected(component: st
 @pytest.mark.parametrize("value_text,status", [("-1", "Rejected"), ("86401", "Rejected"), ("86400", "Accepted")])
 def test_B05_FR_08_an_interval_is_at_most_a_day(value_text: str, status: str) -> None:
     assert set_variable(rig_with(), "AlignedDataCtrlr", "Interval", value_text) == status
+
+
+def test_without_a_meter_nothing_can_be_sampled_or_aligned() -> None:
+    for has_meter in (True, False):
+        variables = Rig(facts=board(has_meter=has_meter)).station.ctx.variables
+        assert variables[SAMPLED_AVAILABLE] is variables[ALIGNED_AVAILABLE] is has_meter

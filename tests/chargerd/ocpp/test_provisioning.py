@@ -82,12 +82,12 @@ def test_the_time_is_that_of_the_question() -> None:
 
 def test_the_power_of_an_evse_is_what_its_meter_says() -> None:
     peer = make_peer()
-    assert read(peer, wanted("EVSE", "Power", evse=1)) == (GetVariableStatus.ACCEPTED, "0")
+    assert read(peer, wanted("EVSE", "Power", evse=1)) == (GetVariableStatus.ACCEPTED, "")
     sample = MeterSample(at_mono=0.0, energy_wh=5.0, power_w=7360.0, amps=(32.0,), volts=(230.0,))
     evses = (EvseStatus(evse_id=1, meter=sample), EvseStatus(evse_id=2))
     peer.ctx.status = Status(run_id="r", seq=1, at_mono=0.0, board=config().board, evses=evses)
     assert read(peer, wanted("EVSE", "Power", evse=1)) == (GetVariableStatus.ACCEPTED, "7360")
-    assert read(peer, wanted("EVSE", "Power", evse=2)) == (GetVariableStatus.ACCEPTED, "0")
+    assert read(peer, wanted("EVSE", "Power", evse=2)) == (GetVariableStatus.ACCEPTED, "")
 
 
 def test_B05_FR_01_B05_FR_02_good_elements_are_applied_although_others_are_refused() -> None:

@@ -295,23 +295,12 @@ def test_F05_FR_03_a_connector_that_does_not_exist(evse_id: int, connector_id: i
     assert unlock(rig_with(), evse_id, connector_id)["status"] == "UnknownConnector"
 
 
-def test_F05_FR_04_F05_FR_06_a_free_connector_is_released_even_without_a_cable() -> None:
+def test_F05_FR_04_the_answer_says_what_the_lock_did() -> None:
     rig = rig_with()
-    rig.status(locked=False)
-    assert unlock(rig)["status"] == "Unlocked"
-    assert rig.orders().unlock_seq == 1
-
-
-def test_F05_FR_05_a_lock_that_holds_although_it_should_not_is_tried_and_reported() -> None:
-    rig = rig_with()
-    rig.status(locked=True)
-    assert unlock(rig)["status"] == "UnlockFailed"
-    assert rig.orders().unlock_seq == 1
-
-
-def test_F05_FR_05_a_fixed_cable_cannot_be_released() -> None:
-    answer = unlock(rig_with(has_lock=False))
-    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("UnlockFailed", "FixedCable")
+    answer = rig.ask("UnlockConnector", evseId=1, connectorId=1)
+    assert answer() is None
+    rig.status(unlock_seq=rig.orders().unlock_seq, unlocked=True)
+    assert answer() == {"status": "Unlocked"}
 
 
 # ---- F06 -------------------------------------------------------------------------------------------------------------
@@ -371,5 +360,20 @@ def test_F06_FR_06_messages_of_other_blocks_are_sent(message: str) -> None:
     assert len(rig.sent(message)) == 1
 
 
-def test_an_evse_that_does_not_exist_cannot_be_meant() -> None:
+def test_an_evse_or_connector_that_does_not_exist_cannot_be_meant() -> None:
     assert trigger(rig_with(), "MeterValues", id=9) == "Rejected"
+    assert trigger(rig_with(), "StatusNotification", id=1, connectorId=2) == "Rejected"
+
+
+def test_F06_FR_03_an_evse_that_means_nothing_to_the_message_is_ignored() -> None:
+    rig = rig_with()
+    assert trigger(rig, "Heartbeat", id=9) == "Accepted"
+    assert len(rig.sent("Heartbeat")) == 1
+
+
+def test_the_status_of_a_connector_can_be_triggered() -> None:
+    rig = rig_with(evses=2)
+    before = len(rig.sent("StatusNotification"))
+    assert trigger(rig, "StatusNotification", id=2, connectorId=1) == "Accepted"
+    (told,) = rig.sent("StatusNotification")[before:]
+    assert (told["evseId"], told["connectorId"], told["connectorStatus"]) == (2, 1, "Available")

@@ -7,17 +7,20 @@ from hypothesis import strategies as st
 
 from chargerd.clock import Now
 from chargerd.codec import ErrorCode
-from chargerd.ocpp.block import Block, Handlers, StationContext
+from chargerd.ocpp.block import Block, Handlers, Response, StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.availability import Heartbeat, HeartbeatResponse
 from chargerd.ocpp.messages.data_transfer import DataTransfer, DataTransferResponse
 from chargerd.ocpp.messages.enums import DataTransferStatus
 from chargerd.ocpp.messages.wire import Wire
-from chargerd.ocpp.rpc import MAX_WAITING_CALLS, CallFailure, CallRefused, FailureKind
+from chargerd.ocpp.rpc import MAX_WAITING_CALLS, CallFailure, CallRefused, Deferred, FailureKind
 from chargerd.store import StoreError
 from tests.chargerd.ocpp.peer import Peer
 
 BEAT = {"currentTime": "2026-01-01T00:00:00Z"}
+
+
+DONE = DataTransferResponse(status=DataTransferStatus.ACCEPTED)
 
 
 class Echo(Block):
@@ -26,8 +29,19 @@ class Echo(Block):
     def handlers(self) -> Handlers:
         return {DataTransfer: self._answer}
 
-    def _answer(self, request: DataTransfer, now: Now) -> Wire:
+    def __init__(self, ctx: StationContext) -> None:
+        super().__init__(ctx)
+        self.deferred: list[Deferred] = []
+
+    def _answer(self, request: DataTransfer, now: Now) -> Response:
         match request.vendor_id:
+            case "later":
+                self.deferred.append(Deferred())
+                return self.deferred[-1]
+            case "at once":
+                settled = Deferred()
+                settled.settle(DONE)
+                return settled
             case "refuse":
                 raise CallRefused(ErrorCode.NOT_SUPPORTED, "not here")
             case "break":
@@ -36,7 +50,7 @@ class Echo(Block):
                 raise StoreError("state.db", "the disk is full", "free space")
             case "call":
                 self.ctx.rpc.call(Heartbeat(), now, then=lambda _response, _now: None, failed=lambda _why, _now: None)
-        return DataTransferResponse(status=DataTransferStatus.ACCEPTED)
+        return DONE
 
 
 class Log:
@@ -64,6 +78,12 @@ def make_peer() -> Peer:
 
 def call(peer: Peer, log: Log) -> None:
     peer.within(lambda now: peer.rpc.call(Heartbeat(), now, log.then, log.failed))
+
+
+def echo(peer: Peer) -> Echo:
+    (block,) = peer.blocks
+    assert isinstance(block, Echo)
+    return block
 
 
 def transfer(vendor_id: str = "x") -> DataTransfer:
@@ -216,6 +236,31 @@ def test_the_answer_leaves_before_what_its_handler_sent() -> None:
     peer = make_peer()
     peer.receive([2, "a", "DataTransfer", {"vendorId": "call"}])
     assert [frame[0] for frame in peer.frames] == [3, 2]
+
+
+def test_a_deferred_answer_is_given_once_when_it_is_settled() -> None:
+    peer = make_peer()
+    peer.receive([2, "a", "DataTransfer", {"vendorId": "later"}])
+    peer.receive([2, "b", "DataTransfer", {"vendorId": "at once"}])
+    assert peer.taken() == [3, "b", {"status": "Accepted"}]
+    assert not peer.frames
+    (deferred,) = echo(peer).deferred
+    peer.within(lambda _now: deferred.settle(DONE))
+    assert peer.taken() == [3, "a", {"status": "Accepted"}]
+    with pytest.raises(AssertionError, match="one answer"):
+        deferred.settle(DONE)
+
+
+def test_a_deferred_answer_does_not_outlive_its_connection() -> None:
+    peer = make_peer()
+    peer.receive([2, "a", "DataTransfer", {"vendorId": "later"}])
+    peer.receive([2, "b", "DataTransfer", {"vendorId": "later"}])
+    first, second = echo(peer).deferred
+    peer.link_down()
+    peer.within(lambda _now: first.settle(DONE))
+    peer.link_up()
+    peer.within(lambda _now: second.settle(DONE))
+    assert not peer.frames
 
 
 def test_an_answer_is_given_while_a_call_of_ours_is_in_flight() -> None:

@@ -82,6 +82,14 @@ def test_an_end_without_fresh_meter_carries_the_last_known_register() -> None:
     assert last["timestamp"] == at.isoformat().replace("+00:00", "Z")
 
 
+def test_with_sampling_switched_off_the_end_carries_no_register_either() -> None:
+    rig = charging(Rig({**WHOLE, "SampledDataCtrlr.Enabled": "false"}))
+    rig.run(5, amps=16.0)
+    rig.unplug()
+    assert rig.story()[-1].startswith("Ended")
+    assert all("meterValue" not in event for event in rig.events())
+
+
 def test_without_a_meter_there_are_no_values() -> None:
     rig = Rig(WHOLE)
     rig.plug_in()

@@ -92,8 +92,9 @@ def test_a_bad_text_is_refused_with_a_reason_code(form: str, text: str, reason: 
     assert caught.value.why
 
 
-def test_an_unknown_time_has_no_text() -> None:
-    assert FORMS["time"].text(None) == ""
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_what_is_not_known_has_no_text(form: Form) -> None:
+    assert form.text(None) == ""
 
 
 def test_the_reason_for_refusing_a_string_never_repeats_it() -> None:

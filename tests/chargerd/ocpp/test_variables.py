@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargerd.ocpp.messages.enums import Data
+from chargerd.ocpp.messages.enums import Attribute, Data
 from chargerd.ocpp.value_texts import ValueTextError
 from chargerd.ocpp.variables import (
     NAMESPACE,
@@ -50,6 +50,12 @@ def model(
 
 def item(variable: AnyVariable, *place: int) -> Item:
     return Item(variable, Place(*place))
+
+
+def test_what_is_declared_can_be_listed_with_who_sets_it() -> None:
+    variables = model()
+    assert variables.declared() == ALL
+    assert [variables.is_found_out(variable) for variable in (FACT, INTERVAL)] == [True, False]
 
 
 def test_a_declaration_is_its_default_type_range_and_report() -> None:
@@ -166,6 +172,24 @@ def test_a_maximum_may_differ_by_evse() -> None:
     variables.set_maximum(FACT, 2, 22_000.0)
     assert variables.maximum(item(FACT, 1)) == 50.0
     assert variables.maximum(item(FACT, 2)) == 22_000.0
+
+
+def test_a_variable_can_be_of_some_evses_only() -> None:
+    variables = Variables(Store(":memory:"), 2, {})
+    variables.set_evses(FACT, [2])
+    variables.declare(ALL)
+    assert variables.places(FACT) == [Place(2)]
+    assert variables.places(STATE) == [Place(1, 1), Place(2, 1)]
+
+
+def test_a_further_attribute_has_a_reader_or_is_not_declared() -> None:
+    most = decimal("Ctrlr", "Heat", 1.0, attributes=(Attribute.MAX_SET,), doc="Warmth.")
+    variables = Variables(Store(":memory:"), 2, {})
+    with pytest.raises(AssertionError, match="nobody reads"):
+        variables.declare([most])
+    variables = Variables(Store(":memory:"), 2, {})
+    variables.declare([most], attributes={(most, Attribute.MAX_SET): lambda _evse_id, _connector_id: 80.0})
+    assert variables.attribute_text(item(most), Attribute.MAX_SET) == "80"
 
 
 def test_a_variable_cannot_be_declared_twice() -> None:

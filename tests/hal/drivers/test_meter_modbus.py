@@ -55,6 +55,7 @@ def test_a_sample_is_what_the_plant_has(bus: Bus) -> None:
     assert sample.power_w == pytest.approx(values.power_w)
     assert sample.amps == pytest.approx(values.amps)
     assert sample.volts == pytest.approx(values.volts)
+    assert sample.watts == pytest.approx(values.phase_watts)
     assert (sample.frequency_hz, sample.signed, sample.at_mono) == (50, None, bus.world.mono)
     meter.close()
 
