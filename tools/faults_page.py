@@ -22,6 +22,7 @@ Written by `python -m tools.faults_page` from `TABLE` in `chargerd/evse/faults.p
 * **Energy**: what the fault does to a charge. To end softly is to withdraw the offer, to wait until the vehicle takes
   less than 1 A, 6 s at most, and to open then. After a fault the contactor stays open for 30 s.
 * **Ends**: what clears it. A fault that ends when unplugged outlives its cause.
+* **Transaction**: the stoppedReason with which it ends a transaction; without one, that is only suspended.
 * **Flashes**: how often a light flashes between two pauses, for eyes that do not tell red from green.
 * **OCPP**: component and variable of the device model that report it.
 
@@ -29,7 +30,10 @@ Written by `python -m tools.faults_page` from `TABLE` in `chargerd/evse/faults.p
 |---|---|
 """
 
-COLUMNS = "| Code | Energy | Ends | Flashes | OCPP | What is so, and what to do |\n|---|---|---|---|---|---|\n"
+COLUMNS = (
+    "| Code | Energy | Ends | Transaction | Flashes | OCPP | What is so, and what to do |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
 
 
 def page() -> str:
@@ -49,6 +53,7 @@ def _row(row: Fault) -> str:
         code,
         EFFECT[row.severity],
         ENDS[row.cleared_by],
+        row.stopped_reason,
         str(row.blink_code or ""),
         f"{row.component}<br>{row.variable}",
         f"{row.text} *{row.remedy}*",

@@ -66,6 +66,7 @@ VERBS: dict[str, Verb] = {
             "unplug the car; 'true' tears a locked plug out",
             (_EVSE, Argument("force", bool, optional=True)),
         ),
+        Verb("unplug_ev", "plant", "unplug the cable at the car; its other end stays in the socket", (_EVSE,)),
         Verb("ev_ready", "plant", "the car asks for energy (state C)", (_EVSE,)),
         Verb("ev_pause", "plant", "the car pauses (state B)", (_EVSE,)),
         Verb("ev_resume", "plant", "the car asks again", (_EVSE,)),

@@ -15,13 +15,15 @@ NO_CABLE_OHMS = 4500.0
 class CableWatch:
     """Follows the proximity contact of one socket.
 
-    `amps`: what the cable carries, None: unknown. `silent`: nothing fresh was read. `absent`: no plug touches this
+    `amps`: what the cable carries, None: unknown. `plugged`: a plug touches this contact, whatever is at its other end,
+    None: unknown. `silent`: nothing fresh was read. `absent`: no plug touches this
     contact, although the pilot sees a vehicle. `invalid`: a resistor outside every class is plugged in. `changed`: the
     rating differs from that at plug-in.
     """
 
     def __init__(self) -> None:
         self.amps: float | None = None
+        self.plugged: bool | None = None
         self.silent = True
         self.absent = False
         self.invalid = False
@@ -35,6 +37,7 @@ class CableWatch:
         if reading is not None and not is_fresh(reading.at_mono, now_mono, CABLE_STALE_S):
             reading = None
         self.silent = reading is None
+        self.plugged = None if reading is None else not reading.ohms > NO_CABLE_OHMS
         if not connected:
             self._rated_amps = None
             return

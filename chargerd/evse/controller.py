@@ -133,6 +133,7 @@ class Controller:
             opened_by=self._contactor.opened_by,
             unlock_seq=self._lock.unlock_seq,
             unlocked=self._lock.unlocked,
+            plugged=self._cable.plugged,
             phases=self._phases.connected,
             phases_pending=self._phases.pending,
             phases_wait=self._phases.waits_for,
@@ -249,12 +250,14 @@ class Controller:
             self._duty_since_mono = now_mono
 
     def _drive_lock(self, orders: EvseOrders | None, now_mono: float) -> bool:
-        """Held while energy is or may be on the plug. With a contactor that did not open that lasts, vehicle or not."""
+        """Held while energy is or may be on the plug, and as long as its owner wants. With a contactor that did not
+        open that lasts, vehicle or not."""
         permitted = orders is not None and orders.permit
+        owned = orders is not None and orders.hold_plug and self._cable.plugged is not False
         live = self._contactor.closed or self._situation.feedback is True
         if orders is not None:
             self._lock.request(orders.unlock_seq, permitted or live, now_mono)
-        return self._lock.drive(live or (permitted and self._pilot.connected), now_mono)
+        return self._lock.drive(live or owned or (permitted and self._pilot.connected), now_mono)
 
     def _count(self, situation: Situation) -> None:
         """Move the counters on their edges, with the meter's register at that moment."""

@@ -93,7 +93,8 @@ class Fault(msgspec.Struct, frozen=True):
     `cleared_by` other than CAUSE_GONE means latched: the fault outlives its cause. `mrec`: code of the Minimum
     Required Error Codes list, "" where it has none. `blink_code`: how often the light flashes between pauses, for
     eyes that do not tell red from green; 0: not at all. `component` and `variable`: of the OCPP 2.0.1 device model, for
-    NotifyEvent. `text`: what is so; `remedy`: what people can do, which may be to wait.
+    NotifyEvent. `text`: what is so; `remedy`: what people can do, which may be to wait. `stopped_reason`: the
+    stoppedReason with which it ends a transaction (ReasonEnumType, E06.FR.16), "" where it only suspends one.
     """
 
     code: FaultCode
@@ -105,6 +106,7 @@ class Fault(msgspec.Struct, frozen=True):
     variable: str
     text: str
     remedy: str
+    stopped_reason: str = ""
     origin: Origin = Origin.CHARGING
 
     @property
@@ -134,6 +136,7 @@ BLINK_CODES = {
 _OPEN, _STOP, _WARN = Severity.OPEN, Severity.STOP, Severity.WARNING
 _GONE, _UNPLUG = ClearedBy.CAUSE_GONE, ClearedBy.UNPLUG
 _C, _STATION = FaultCode, Origin.STATION
+_OTHER, _GROUND, _CURRENT, _STOPPED = "Other", "GroundFault", "OvercurrentFault", "EmergencyStop"
 
 # fmt: off
 TABLE: tuple[Fault, ...] = (
@@ -144,33 +147,36 @@ TABLE: tuple[Fault, ...] = (
     Fault(_C.PILOT_SILENT, _OPEN, _GONE, "CX014", 2, "CPPWMController", "Problem",
           "The pilot cannot be read.", "Call service if it lasts."),
     Fault(_C.DIODE, _OPEN, _UNPLUG, "CX014", 2, "CPPWMController", "Problem",
-          "The pilot circuit of the vehicle has no diode.", "Unplug; try another cable or vehicle."),
+          "The pilot circuit of the vehicle has no diode.", "Unplug; try another cable or vehicle.", _OTHER),
     Fault(_C.VENTILATION, _OPEN, _UNPLUG, "CX010", 2, "AreaVentilation", "Problem",
-          "The vehicle asks for ventilation, which this place does not have.", "Charge this vehicle elsewhere."),
+          "The vehicle asks for ventilation, which this place does not have.",
+          "Charge this vehicle elsewhere.", _OTHER),
     Fault(_C.EV_OVERDRAW_WARNING, _WARN, _GONE, "CX004", 2, "EVSE", "Overload",
           "The vehicle takes more current than it is offered.", "It is about to be stopped unless it obeys."),
     Fault(_C.EV_OVERDRAW, _OPEN, _UNPLUG, "CX004", 2, "OverCurrentProtection", "Operated",
-          "The vehicle took more current than it was offered.", "Unplug to try again."),
+          "The vehicle took more current than it was offered.", "Unplug to try again.", _CURRENT),
     Fault(_C.EV_DOES_NOT_STOP, _WARN, _GONE, "CX016", 2, "ConnectedEV", "ChargingSystemError",
           "The vehicle did not stop when asked and was cut off under load.", "Have the vehicle looked at."),
     Fault(_C.EV_NOT_CHARGING, _WARN, _GONE, "CX010", 2, "ConnectedEV", "VehicleChargingEnabled",
           "The vehicle is offered current, does not take it and cannot be woken.", "Look what the vehicle waits for."),
     Fault(_C.CONTACTOR_NO_CLOSE, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
-          "The contactor was told to close and did not.", "Unplug to try again; call service if it recurs."),
+          "The contactor was told to close and did not.", "Unplug to try again; call service if it recurs.", _OTHER),
     Fault(_C.CONTACTOR_WELDED, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
-          "The contactor was told to open and did not.", "Do not touch the plug; call service."),
+          "The contactor was told to open and did not.", "Do not touch the plug; call service.", _OTHER),
     Fault(_C.CURRENT_WHILE_OPEN, _OPEN, _UNPLUG, "CX017", 4, "PowerContactor", "Problem",
-          "Current flows although the contactor is open.", "Do not touch the plug; call service."),
+          "Current flows although the contactor is open.", "Do not touch the plug; call service.", _OTHER),
     Fault(_C.PHASE_SWITCH, _OPEN, _UNPLUG, "CX017", 4, "AcPhaseSelector", "Problem",
-          "The contactor of L2 and L3 is not where it was told to be.", "Unplug to try again; else call service."),
+          "The contactor of L2 and L3 is not where it was told to be.",
+          "Unplug to try again; else call service.", _OTHER),
     Fault(_C.OUTPUT_VOLTAGE, _OPEN, _GONE, "CX024", 4, "PowerContactor", "Tripped",
           "There is voltage behind the open contactor.", "Do not touch the plug; call service."),
     Fault(_C.RESIDUAL_AC, _OPEN, _UNPLUG, "CX002", 3, "RCD", "Tripped",
-          "Residual current (AC) was found.", "Unplug to try again; try another cable or vehicle."),
+          "Residual current (AC) was found.", "Unplug to try again; try another cable or vehicle.", _GROUND),
     Fault(_C.RESIDUAL_DC, _OPEN, _GONE, "CX002", 3, "RCD", "Tripped",
           "Residual current (DC) was found.", "Wait: it is tried again after 5 minutes, up to three times."),
     Fault(_C.RESIDUAL_DC_AGAIN, _OPEN, _UNPLUG, "CX002", 3, "RCD", "Tripped",
-          "Residual current (DC) was found again and again.", "Unplug to try again; try another cable or vehicle."),
+          "Residual current (DC) was found again and again.",
+          "Unplug to try again; try another cable or vehicle.", _GROUND),
     Fault(_C.RESIDUAL_TEST, _OPEN, _GONE, "CX002", 3, "RCD", "Operated",
           "The residual current monitor failed its own test.", "Wait for the next test; call service if it lasts."),
     Fault(_C.NO_GROUND, _OPEN, _GONE, "CX002", 3, "GroundIsolationProtection", "Problem",
@@ -198,7 +204,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(_C.CABLE_INVALID, _STOP, _GONE, "CX023", 8, "Connector", "Problem",
           "The rating of the cable cannot be recognised.", "Unplug; try another cable."),
     Fault(_C.CABLE_CHANGED, _OPEN, _UNPLUG, "CX023", 8, "Connector", "Problem",
-          "The rating of the cable changed while it was plugged in.", "Unplug; try another cable."),
+          "The rating of the cable changed while it was plugged in.", "Unplug; try another cable.", _OTHER),
     Fault(_C.CABLE_CUT, _OPEN, _GONE, "CX026", 1, "CableBreakawaySensor", "Tripped",
           "The cable is cut.", "Do not touch it; call service."),
     Fault(_C.LOCK_FAILURE, _STOP, _GONE, "CX001", 8, "ConnectorPlugRetentionLock", "Problem",
@@ -206,7 +212,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(_C.LATCH_BROKEN, _WARN, _GONE, "CX025", 8, "ConnectorPlugRetentionLock", "Tripped",
           "The lock did not hold any of the last three plugs.", "Call service: it is probably broken."),
     Fault(_C.EMERGENCY_STOP, _OPEN, _GONE, "CX008", 1, "EmergencyStopSensor", "Tripped",
-          "The emergency stop is pressed.", "Release it when the danger is over."),
+          "The emergency stop is pressed.", "Release it when the danger is over.", _STOPPED),
     Fault(_C.ENCLOSURE_OPEN, _OPEN, _GONE, "", 1, "CaseAccessSensor", "Tripped",
           "The enclosure of the station is open.", "Close it."),
     Fault(_C.METER_SILENT, _STOP, _GONE, "", 7, "FiscalMetering", "Problem",
@@ -224,12 +230,12 @@ TABLE: tuple[Fault, ...] = (
     Fault(_C.HEARTBEAT_MISSED, _WARN, _GONE, "", 9, "Controller", "Active",
           "The controller behind the pilot missed our heartbeat and lowers the current.", "Call service if it recurs."),
     Fault(_C.WEAK_SIGNAL, _WARN, _GONE, "CX007", 0, "DataLink", "SignalStrength",
-          "The radio signal is weak.", "Move or change the antenna.", _STATION),
+          "The radio signal is weak.", "Move or change the antenna.", origin=_STATION),
     Fault(_C.AUTHORIZATION_TIMEOUT, _WARN, _GONE, "CX009", 0, "TokenReader", "Operated",
           "Nobody was authorised in the time there is after plugging in.", "Unplug, plug in again, show a card.",
-          _STATION),
+          origin=_STATION),
     Fault(_C.NO_CSMS, _WARN, _GONE, "CX013", 0, "DataLink", "Problem",
-          "The management system cannot be reached.", "Look at the network.", _STATION),
+          "The management system cannot be reached.", "Look at the network.", origin=_STATION),
 )
 # fmt: on
 

@@ -90,7 +90,8 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
     `permit`: somebody is authorised to take energy. `limits`: the station's rows of the limit table (site, csms, ...).
     `available`: the EVSE is in service. `unlock_seq`: grows by one for each request to release the connector.
     `phases`: how many to connect where the board can switch them (None: all). `wake_up`: a sleeping vehicle may be
-    woken as far as the board allows. `message`: lines for the display.
+    woken as far as the board allows. `message`: lines for the display. `hold_plug`: a plug in the socket stays locked
+    although no energy is permitted.
     """
 
     permit: bool = False
@@ -101,6 +102,7 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
     phases: int | None = None
     wake_up: bool = True
     message: tuple[str, ...] = ()
+    hold_plug: bool = False
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +156,8 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
     `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the
-    residual monitor last passed its own test (None: not yet).
+    residual monitor last passed its own test (None: not yet). `plugged`: a plug is in the socket, with or without a
+    vehicle at its other end (None: nobody can tell).
 
     `phases`: how many are connected. `phases_pending`: another number that is wanted (None: none), `phases_wait` what
     it waits for (see phases.PhaseKeeper). `vehicle_phases`: how many the vehicle uses, None: not known yet. `waking`:
@@ -193,6 +196,7 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     opened_by: tuple[str, ...] = ()
     unlock_seq: int = 0
     unlocked: bool | None = None
+    plugged: bool | None = None
     phases: int = 3
     phases_pending: int | None = None
     phases_wait: str = ""

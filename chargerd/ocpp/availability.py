@@ -257,7 +257,7 @@ class Availability(Block):
             return ConnectorStatus.UNAVAILABLE
         if self._reservations.is_kept(evse_id):
             return ConnectorStatus.RESERVED  # G01.FR.09: whatever is plugged in
-        if evse.ev_connected:
+        if evse.ev_connected or evse.plugged:
             return ConnectorStatus.OCCUPIED
         if not self._is_in_service(evse_id):
             return ConnectorStatus.UNAVAILABLE

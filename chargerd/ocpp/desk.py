@@ -16,6 +16,7 @@ class OrdersDesk:
         self._indication = [Indication.AVAILABLE] * evse_count
         self._unlock_seq = [0] * evse_count
         self._phases: list[int | None] = [None] * evse_count
+        self._hold_plug = [False] * evse_count
         self._wake_up = True
         self._message: list[tuple[str, ...]] = [()] * evse_count
         self._seq = 0
@@ -56,6 +57,14 @@ class OrdersDesk:
         """How many phases to connect where the board can switch them; None: all."""
         self._phases[evse_id - 1] = phases
 
+    def set_hold_plug(self, evse_id: int, hold: bool) -> None:
+        """Whether a plug in the socket stays locked although nobody is authorised to take energy."""
+        self._hold_plug[evse_id - 1] = hold
+
+    def holds_plug(self, evse_id: int) -> bool:
+        """Whether the plug is held, as last set and not released since."""
+        return self._hold_plug[evse_id - 1]
+
     def set_wake_up(self, wake_up: bool) -> None:
         """Whether sleeping vehicles may be woken at this site."""
         self._wake_up = wake_up
@@ -70,8 +79,9 @@ class OrdersDesk:
 
     def request_unlock(self, evse_id: int) -> int:
         """Ask once for the connector to be released; the number comes back in EvseStatus.unlock_seq when it was
-        dealt with.
+        dealt with. Nobody holds the plug any more.
         """
+        self._hold_plug[evse_id - 1] = False
         self._unlock_seq[evse_id - 1] += 1
         return self._unlock_seq[evse_id - 1]
 
@@ -101,6 +111,7 @@ class OrdersDesk:
                 phases=self._phases[index],
                 wake_up=self._wake_up,
                 message=self._message[index],
+                hold_plug=self._hold_plug[index],
             )
             for index in range(len(self._permit))
         )

@@ -104,6 +104,14 @@ class MeterArrived(msgspec.Struct, frozen=True):
     sample: MeterSample
 
 
+class PlugChanged(msgspec.Struct, frozen=True):
+    """A plug was put into the socket or pulled out of it, whatever is at its other end. `plugged` None: nobody can
+    tell any more."""
+
+    evse_id: int
+    plugged: bool | None
+
+
 class UnlockDone(msgspec.Struct, frozen=True):
     """The unlock request number `unlock_seq` has been dealt with."""
 
@@ -126,6 +134,7 @@ Change = (
     | FaultCleared
     | LimitChanged
     | MeterArrived
+    | PlugChanged
     | UnlockDone
 )
 
@@ -197,6 +206,8 @@ def _evse_changes(before: EvseStatus, after: EvseStatus, at_mono: float) -> Iter
     if after.pilot_state is not before.pilot_state:
         yield PilotChanged(evse_id, before.pilot_state, after.pilot_state)
     yield from _presence_changes(before, after, at_mono)
+    if after.plugged is not before.plugged:
+        yield PlugChanged(evse_id, after.plugged)
     by_evse = is_held_by_evse(after)
     if not is_energy_on(after) and by_evse is not is_held_by_evse(before):
         yield SuspensionChanged(evse_id, by_evse)

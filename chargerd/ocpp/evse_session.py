@@ -9,11 +9,15 @@ import msgspec
 
 from chargerd.clock import Now
 from chargerd.ocpp.block import StationContext
+from chargerd.ocpp.charging_rate import LIMIT_CHANGE_SIGNIFICANCE
 from chargerd.ocpp.edges import is_energy_on
 from chargerd.ocpp.effects import Severity
+from chargerd.ocpp.energy_flow import EnergyFlow
+from chargerd.ocpp.held_plugs import HeldPlugs, Owner
 from chargerd.ocpp.messages.enums import ChargingState, Reason, TriggerReason
 from chargerd.ocpp.messages.types import IdToken, MeterValue
-from chargerd.ocpp.news import TransactionAuthorized, TransactionEnded, TransactionStarted
+from chargerd.ocpp.news import Registration, TransactionAuthorized, TransactionEnded, TransactionStarted
+from chargerd.ocpp.transaction_limits import TransactionLimits
 from chargerd.ocpp.transaction_log import TransactionLog
 from chargerd.ocpp.transaction_machine import (
     Ending,
@@ -24,24 +28,18 @@ from chargerd.ocpp.transaction_machine import (
     has_ceased,
     may_start,
     reason_of_fault,
-    without_energy,
+    without_grant,
 )
 from chargerd.ocpp.transaction_variables import (
     EV_CONNECTION_TIME_OUT,
     MAX_ENERGY_ON_INVALID_ID,
     STOP_TX_ON_EV_SIDE_DISCONNECT,
     STOP_TX_ON_INVALID_ID,
+    TX_BEFORE_ACCEPTED,
     TX_START_POINT,
     TX_STOP_POINT,
+    UNLOCK_ON_EV_SIDE_DISCONNECT,
 )
-
-ENDED_PLUGS = "ended_plugs"
-"""Namespace of the store: EVSE id -> the plugging-in whose transaction has ended, so that a restart begins no second
-one."""
-
-SETTLE_S = 10.0
-"""Time for the vehicle to follow an offer (5 s, IEC 61851-1 table A.6) and for the contactor's pause of 5 s, before a
-charge that does not begin is told as suspended."""
 
 ENDING_LIMIT_S = 10.0
 """The soft stop takes 6 s at most (table A.6); a transaction does not wait longer for energy to be off."""
@@ -53,19 +51,20 @@ REGISTER_EVERY_S = 60.0
 class EvseSession:
     """One EVSE from the station's side. `tx`: the open transaction, None when there is none."""
 
-    def __init__(self, ctx: StationContext, log: TransactionLog, evse_id: int) -> None:
+    def __init__(self, ctx: StationContext, log: TransactionLog, held_plugs: HeldPlugs, evse_id: int) -> None:
         self.evse_id = evse_id
         self.tx: OpenTransaction | None = None
         self.connected = False
         self._ctx = ctx
         self._log = log
+        self._held_plugs = held_plugs
+        self._flow = EnergyFlow()
+        self._limits = TransactionLimits(ctx.variables)
         self._waiting: Grant | None = None
-        self._energy = False
         self._plug: PlugIn | None = None
         self._cut_off_reason: Reason | None = None
         self._doubtful = False
         self._connect_by_mono: float | None = None
-        self._settled_at_mono: float | None = None
         self._end_by_mono: float | None = None
         self._kept_mono = 0.0
 
@@ -79,11 +78,17 @@ class EvseSession:
         """The transaction waits for energy to be off and takes no more orders."""
         return self.tx is not None and self.tx.ending is not None
 
+    @property
+    def may_begin(self) -> bool:
+        """The CSMS has accepted the station, or need not have (TxBeforeAcceptedEnabled)."""
+        return self._ctx.variables[TX_BEFORE_ACCEPTED] or self._ctx.registration is Registration.ACCEPTED
+
     # ------------------------------------------------------------------ authorization
 
     def authorize(self, grant: Grant, now: Now) -> None:
         """`grant` stands from now on; with it a transaction may start."""
         assert not self.is_ending, "can't happen because an ending transaction takes no token"
+        self._held_plugs.release(self.evse_id)
         self._take(grant, now)
         if not self.connected:
             self._connect_by_mono = now.mono + self._ctx.variables[EV_CONNECTION_TIME_OUT]
@@ -94,8 +99,10 @@ class EvseSession:
         so."""
         self._connect_by_mono = None
         self._waiting = None
+        self._limits.end()
+        self._held_plugs.release(self.evse_id)  # E07.FR.07
         if self.tx is not None:
-            self.tx = _without_grant(self.tx, ending.reason)
+            self.tx = without_grant(self.tx, ending.reason)
             points = self._ctx.variables[TX_STOP_POINT]
             if has_ceased(points, connected=self.connected, authorized=False):
                 self._begin_end(ending, now)
@@ -107,8 +114,10 @@ class EvseSession:
         """Nobody is authorized any more and the transaction ends, whatever the stop points say."""
         self._connect_by_mono = None
         self._waiting = None
+        self._limits.end()
+        self._held_plugs.release(self.evse_id)
         if self.tx is not None:
-            self.tx = msgspec.structs.replace(_without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
+            self.tx = msgspec.structs.replace(without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
             self._begin_end(ending, now)
         self._set_permit()
 
@@ -125,7 +134,9 @@ class EvseSession:
         variables, tx = self._ctx.variables, self.tx
         assert tx is not None, "can't happen because only an open transaction has an answer that counts"
         if variables[STOP_TX_ON_INVALID_ID]:  # E05.FR.09, E05.FR.10
+            grant = tx.grant
             self.end_authorization(Ending(TriggerReason.DEAUTHORIZED, Reason.DE_AUTHORIZED), now)
+            self._hold_plug(grant)  # E05.FR.11
             return
         allowed_wh = variables[MAX_ENERGY_ON_INVALID_ID]
         if tx.begin_wh is not None and tx.register_wh is not None and tx.register_wh - tx.begin_wh < allowed_wh:
@@ -144,31 +155,43 @@ class EvseSession:
             self.tx = self._log.keep(msgspec.structs.replace(self.tx, plug=plug), now)
         if not is_news:
             if self.tx is None:
-                self._ctx.store.put(ENDED_PLUGS, str(self.evse_id), plug)
+                self._log.mark_ended(self.evse_id, plug)
             self._follow(now)
             return
         self._connect_by_mono = None
-        if self.tx is None and self._ctx.store.get(ENDED_PLUGS, str(self.evse_id), PlugIn) == plug:
+        if self._has_ended_here():
             return
         if grant is not None and self.grant is None and (self.tx is None or self.tx.past_token is None):
             self._take(grant, now)
-        self._settled_at_mono = now.mono + SETTLE_S
+        self._flow.wait(now)
         self._advance(TriggerReason.CABLE_PLUGGED_IN, now)
         if self.tx is None and not self._may_wait_for_energy():
             self._waiting = None  # out of service: what does not start now must not start by itself later
 
+    def accepted(self, now: Now, grant: Grant | None) -> None:
+        """The CSMS accepts the station: a vehicle that had to wait for that may begin. `grant`: as for plug_in."""
+        waits = self.connected and self.tx is None and not self._has_ended_here()
+        if not waits or self._ctx.variables[TX_BEFORE_ACCEPTED]:
+            return
+        if grant is not None and self.grant is None:
+            self._take(grant, now)
+        self._advance(TriggerReason.CABLE_PLUGGED_IN, now)
+
     def unplug(self, now: Now) -> None:
         """The vehicle is gone."""
-        self.connected, self._energy, self._doubtful = False, False, False
-        self._settled_at_mono = None
+        self.connected, self._doubtful = False, False
+        self._flow.cut()
         ends_authorization = self._ctx.variables[STOP_TX_ON_EV_SIDE_DISCONNECT]
+        if not self.is_ending and not (ends_authorization and self._ctx.variables[UNLOCK_ON_EV_SIDE_DISCONNECT]):
+            self._hold_plug(None if self.tx is None else self.tx.grant)  # E09.FR.03, E10.FR.01
         if ends_authorization:
             self._waiting = None
         if self.tx is not None and self.tx.ending is not None:
             self._end(self.tx.ending, now)
         elif self.tx is not None:
             if ends_authorization and self.tx.grant is not None:  # E09.FR.01
-                self.tx = _without_grant(self.tx, Reason.EV_DISCONNECTED)
+                self.tx = without_grant(self.tx, Reason.EV_DISCONNECTED)
+                self._limits.end()
             authorized = self.tx.grant is not None
             if has_ceased(self._ctx.variables[TX_STOP_POINT], connected=False, authorized=authorized):
                 self._end(Ending(TriggerReason.EV_COMMUNICATION_LOST, Reason.EV_DISCONNECTED), now)
@@ -181,8 +204,7 @@ class EvseSession:
 
     def energy_on(self, now: Now) -> None:
         """Energy flows."""
-        self._energy = True
-        self._settled_at_mono = None
+        self._flow.begin(self._offered_amps())
         if self.tx is None:
             self._advance(TriggerReason.CHARGING_STATE_CHANGED, now)
         else:
@@ -190,7 +212,7 @@ class EvseSession:
 
     def energy_off(self, by_ev: bool, now: Now) -> None:
         """Energy stopped. `by_ev`: the vehicle does not want any for now."""
-        self._energy = False
+        self._flow.end()
         evse = self._ctx.evse(self.evse_id)
         if self.tx is None or (evse is not None and not evse.ev_connected):
             return  # the vehicle's leaving is told next, and says more
@@ -206,8 +228,16 @@ class EvseSession:
     def suspension_changed(self, by_evse: bool, now: Now) -> None:
         """With no energy flowing, another side holds it back now."""
         if not by_evse:
-            self._settled_at_mono = now.mono + SETTLE_S
+            self._flow.wait(now)
         self._follow(now)
+
+    def limit_changed(self, now: Now) -> None:
+        """The offer is about to be another one."""
+        self._flow.rate.changed(now.mono)
+
+    def plug_pulled(self) -> None:
+        """No plug is in the socket any more."""
+        self._held_plugs.release(self.evse_id)
 
     def fault(self, code: str, now: Now) -> None:
         """A fault began to stand; some end the transaction."""
@@ -223,7 +253,9 @@ class EvseSession:
         """The meter shows `energy_wh`."""
         if self.tx is None:
             return
-        if self.tx.cap_wh is not None and energy_wh >= self.tx.cap_wh:
+        if not self.is_ending and (reached := self._limits.reached(energy_wh, now)):
+            self.end_authorization(reached, now)
+        elif self.tx.cap_wh is not None and energy_wh >= self.tx.cap_wh:
             self._withhold(now)
         elif now.mono - self._kept_mono >= REGISTER_EVERY_S and self.tx.register_wh != energy_wh:
             self._kept_mono = now.mono
@@ -240,6 +272,8 @@ class EvseSession:
         self._plug = tx.plug
         self._cut_off_reason = cut_off
         self.connected = tx.charging_state is not ChargingState.IDLE
+        if tx.grant is not None:
+            self._limits.begin(tx, now)
         if tx.grant is not None and not self.connected:
             self._connect_by_mono = now.mono + self._ctx.variables[EV_CONNECTION_TIME_OUT]
 
@@ -266,8 +300,7 @@ class EvseSession:
 
     def control_silent(self, now: Now) -> None:
         """Nothing is known of the charging side; its leases run out, so no energy is assumed."""
-        self._energy = False
-        self._settled_at_mono = None
+        self._flow.cut()
         if self.tx is not None and self.tx.ending is not None:
             self._end(self.tx.ending, now)
         else:
@@ -281,8 +314,11 @@ class EvseSession:
         if plug != before or not evse.ev_connected:
             self.unplug(now)
             return
-        self._energy = is_energy_on(evse)
-        self._settled_at_mono = None if self._energy else now.mono + SETTLE_S
+        if is_energy_on(evse):
+            self._flow.begin(evse.offered_amps)
+        else:
+            self._flow.end()
+            self._flow.wait(now)
         if self.tx is not None and self.tx.ending is not None:
             self._begin_end(self.tx.ending, now)
         else:
@@ -298,8 +334,7 @@ class EvseSession:
 
     def _control_restarted(self, plug: PlugIn, now: Now) -> None:
         """The contactor was open meanwhile; the transaction waits for the vehicle to be seen again and then goes on."""
-        self._energy = False
-        self._settled_at_mono = None
+        self._flow.cut()
         self._doubtful = self.connected
         if self.tx is None:
             return
@@ -313,13 +348,12 @@ class EvseSession:
 
     def next_deadline(self) -> float | None:
         """The next of the timers below."""
-        timers = (self._connect_by_mono, self._settled_at_mono, self._end_by_mono)
+        timers = (self._connect_by_mono, self._end_by_mono, self._flow.next_deadline(), self._limits.next_deadline())
         return min((timer for timer in timers if timer is not None), default=None)
 
     def on_time(self, now: Now) -> None:
         """Act on what is due."""
-        if self._settled_at_mono is not None and now.mono >= self._settled_at_mono:
-            self._settled_at_mono = None
+        if self._flow.has_settled(now):
             self._follow(now)
         if self._end_by_mono is not None and now.mono >= self._end_by_mono:
             assert self.tx is not None, "can't happen because the timer ends with the transaction"
@@ -330,14 +364,17 @@ class EvseSession:
             self._end(self.tx.ending, now)
         if self._connect_by_mono is not None and now.mono >= self._connect_by_mono:
             self._no_vehicle_came(now)
+        if not self.is_ending and (reached := self._limits.reached(None, now)):
+            self.end_authorization(reached, now)
+        significance = self._ctx.variables[LIMIT_CHANGE_SIGNIFICANCE]
+        if self._flow.rate.is_news(self._offered_amps(), significance, now.mono) and self.tx is not None:
+            self.report(TriggerReason.CHARGING_RATE_CHANGED, (), now)
 
     def _no_vehicle_came(self, now: Now) -> None:
         self._connect_by_mono = None
         self._waiting = None  # C01.FR.26
-        if self.tx is not None and self.tx.evse_told:
-            self._end(Ending(TriggerReason.EV_COMMUNICATION_LOST, Reason.EV_DISCONNECTED), now)  # E10.FR.02
-        elif self.tx is not None:
-            self._end(Ending(TriggerReason.EV_CONNECT_TIMEOUT, Reason.TIMEOUT), now)  # E03.FR.05, F02.FR.07
+        if self.tx is not None:
+            self._end(Ending(TriggerReason.EV_CONNECT_TIMEOUT, Reason.TIMEOUT), now)  # E03.FR.05, E10.FR.02, F02.FR.07
         self._set_permit()
 
     # ------------------------------------------------------------------ what they all use
@@ -347,13 +384,14 @@ class EvseSession:
         self.tx = self._log.update(self._as_of(now), trigger, now, values=values)
 
     def _take(self, grant: Grant, now: Now) -> None:
-        self._settled_at_mono = now.mono + SETTLE_S
+        self._flow.wait(now)
         if self.tx is None:
             self._waiting = grant
         else:
             self.tx = msgspec.structs.replace(
                 self.tx, grant=grant, grant_told=False, withheld=False, cap_wh=None, stopped_reason=None
             )
+            self._limits.begin(self.tx, now)
 
     def _advance(self, trigger: TriggerReason, now: Now) -> None:
         """Something was reached: start the transaction if that starts one, else tell of it."""
@@ -361,13 +399,10 @@ class EvseSession:
             self.tx = self._log.update(self._as_of(now), trigger, now)
             if trigger is TriggerReason.AUTHORIZED:
                 self._ctx.publish(TransactionAuthorized(self.evse_id, self.tx.transaction_id))
-        elif self._ctx.orders.is_available(self.evse_id) and may_start(
-            self._ctx.variables[TX_START_POINT],
-            connected=self.connected,
-            authorized=self._waiting is not None,
-            energy=self._energy,
-        ):
-            self._start(trigger, now)
+        elif self.may_begin and self._ctx.orders.is_available(self.evse_id):
+            points, authorized = self._ctx.variables[TX_START_POINT], self._waiting is not None
+            if may_start(points, connected=self.connected, authorized=authorized, energy=self._flow.on):
+                self._start(trigger, now)
         self._set_permit()
 
     def _start(self, trigger: TriggerReason, now: Now) -> None:
@@ -383,11 +418,12 @@ class EvseSession:
         self._kept_mono = now.mono
         self._ctx.publish(TransactionStarted(self.evse_id, self.tx.transaction_id))
         if grant is not None:
+            self._limits.begin(self.tx, now)
             self._ctx.publish(TransactionAuthorized(self.evse_id, self.tx.transaction_id))
 
     def _withhold(self, now: Now) -> None:
         assert self.tx is not None, "can't happen because only a transaction has energy to withhold"
-        self._settled_at_mono = None
+        self._flow.withhold()
         self.tx = self._log.keep(msgspec.structs.replace(self.tx, withheld=True, cap_wh=None), now)
         self._set_permit()
         self._follow(now)  # E05.FR.02
@@ -402,7 +438,7 @@ class EvseSession:
 
     def _begin_end(self, ending: Ending, now: Now) -> None:
         assert self.tx is not None, "can't happen because only an open transaction ends"
-        if self._energy:
+        if self._flow.on:
             self.tx = self._log.keep(msgspec.structs.replace(self.tx, ending=ending), now)
             self._end_by_mono = now.mono + ENDING_LIMIT_S
         else:
@@ -418,33 +454,33 @@ class EvseSession:
     def _forget(self) -> None:
         assert self.tx is not None, "can't happen because only an open transaction ends"
         if self.connected and self._plug is not None:
-            self._ctx.store.put(ENDED_PLUGS, str(self.evse_id), self._plug)
+            self._log.mark_ended(self.evse_id, self._plug)
         self._ctx.publish(TransactionEnded(self.evse_id, self.tx.transaction_id))
         self.tx = None
-        self._connect_by_mono = self._settled_at_mono = self._end_by_mono = None
+        self._limits.end()
+        self._connect_by_mono = self._end_by_mono = None
+        self._flow.withhold()
 
     def _as_of(self, now: Now) -> OpenTransaction:
         assert self.tx is not None, "can't happen because only an open transaction has a state"
         is_closed = self.connected and self.tx.grant is not None
         return msgspec.structs.replace(
             self.tx,
-            charging_state=self._charging_state(self.tx, now),
+            charging_state=self._flow.state(self.tx, self._ctx.evse(self.evse_id), self.connected, now),
             power_path_utc=self.tx.power_path_utc or (now.utc if is_closed else None),
         )
 
-    def _charging_state(self, tx: OpenTransaction, now: Now) -> ChargingState:
-        if not self.connected:
-            return ChargingState.IDLE
-        if self._energy:
-            return ChargingState.CHARGING
-        state = without_energy(tx, self._ctx.evse(self.evse_id))
-        if state is ChargingState.EV_CONNECTED or self._settled_at_mono is None or now.mono >= self._settled_at_mono:
-            return state
-        # The vehicle may yet follow what was offered only now: until then things stand as they stood.
-        had_energy = tx.charging_state is ChargingState.CHARGING
-        was_connected = tx.charging_state is not ChargingState.IDLE
-        unmoved = tx.charging_state if was_connected else ChargingState.EV_CONNECTED
-        return state if had_energy else unmoved
+    def _offered_amps(self) -> float:
+        evse = self._ctx.evse(self.evse_id)
+        return 0.0 if evse is None else evse.offered_amps
+
+    def _hold_plug(self, grant: Grant | None) -> None:
+        if grant is not None:
+            self._held_plugs.hold(self.evse_id, Owner(grant.id_token, grant.group_id_token))
+
+    def _has_ended_here(self) -> bool:
+        """The transaction of this plugging-in is over, and no second one begins by itself."""
+        return self.tx is None and self._plug is not None and self._log.has_ended(self.evse_id, self._plug)
 
     def _present_plug(self) -> PlugIn:
         status = self._ctx.status
@@ -461,11 +497,3 @@ class EvseSession:
     def _may_wait_for_energy(self) -> bool:
         """Only this start point lets energy begin before the transaction does."""
         return TxPoint.ENERGY_TRANSFER in self._ctx.variables[TX_START_POINT]
-
-
-def _without_grant(tx: OpenTransaction, reason: Reason) -> OpenTransaction:
-    """`tx` with nobody authorized; `reason` is remembered as what began its end, unless something did before."""
-    past: IdToken | None = tx.past_token if tx.grant is None else tx.grant.id_token
-    return msgspec.structs.replace(
-        tx, grant=None, past_token=past, withheld=False, cap_wh=None, stopped_reason=tx.stopped_reason or reason
-    )

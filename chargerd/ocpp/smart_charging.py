@@ -15,6 +15,7 @@ from chargerd.codec import ErrorCode
 from chargerd.limits import MIN_AMPS, Limit
 from chargerd.ocpp import load_balancing, profile_rules, schedule
 from chargerd.ocpp.block import Block, Handlers, StationContext
+from chargerd.ocpp.charging_rate import LIMIT_CHANGE_SIGNIFICANCE
 from chargerd.ocpp.composite_schedule import CompositeScheduler, EvseView
 from chargerd.ocpp.edges import Change, ControlRestarted, EvConnected, EvDisconnected
 from chargerd.ocpp.effects import Severity
@@ -52,7 +53,7 @@ from chargerd.ocpp.power_paths import PowerPaths
 from chargerd.ocpp.profile_selection import is_to_be_cleared, reports
 from chargerd.ocpp.rpc import CallFailure, CallRefused
 from chargerd.ocpp.transactions import Transactions
-from chargerd.ocpp.variables import AnyVariable, Reader, boolean, decimal, integer, member_list
+from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer, member_list
 
 SOURCE = "csms"
 """The name of the row in the limit table."""
@@ -83,16 +84,6 @@ ENTRIES = integer(
     instance="ChargingProfiles",
     maximum=profile_rules.MAX_PROFILES,
     doc="Number of charging profiles installed now.",
-)
-LIMIT_CHANGE_SIGNIFICANCE = decimal(
-    _COMPONENT,
-    "LimitChangeSignificance",
-    1.0,
-    writable=True,
-    minimum=0,
-    maximum=100,
-    unit="Percent",
-    doc="Changes of a limit by less than this need not be reported.",
 )
 
 

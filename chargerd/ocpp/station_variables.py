@@ -26,13 +26,6 @@ CONNECTOR_AVAILABLE = boolean("Connector", "Available", True, tier=Tier.CONNECTO
 CONNECTOR_TYPE = string("Connector", "ConnectorType", "", tier=Tier.CONNECTOR, doc="Kind of connector or socket.")
 CONNECTOR_SUPPLY_PHASES = integer("Connector", "SupplyPhases", 3, tier=Tier.CONNECTOR, doc="Phases of the connector.")
 
-UNLOCK_ON_EV_SIDE_DISCONNECT = boolean(
-    "OCPPCommCtrlr",
-    "UnlockOnEVSideDisconnect",
-    True,
-    doc="The station's end of the cable is released when the vehicle's end is unplugged.",
-)
-
 PHASES_3_TO_1 = boolean(
     "SmartChargingCtrlr",
     "Phases3to1",
@@ -72,7 +65,6 @@ ALL: tuple[AnyVariable, ...] = (
     CONNECTOR_AVAILABLE,
     CONNECTOR_TYPE,
     CONNECTOR_SUPPLY_PHASES,
-    UNLOCK_ON_EV_SIDE_DISCONNECT,
     PHASES_3_TO_1,
     *ITEMS_PER_MESSAGE.values(),
     *BYTES_PER_MESSAGE.values(),

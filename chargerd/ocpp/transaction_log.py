@@ -5,9 +5,14 @@ Every event first writes the transaction with its next seqNo and then queues the
 of whatever caused it; so a restart at any moment neither repeats nor skips a number.
 """
 
+from datetime import datetime
+from typing import Any
+
 import msgspec
 
+from chargerd import codec
 from chargerd.clock import Now
+from chargerd.codec import CodecError
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import (
@@ -21,12 +26,27 @@ from chargerd.ocpp.messages.enums import (
 from chargerd.ocpp.messages.transactions import Transaction, TransactionEvent
 from chargerd.ocpp.messages.types import EVSE, IdToken, MeterValue, SampledValue
 from chargerd.ocpp.meter_values import SAMPLED_ENABLED, TX_ENDED_MEASURANDS, TX_STARTED_MEASURANDS, MeterValues
-from chargerd.ocpp.transaction_machine import Ending, OpenTransaction
+from chargerd.ocpp.stored import readable
+from chargerd.ocpp.transaction_machine import Ending, OpenTransaction, PlugIn
+from chargerd.store import StoredValueError
 
 NAMESPACE = "transactions"
 
+ENDED_PLUGS = "ended_plugs"
+"""Namespace of the store: EVSE id -> the plugging-in whose transaction has ended, so that a restart begins no second
+one."""
+
 CARRIES_CURRENT_AMPS = 1.0
 """A phase with less than this is not counted as used: what remains is the vehicle's filter."""
+
+
+class _Remains(msgspec.Struct, frozen=True, kw_only=True):
+    """What every version of OpenTransaction has had."""
+
+    transaction_id: str
+    evse_id: int
+    seq_no: int
+    started_utc: datetime
 
 
 class TransactionLog:
@@ -36,9 +56,24 @@ class TransactionLog:
         self._ctx = ctx
         self._meter_values = meter_values
 
-    def reload(self) -> list[OpenTransaction]:
-        """What was open when the station last ran."""
-        return [tx for _key, tx in self._ctx.store.items(NAMESPACE, OpenTransaction)]
+    def reload(self, now: Now) -> list[OpenTransaction]:
+        """What was open when the station last ran. What another version wrote and this one cannot read is over."""
+        found: list[OpenTransaction] = []
+        for key in self._ctx.store.keys(NAMESPACE):
+            tx = readable(self._ctx, NAMESPACE, key, OpenTransaction)
+            if tx is None:
+                self._end_unreadable(key, now)
+            else:
+                found.append(tx)
+        return found
+
+    def has_ended(self, evse_id: int, plug: PlugIn) -> bool:
+        """The transaction of this plugging-in is over."""
+        return readable(self._ctx, ENDED_PLUGS, str(evse_id), PlugIn) == plug
+
+    def mark_ended(self, evse_id: int, plug: PlugIn) -> None:
+        """Remember that it is."""
+        self._ctx.store.put(ENDED_PLUGS, str(evse_id), plug)
 
     def keep(self, tx: OpenTransaction, now: Now) -> OpenTransaction:
         """Write `tx` with the meter's present register; returns it as written."""
@@ -84,6 +119,22 @@ class TransactionLog:
         # What the meter shows now may belong to somebody else already.
         values = tuple(value for value in kept if not _is_end(value)) + self._last_register(tx)
         self._last_event(tx, Ending(TriggerReason.ABNORMAL_CONDITION, reason), now, values)
+
+    def _end_unreadable(self, key: str, now: Now) -> None:
+        """End what is known by its name alone, so that the CSMS does not wait for it for ever."""
+        try:
+            rest = codec.convert(_Remains, self._ctx.store.get(f"{NAMESPACE}.unreadable", key, dict[str, Any]))
+        except (CodecError, StoredValueError):
+            return
+        tx = OpenTransaction(
+            transaction_id=rest.transaction_id,
+            evse_id=rest.evse_id,
+            seq_no=rest.seq_no,
+            started_utc=rest.started_utc,
+            plug=PlugIn("", 0),
+            evse_told=True,
+        )
+        self._last_event(tx, Ending(TriggerReason.ABNORMAL_CONDITION, Reason.REBOOT), now, ())
 
     def _last_register(self, tx: OpenTransaction) -> tuple[MeterValue, ...]:
         """The newest register that is known, with the time of its reading; for an end at which the meter is not

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from chargerd.evse.faults import TABLE
 from chargerd.evse.types import EvseStatus, PilotState
 from chargerd.ocpp.edges import is_held_by_evse
 from chargerd.ocpp.messages.enums import BootReason, ChargingState, Reason, TriggerReason
@@ -99,20 +100,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     power_path_utc: datetime | None
 
 
-_ENDED_BY_FAULT = {
-    "residual_ac": Reason.GROUND_FAULT,
-    "residual_dc_again": Reason.GROUND_FAULT,
-    "ev_overdraw": Reason.OVERCURRENT_FAULT,
-    "contactor_no_close": Reason.OTHER,
-    "contactor_welded": Reason.OTHER,
-    "phase_switch": Reason.OTHER,
-    "current_while_open": Reason.OTHER,
-    "cable_changed": Reason.OTHER,
-    "diode": Reason.OTHER,
-    "ventilation": Reason.OTHER,
-}
-"""The faults that only unplugging clears, so that the transaction cannot go on; all others suspend it until they
-clear."""
+_ENDED_BY_FAULT = {row.code.value: Reason(row.stopped_reason) for row in TABLE if row.stopped_reason}
 
 
 def may_start(points: tuple[str, ...], *, connected: bool, authorized: bool, energy: bool) -> bool:
@@ -151,6 +139,14 @@ def without_energy(tx: OpenTransaction | None, evse: EvseStatus | None) -> Charg
 def reason_of_fault(code: str) -> Reason | None:
     """The stoppedReason with which a fault ends a transaction (E06.FR.16); None: it only suspends it."""
     return _ENDED_BY_FAULT.get(code)
+
+
+def without_grant(tx: OpenTransaction, reason: Reason) -> OpenTransaction:
+    """`tx` with nobody authorized; `reason` is remembered as what began its end, unless something did before."""
+    past: IdToken | None = tx.past_token if tx.grant is None else tx.grant.id_token
+    return msgspec.structs.replace(
+        tx, grant=None, past_token=past, withheld=False, cap_wh=None, stopped_reason=tx.stopped_reason or reason
+    )
 
 
 def reason_of_boot(boot_reason: BootReason) -> Reason:

@@ -1,5 +1,5 @@
-"""TxCtrlr: when transactions start and stop. What each value does is in evse_session.py, which reads them when it
-decides."""
+"""TxCtrlr, and what else says when transactions start and stop. What each value does is in evse_session.py, which reads
+them when it decides."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -57,6 +57,42 @@ MAX_ENERGY_ON_INVALID_ID = integer(
     doc="Energy a transaction may still have in total after its token was refused. 0: none.",
 )
 
+MAX_ENERGY = integer(
+    "TxCtrlr",
+    "MaxEnergyPerTransaction",
+    0,
+    writable=True,
+    required=False,
+    unit="Wh",
+    minimum=0,
+    doc="Energy after which a transaction loses its authorization. 0: no limit. Of this product, not of the standard.",
+)
+MAX_TIME = integer(
+    "TxCtrlr",
+    "MaxTimePerTransaction",
+    0,
+    writable=True,
+    required=False,
+    unit="s",
+    minimum=0,
+    doc="Time after which a transaction loses its authorization. 0: no limit. Of this product, not of the standard.",
+)
+TX_BEFORE_ACCEPTED = boolean(
+    "TxCtrlr",
+    "TxBeforeAcceptedEnabled",
+    True,
+    writable=True,
+    required=False,
+    doc="Whether transactions may start before the CSMS has accepted the station since it was switched on.",
+)
+UNLOCK_ON_EV_SIDE_DISCONNECT = boolean(
+    "OCPPCommCtrlr",
+    "UnlockOnEVSideDisconnect",
+    True,
+    writable=True,
+    doc="Whether a socket releases its end of the cable when the vehicle's end is unplugged. False: only to its owner.",
+)
+
 ALL: tuple[AnyVariable, ...] = (
     TX_START_POINT,
     TX_STOP_POINT,
@@ -64,6 +100,10 @@ ALL: tuple[AnyVariable, ...] = (
     STOP_TX_ON_EV_SIDE_DISCONNECT,
     STOP_TX_ON_INVALID_ID,
     MAX_ENERGY_ON_INVALID_ID,
+    MAX_ENERGY,
+    MAX_TIME,
+    TX_BEFORE_ACCEPTED,
+    UNLOCK_ON_EV_SIDE_DISCONNECT,
 )
 
 

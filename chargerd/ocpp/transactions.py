@@ -33,14 +33,17 @@ from chargerd.ocpp.edges import (
     EvConnected,
     EvDisconnected,
     FaultRaised,
+    LimitChanged,
     MeterArrived,
     PilotChanged,
+    PlugChanged,
     SuspensionChanged,
     TokenPresented,
     has_stopping_fault,
 )
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.evse_session import EvseSession
+from chargerd.ocpp.held_plugs import HeldPlugs
 from chargerd.ocpp.messages.enums import (
     AuthorizationStatus,
     ChargingState,
@@ -58,6 +61,7 @@ from chargerd.ocpp.messages.transactions import (
 )
 from chargerd.ocpp.messages.types import IdToken
 from chargerd.ocpp.meter_values import TX_UPDATED_MEASURANDS, MeterValues
+from chargerd.ocpp.news import News, Registration, RegistrationChanged
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.security import SUBJECT as SECURITY_EVENTS
 from chargerd.ocpp.transaction_log import TransactionLog
@@ -96,7 +100,8 @@ class Transactions(Block):
         self._meter_values = meter_values
         self._reservations = reservations
         self._log = TransactionLog(ctx, meter_values)
-        self._sessions = {evse_id: EvseSession(ctx, self._log, evse_id) for evse_id in ctx.evse_ids}
+        self._held_plugs = HeldPlugs(ctx)
+        self._sessions = {evse_id: EvseSession(ctx, self._log, self._held_plugs, evse_id) for evse_id in ctx.evse_ids}
         self._desks = {evse_id: _Desk() for evse_id in ctx.evse_ids}
 
     # ------------------------------------------------------------------ what other blocks may know and want
@@ -134,6 +139,9 @@ class Transactions(Block):
         past = None if session.tx is None else session.tx.past_token
         if past is not None and not same_token(past, token):
             return "the transaction belongs to somebody else"
+        owner = self._held_plugs.owner(evse_id)
+        if owner is not None and not same_token(owner.id_token, token):
+            return "the plug in the socket belongs to somebody else"
         self.review_reservations()
         return self.why_not_usable(evse_id) or self._reservations.why_not(evse_id, token, group_id_token)
 
@@ -167,10 +175,12 @@ class Transactions(Block):
         return self._desks[evse_id].asking is not None
 
     def why_not_usable(self, evse_id: int) -> str | None:
-        """Why nobody can begin here: out of service, or a fault that only unplugging clears."""
+        """Why nobody can begin here: out of service, not accepted by the CSMS, or a fault that ends transactions."""
         evse = self.ctx.evse(evse_id)
         if not self.ctx.orders.is_available(evse_id):
             return "the EVSE is out of service"
+        if not self._sessions[evse_id].may_begin:
+            return "the CSMS has not accepted the station yet"
         faults = () if evse is None else evse.faults
         return next((f"fault {fault.code}" for fault in faults if reason_of_fault(fault.code) is not None), None)
 
@@ -228,7 +238,8 @@ class Transactions(Block):
     def on_start(self, now: Now) -> None:
         """Take up the transactions that were open."""
         cut_off = reason_of_boot(boot_reason(self.ctx))
-        for tx in self._log.reload():
+        self._held_plugs.reload()
+        for tx in self._log.reload(now):
             if tx.evse_id in self._sessions:
                 self._sessions[tx.evse_id].reload(tx, cut_off, now)
             else:
@@ -249,6 +260,13 @@ class Transactions(Block):
             return
         self._changed(self._sessions[change.evse_id], change, now)
         self._show(change.evse_id, now)
+
+    def on_news(self, news: News, now: Now) -> None:
+        """Vehicles may have waited for the CSMS to accept the station."""
+        if news == RegistrationChanged(Registration.ACCEPTED):
+            for session in self._sessions.values():
+                session.accepted(now, self._grant_without_token(session.evse_id))
+                self._show(session.evse_id, now)
 
     def next_deadline(self) -> float | None:
         """The timers of all EVSEs."""
@@ -281,6 +299,10 @@ class Transactions(Block):
                 session.suspension_changed(by_evse, now)
             case PilotChanged():
                 session.pilot_changed(now)
+            case LimitChanged():
+                session.limit_changed(now)
+            case PlugChanged(plugged=False):
+                session.plug_pulled()
             case FaultRaised(fault=fault):
                 session.fault(fault.code, now)
             case MeterArrived(sample=sample):
@@ -298,11 +320,13 @@ class Transactions(Block):
     # ------------------------------------------------------------------ tokens
 
     def _presented(self, session: EvseSession, token: IdToken, now: Now) -> None:
-        evse_id, grant = session.evse_id, session.grant
+        evse_id, grant, owner = session.evse_id, session.grant, self._held_plugs.owner(session.evse_id)
         if session.is_ending or self._desks[evse_id].asking is not None:
             self.ctx.note(Severity.INFO, f"transactions: {shown(token)} at EVSE {evse_id} came too soon, ignoring")
         elif grant is not None and same_token(grant.id_token, token):  # C01.FR.03, E07.FR.01
             self._stop(session, token, Reason.LOCAL, now)
+        elif grant is None and owner is not None and same_token(owner.id_token, token) and not session.connected:
+            self._release_plug(evse_id, now)  # E05.FR.11, E09.FR.03
         elif grant is None and (why := self.why_not_usable(evse_id)):
             self._refuse(evse_id, token, why, now)
         else:
@@ -320,8 +344,18 @@ class Transactions(Block):
             grant is not None and not session.is_ending and same_group(grant.group_id_token, verdict.group_id_token)
         ):  # C09.FR.03
             self._stop(session, token, Reason.LOCAL, now)
+        elif grant is None and not session.connected and self._is_of_owner(evse_id, verdict):
+            self._release_plug(evse_id, now)
         else:
             self._grant(evse_id, Grant(id_token=token, group_id_token=verdict.group_id_token), now)
+
+    def _is_of_owner(self, evse_id: int, verdict: Verdict) -> bool:
+        owner = self._held_plugs.owner(evse_id)
+        return owner is not None and same_group(owner.group_id_token, verdict.group_id_token)
+
+    def _release_plug(self, evse_id: int, now: Now) -> None:
+        self._held_plugs.release(evse_id)
+        self._flash(evse_id, Indication.ACCEPTED, now)
 
     def _ask(self, evse_id: int, token: IdToken, now: Now, decided: Callable[[Verdict, Now], None]) -> None:
         self._desks[evse_id].asking = token

@@ -45,6 +45,12 @@ class PlugOut(Request, frozen=True, kw_only=True, tag="plug_out"):
     force: bool = False
 
 
+class UnplugEv(Request, frozen=True, kw_only=True, tag="unplug_ev"):
+    """The cable is unplugged at the vehicle and stays in the socket."""
+
+    evse: int
+
+
 class EvReady(Request, frozen=True, kw_only=True, tag="ev_ready"):
     """The vehicle wants energy."""
 
@@ -105,6 +111,7 @@ class ShowFaults(Request, frozen=True, kw_only=True, tag="faults"):
 AnyRequest = (
     PlugIn
     | PlugOut
+    | UnplugEv
     | EvReady
     | EvPause
     | EvResume
@@ -245,6 +252,8 @@ def _perform(plant: Plant, request: AnyRequest) -> Reply:
             evse.plug_in(request.amps, request.phases, request.quirks)
         case PlugOut():
             evse.plug_out(request.force)
+        case UnplugEv():
+            evse.unplug_ev()
         case EvReady():
             evse.ev_ready()
         case EvPause():

@@ -112,7 +112,9 @@ class PlantEvse:
     # ---- verbs: what people do ----
 
     def plug_in(self, cable_amps: float = 32.0, phases: int = 3, quirks: Iterable[str] = ()) -> None:
-        """A vehicle that charges on `phases` phases is plugged in by a cable rated 13, 20, 32 or 63 A."""
+        """A vehicle that charges on `phases` phases is plugged in by a cable rated 13, 20, 32 or 63 A; a cable that
+        stayed in the socket is used.
+        """
         ohms = _resistor_of(cable_amps)
         if phases not in {1, 2, 3}:
             raise PlantRefusal(f"a vehicle charges with 1, 2 or 3 phases, {phases} was given")
@@ -122,18 +124,26 @@ class PlantEvse:
             if self.vehicle is not None:
                 raise PlantRefusal(f"EVSE {self.evse_id} has a vehicle already; plug it out first")
             self.vehicle = Vehicle(32.0, min(phases, self.facts.phases), habits)
-            self._cable_ohms = NO_CABLE_OHMS if self.facts.tethered else ohms
+            if not self.facts.tethered and self._cable_ohms == NO_CABLE_OHMS:
+                self._cable_ohms = ohms
 
     def plug_out(self, force: bool = False) -> None:
         """The vehicle goes; PlantRefusal while the plug is locked, unless it is torn out by `force`."""
         with self.plant.lock:
             self.plant.catch_up()
-            if self.vehicle is None:
+            if self.vehicle is None and self._cable_ohms == NO_CABLE_OHMS:
                 raise PlantRefusal(f"EVSE {self.evse_id} has no vehicle to plug out")
             if self.locked and not force:
                 raise PlantRefusal(f"the plug of EVSE {self.evse_id} is locked; stop charging first, or use force")
             self.vehicle = None
             self._cable_ohms = NO_CABLE_OHMS
+
+    def unplug_ev(self) -> None:
+        """The cable is unplugged from the vehicle, which goes; its other end stays where it is."""
+        self._with_vehicle()
+        with self.plant.lock:
+            self.plant.catch_up()
+            self.vehicle = None
 
     def ev_ready(self) -> None:
         """The vehicle wants energy from now on."""

@@ -100,6 +100,7 @@ class Rig:
         self.available = True
         self.limits: tuple[Limit, ...] = (Limit("csms", 16.0),)
         self.unlock_seq = 0
+        self.hold_plug = False
         self.phases: int | None = None
         self.wake_up = True
         self.orders_come = True
@@ -237,6 +238,7 @@ class Rig:
                     limits=self.limits,
                     available=self.available,
                     unlock_seq=self.unlock_seq,
+                    hold_plug=self.hold_plug,
                     indication=Indication.CHARGING,
                     phases=self.phases,
                     wake_up=self.wake_up,

@@ -92,3 +92,14 @@ def test_before_anything_was_read_nothing_is_known_and_nothing_is_wrong() -> Non
     watch = CableWatch()
     assert (watch.amps, watch.silent, watch.absent, watch.invalid, watch.changed) == (None, True, False, False, False)
     assert CABLE_STALE_S == 2.0
+
+
+@pytest.mark.parametrize("vehicle", [True, False])
+def test_a_plug_is_seen_with_and_without_a_vehicle(vehicle: bool) -> None:
+    watch = CableWatch()
+    watch.update(rated(20.0), vehicle, NOW)
+    seen = [watch.plugged]
+    watch.update(CableRating(NO_CABLE_OHMS + 1, None, NOW), vehicle, NOW)
+    seen.append(watch.plugged)
+    watch.update(None, vehicle, NOW)
+    assert [*seen, watch.plugged] == [True, False, None]

@@ -411,6 +411,22 @@ def test_a_request_to_unlock_is_served_without_permission_and_refused_while_char
     assert (rig.status.unlock_seq, rig.status.unlocked) == (2, True)
 
 
+def test_E09_FR_03_the_plug_of_an_owner_stays_locked_without_a_vehicle_until_it_is_asked_for() -> None:
+    rig = charging(SOCKET)
+    rig.permit, rig.hold_plug, rig.high_volts = False, True, A
+    rig.run(5.0)
+    assert rig.is_locked()
+    rig.unlock_seq, rig.hold_plug = 1, False
+    rig.run_until(lambda: not rig.is_locked(), 1.0)
+
+
+def test_no_lock_is_driven_into_an_empty_socket() -> None:
+    rig = Rig(SOCKET)
+    rig.permit, rig.hold_plug, rig.cable_ohms, rig.cable_amps = False, True, 1e6, None
+    rig.run(2.0)
+    assert not rig.is_locked()
+
+
 def test_unplugging_releases_the_lock() -> None:
     rig = charging(SOCKET)
     rig.high_volts, rig.amps = A, (0.0,)

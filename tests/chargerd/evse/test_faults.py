@@ -56,6 +56,13 @@ def test_every_row_names_a_component_and_variable_of_the_standard(row: Fault) ->
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
+def test_E06_FR_16_what_ends_a_transaction_keeps_energy_off_and_has_a_reason_of_the_standard(row: Fault) -> None:
+    if row.stopped_reason:
+        assert row.severity is not Severity.WARNING
+        assert row.stopped_reason in {name.value for name in ocpp_names.ReasonEnumType}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
 def test_what_keeps_energy_off_is_shown_red_and_blinks_and_a_warning_leaves_the_lights_alone(row: Fault) -> None:
     assert row.indication is (None if row.severity is Severity.WARNING else Indication.FAULTED)
     if row.origin is Origin.CHARGING:

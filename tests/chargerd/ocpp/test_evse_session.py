@@ -309,7 +309,7 @@ def test_E10_FR_02_an_authorization_that_stays_waits_for_the_cable_and_then_laps
     rig.advance(61)
     assert rig.story()[-2:] == [
         "Updated EVCommunicationLost Idle",
-        "Ended EVCommunicationLost Idle EVDisconnected",
+        "Ended EVConnectTimeout Idle Timeout",
     ]
 
 

@@ -1,10 +1,14 @@
 """What every TransactionEvent carries, seen on an assembled station."""
 
-from chargerd.ocpp.transaction_log import NAMESPACE
+from typing import Any
+
+from chargerd.ocpp.transaction_log import ENDED_PLUGS, NAMESPACE
 from chargerd.ocpp.transaction_machine import OpenTransaction
+from chargerd.store import Store
 from tests.chargerd.ocpp.building import GOOD, OTHER, Payload, Rig, board, tx_settings
 
 WHOLE = tx_settings("EVConnected", "EVConnected")
+CLASSIC = tx_settings("PowerPathClosed", "EVConnected,Authorized")
 
 
 def charging(rig: Rig) -> Rig:
@@ -176,3 +180,55 @@ def test_E08_FR_04_E08_FR_05_E08_FR_06_E08_FR_07_a_stop_by_token_works_offline()
     rig.link_up()
     assert rig.story()[-1] == "Ended StopAuthorized EVConnected Local"
     assert rig.events()[-1]["offline"] is True
+
+
+# ---- What another version wrote --------------------------------------------------------------------------------------
+
+
+def of_another_version(store: Store) -> str:
+    """Makes the stored transaction one that this version cannot read; gives its id."""
+    tx = store.get(NAMESPACE, "1", OpenTransaction)
+    assert tx is not None
+    tree = store.get(NAMESPACE, "1", dict[str, Any])
+    assert tree is not None
+    store.put(NAMESPACE, "1", {**tree, "charging_state": "Levitating"})
+    return tx.transaction_id
+
+
+def again(rig: Rig) -> Rig:
+    new = Rig(WHOLE, store=rig.store, clock=rig.clock, first_id=1000)
+    new.evses = list(rig.evses)
+    return new
+
+
+def test_a_transaction_of_another_version_ends_honestly_and_gives_no_energy() -> None:
+    rig = charging(Rig(WHOLE))
+    transaction_id = of_another_version(rig.store)
+    new = again(rig)
+    new.status()
+    assert new.story()[0] == "Ended AbnormalCondition Idle Reboot"
+    (ended, *_) = new.events()
+    assert ended["transactionInfo"]["transactionId"] == transaction_id
+    assert ended["seqNo"] == rig.events()[-1]["seqNo"] + 1
+    assert not any(orders[0].permit for orders in new.all_orders)
+    assert len(again(new).story()) == 0
+
+
+def test_one_of_which_not_even_the_id_is_known_is_set_aside_and_the_station_starts() -> None:
+    rig = charging(Rig(WHOLE))
+    rig.store.put(NAMESPACE, "1", {"colour": "green"})
+    new = again(rig)
+    new.status()
+    assert not new.orders().permit
+    assert new.store.get(f"{NAMESPACE}.unreadable", "1", dict[str, str]) == {"colour": "green"}
+    assert any("transactions/1 was set aside" in text for text in new.notes())
+
+
+def test_an_ended_plug_of_another_version_is_forgotten() -> None:
+    rig = charging(Rig(CLASSIC))
+    rig.tap()
+    rig.evse_pauses()
+    rig.store.put(ENDED_PLUGS, "1", {"colour": "green"})
+    new = again(rig)
+    new.status()
+    assert new.station.transactions.running(1) is not None

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from chargerd.clock import ManualClock
-from chargerd.evse.faults import TABLE
+from chargerd.evse.faults import TABLE, FaultCode
 from chargerd.evse.types import EvseStatus, PilotState
 from chargerd.ocpp.messages.enums import BootReason, ChargingState, IdTokenEnum, Reason
 from chargerd.ocpp.messages.types import IdToken
@@ -97,10 +97,14 @@ def test_E05_FR_02_withheld_energy_is_our_pause() -> None:
     assert without_energy(msgspec.structs.replace(TX, withheld=True), READY) is ChargingState.SUSPENDED_EVSE
 
 
-def test_E06_FR_16_every_fault_that_only_unplugging_clears_has_a_reason_and_no_other_has() -> None:
+def test_E06_FR_16_what_only_unplugging_clears_and_the_emergency_stop_end_a_transaction_and_nothing_else() -> None:
     assert {fault.code for fault in TABLE if reason_of_fault(fault.code) is not None} == {
-        fault.code for fault in TABLE if fault.latched
+        fault.code for fault in TABLE if fault.latched or fault.code is FaultCode.EMERGENCY_STOP
     }
+
+
+def test_a_fault_of_another_version_ends_nothing() -> None:
+    assert reason_of_fault("unheard_of") is None
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,7 @@ def test_E06_FR_16_every_fault_that_only_unplugging_clears_has_a_reason_and_no_o
         ("residual_dc_again", Reason.GROUND_FAULT),
         ("ev_overdraw", Reason.OVERCURRENT_FAULT),
         ("contactor_welded", Reason.OTHER),
+        ("emergency_stop", Reason.EMERGENCY_STOP),
     ],
 )
 def test_E06_FR_16_faults_have_the_reason_that_fits_best(code: str, reason: Reason) -> None:

@@ -9,8 +9,8 @@ def test_the_points_of_a_bay_sensor_and_of_a_signing_meter_are_not_in_the_values
     assert set(TX_START_POINT.values) == set(TX_STOP_POINT.values) == set(TxPoint)
 
 
-def test_all_are_of_the_component_of_the_standard_and_writable() -> None:
-    assert {variable.component for variable in ALL} == {"TxCtrlr"}
+def test_all_are_of_the_components_of_the_standard_and_writable() -> None:
+    assert {variable.component for variable in ALL} == {"TxCtrlr", "OCPPCommCtrlr"}
     assert all(variable.writable for variable in ALL)
 
 

@@ -1,5 +1,9 @@
+import itertools
 from typing import Any
 
+import pytest
+
+from chargerd.ocpp.transaction_machine import TxPoint
 from hal.types import Indication
 from tests.chargerd.ocpp.building import GOOD, OTHER, Rig, board, tx_settings
 
@@ -271,3 +275,74 @@ def test_a_transaction_of_an_evse_that_is_gone_is_left_alone_and_noted() -> None
     rig.plug_in(2)
     again = Rig(store=rig.store, clock=rig.clock, online=False, first_id=1000)
     assert any("which is gone" in note for note in again.notes())
+
+
+# ---- All points ------------------------------------------------------------------------------------------------------
+
+SETS = [",".join(some) for count in range(1, len(TxPoint) + 1) for some in itertools.combinations(TxPoint, count)]
+
+
+@pytest.mark.parametrize("stop", SETS)
+@pytest.mark.parametrize("start", SETS)
+@pytest.mark.parametrize("token_first", [True, False])
+def test_with_any_points_a_charge_is_one_transaction_that_begins_and_ends(
+    start: str, stop: str, token_first: bool
+) -> None:
+    rig = Rig(tx_settings(start, stop))
+    rig.meter(1000.0)
+    for step in (rig.tap, rig.plug_in) if token_first else (rig.plug_in, rig.tap):
+        assert not rig.orders().permit
+        step()
+    assert rig.orders().permit
+    rig.charge()
+    rig.run(70, amps=16.0)
+    rig.tap()
+    assert not rig.orders().permit
+    rig.evse_pauses()
+    rig.unplug()
+    assert [event["seqNo"] for event in rig.events()] == list(range(len(rig.events())))
+    assert [line.split()[0] for line in rig.story()].count("Started") == 1
+    assert rig.story()[-1].startswith("Ended")
+    assert rig.story()[-1].endswith("Local")
+    assert rig.station.transactions.running(1) is None
+
+
+# ---- Before the CSMS has accepted the station ------------------------------------------------------------------------
+
+
+def unaccepted(start: str, **settings: str) -> Rig:
+    rig = Rig(
+        {**tx_settings(start, "EVConnected"), "TxCtrlr.TxBeforeAcceptedEnabled": "false", **settings}, online=False
+    )
+    rig.meter(1000.0)
+    return rig
+
+
+def test_B02_FR_03_no_transaction_starts_before_the_csms_has_accepted_the_station() -> None:
+    rig = unaccepted("EVConnected", **{"AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"})
+    rig.plug_in()
+    rig.tap()
+    assert rig.station.transactions.running(1) is None
+    assert not rig.orders().permit
+    rig.link_up()
+    assert rig.story() == ["Started CablePluggedIn EVConnected"]
+    rig.link_down()
+    rig.tap()
+    assert rig.orders().permit
+
+
+def test_where_nobody_needs_a_token_a_vehicle_begins_when_the_csms_has_accepted_the_station() -> None:
+    rig = unaccepted("PowerPathClosed", **{"AuthCtrlr.Enabled": "false"})
+    rig.plug_in()
+    assert not rig.orders().permit
+    rig.link_up()
+    assert rig.orders().permit
+    assert rig.story() == ["Started CablePluggedIn EVConnected"]
+
+
+def test_a_station_that_need_not_wait_charges_before_it_was_ever_accepted() -> None:
+    rig = Rig({**CLASSIC, "AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"}, online=False)
+    rig.status()
+    rig.plug_in()
+    rig.tap()
+    assert rig.orders().permit

@@ -76,7 +76,7 @@ def test_the_faults_are_listed_with_their_text() -> None:
 @pytest.mark.parametrize(
     "line, text",
     [
-        (b'{"verb": "plugin", "evse": 1}', "unknown verb 'plugin'; verbs: plug_in, plug_out, ev_ready"),
+        (b'{"verb": "plugin", "evse": 1}', "unknown verb 'plugin'; verbs: plug_in, plug_out, unplug_ev, ev_ready"),
         (b'{"verb": "plug_in", "evse": 2}', "unknown EVSE 2; this board has EVSE 1"),
         (
             b'{"verb": "plug_in", "evse": "1"}',
@@ -213,6 +213,6 @@ def test_a_path_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_the_verbs_are_those_of_the_plant() -> None:
     assert set(VERBS) == {
-        "plug_in", "plug_out", "ev_ready", "ev_pause", "ev_resume", "ev_draw", "present_token", "fault", "clear_fault",
-        "plant", "faults",
+        "plug_in", "plug_out", "unplug_ev", "ev_ready", "ev_pause", "ev_resume", "ev_draw", "present_token", "fault",
+        "clear_fault", "plant", "faults",
     }  # fmt: skip

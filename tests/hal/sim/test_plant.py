@@ -389,6 +389,23 @@ def test_a_loaded_enclosure_is_warmer_and_a_fault_hotter_still() -> None:
 # ---- verbs that cannot be obeyed ----
 
 
+def test_a_cable_unplugged_at_the_vehicle_stays_in_the_socket_until_it_is_pulled() -> None:
+    world = World()
+    evse = world.plant.evse(1)
+    evse.plug_in(20)
+    ohms = evse.cable_ohms()
+    evse.unplug_ev()
+    assert evse.vehicle is None
+    assert evse.cable_ohms() == ohms
+    evse.plug_in(32)
+    assert evse.cable_ohms() == ohms
+    evse.unplug_ev()
+    evse.plug_out()
+    assert evse.cable_ohms() > ohms
+    with pytest.raises(PlantRefusal, match="no vehicle"):
+        evse.plug_out()
+
+
 def test_a_locked_plug_stays_unless_it_is_torn_out() -> None:
     world = charging()
     world.evse.drive_lock(True, world.mono)
