@@ -78,7 +78,12 @@ def tell_story(seed: int) -> World:
         author.something_happens()
         world.run(rng.expovariate(0.4), watch.look)
     author.peace()
-    world.run(PEACE_S, lambda: (author.restart_after_reset(), watch.look()))
+
+    def look() -> None:
+        author.restart_after_reset()
+        watch.look()
+
+    world.run(PEACE_S, look)
     at_the_end(world)
     world.close()
     return world
