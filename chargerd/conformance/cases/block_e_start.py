@@ -1,5 +1,7 @@
 """Block E: how transactions start."""
 
+from typing import Any
+
 from chargerd.conformance.case import case
 from chargerd.conformance.station import VALID, StationUnderTest
 from chargerd.conformance.steps import (
@@ -14,8 +16,8 @@ from chargerd.conformance.steps import (
     event,
 )
 
-AT_THE_PLUG = {"evse.id": 1, "evse.connectorId": 1}
-BY_CARD = {"idToken.idToken": VALID, "idToken.type": "ISO14443"}
+AT_THE_PLUG: dict[str, Any] = {"evse.id": 1, "evse.connectorId": 1}
+BY_CARD: dict[str, Any] = {"idToken.idToken": VALID, "idToken.type": "ISO14443"}
 ASKED_EACH_TIME = {"AuthCacheCtrlr.Enabled": "false", "AuthCtrlr.LocalPreAuthorize": "false"}
 
 
@@ -37,7 +39,7 @@ def tc_e_02(sut: StationUnderTest) -> None:
     connected(sut)
     sut.expect_nothing("TransactionEvent", for_s=1.0)
     sut.ev_ready()
-    flowing = {"trigger": {"ChargingStateChanged", "Authorized"}, "state": "Charging"}
+    flowing: dict[str, Any] = {"trigger": {"ChargingStateChanged", "Authorized"}, "state": "Charging"}
     event(sut, "Started", **flowing, **AT_THE_PLUG, **BY_CARD)
 
 
