@@ -78,7 +78,7 @@ def tell_story(seed: int) -> World:
         author.something_happens()
         world.run(rng.expovariate(0.4), watch.look)
     author.peace()
-    world.run(PEACE_S, lambda: (author.restart_after_reset(), watch.look()))
+    world.run(PEACE_S, author.looks_after_it)
     at_the_end(world)
     world.close()
     return world
@@ -133,6 +133,11 @@ class _Author:
         """What systemd does with a station that ended because the CSMS wanted it to."""
         if not self._world.station_alive:
             self._world.do("station restarted", self._world.revive)
+
+    def looks_after_it(self) -> None:
+        """Each moment of the peace."""
+        self.restart_after_reset()
+        self._watch.look()
 
     def peace(self) -> None:
         """Everything is mended, unplugged and connected."""
