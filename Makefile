@@ -45,7 +45,7 @@ coverage: setup ## every branch of the charging core is reached by its own tests
 		-k "not steps and not each_fault_can"  # the random walks and the tour of faults, which the others can do without
 	@$(PYTHON) -m coverage report
 
-mutation: setup ## does every change of the charging core break a test? (half an hour; MUTATION_ARGS="chargerd.evse.guard*")
+mutation: setup ## does every change of the charging core break a test? (an hour; MUTATION_ARGS="--quick chargerd.evse.guard*")
 	@$(PYTHON) -m tools.mutation $(MUTATION_ARGS)
 
 vm-test: setup ## GPIO drivers on the kernel's own simulated chips (builds that kernel once: ten minutes)
@@ -78,4 +78,4 @@ lock: ## maintainer: the newest versions that fit, with hashes, for every suppor
 	@tools/lock.sh
 
 clean: ## remove what set-up and the tools made
-	rm -rf .venv .setup.log .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage mutants build dist *.egg-info
+	rm -rf .venv .setup.log .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist *.egg-info

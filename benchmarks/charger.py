@@ -42,11 +42,13 @@ class Memory(msgspec.Struct, frozen=True):
 class Charger:
     """The control and the station process, started at `started_mono`; a context manager, which stops them."""
 
-    def __init__(self, board: str, url: str, *, realtime: bool = False) -> None:
-        """`realtime`: the control process is given its scheduling class from outside, as PID 1 does by its unit."""
+    def __init__(self, board: str, url: str, *, realtime: bool = False, state: Path | None = None) -> None:
+        """`realtime`: the control process is given its scheduling class from outside, as PID 1 does by its unit.
+        `state`: a state directory to go on with; None: a new one.
+        """
         self.run_dir = Path(tempfile.mkdtemp(prefix="chargerd-benchmark-"))
         self.log: dict[str, list[Line]] = {"control": [], "station": []}
-        self._write_settings(url)
+        self._write_settings(url, state)
         python = [sys.executable, "-m", "chargerd"]
         class_of = ["chrt", "--fifo", str(FIFO_PRIORITY)] if realtime else []
         run, desk, config = str(self.run_dir), str(self.run_dir / "desk"), str(self.run_dir / "chargerd.toml")
@@ -155,9 +157,10 @@ class Charger:
         environment.pop("NOTIFY_SOCKET", None)
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
-    def _write_settings(self, url: str) -> None:
-        state = self.run_dir / "state"
-        state.mkdir()
+    def _write_settings(self, url: str, state: Path | None) -> None:
+        if state is None:
+            state = self.run_dir / "state"
+            state.mkdir()
         (self.run_dir / "csms-password").write_text("benchmark-password")
         (self.run_dir / "chargerd.toml").write_text(
             f'[csms]\nurl = "{url}"\nsecurity_profile = 1\ntrusted_network = true\n'

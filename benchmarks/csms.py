@@ -1,4 +1,4 @@
-"""A CSMS that costs next to nothing, in a thread of its own: answers, notes when a BootNotification came, can flood."""
+"""A CSMS that costs next to nothing, in a thread of its own: answers, notes what a measurement is about, can flood."""
 
 import asyncio
 import json
@@ -38,17 +38,24 @@ _VARIABLES = {
 
 
 class Csms:
-    """Serves on a free port of loopback from `start` to `stop`."""
+    """Serves on a free port of loopback from `start` to `stop`.
+
+    `events`: the seqNo of each TransactionEvent, the last of which came at `event_mono`. `reports`: each NotifyReport.
+    """
 
     def __init__(self, *, flood: bool = False) -> None:
         self.booted = threading.Event()
         self.booted_mono = 0.0
         self.answers = 0
+        self.events: list[int] = []
+        self.event_mono = 0.0
+        self.reports: list[Mapping[str, Any]] = []
         self._flood = flood
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
         self._port = 0
+        self._connection: ServerConnection | None = None
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
 
     def start(self) -> str:
@@ -62,6 +69,12 @@ class Csms:
         self._thread.join()
         self._loop.close()
 
+    def ask(self, action: str, payload: Mapping[str, Any]) -> None:
+        """Send a request to the station; its answer counts in `answers`."""
+        assert self._connection is not None, "nobody is connected"
+        text = json.dumps([2, f"ask-{time.monotonic_ns()}", action, payload])
+        asyncio.run_coroutine_threadsafe(self._connection.send(text), self._loop).result()
+
     async def _run(self) -> None:
         async with serve(
             self._serve, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp2.0.1")], compression=None, ping_interval=None
@@ -72,12 +85,14 @@ class Csms:
 
     async def _serve(self, connection: ServerConnection) -> None:
         sent = 0
+        self._connection = connection
         try:
             async for text in connection:
                 at_mono = time.monotonic()
                 frame = json.loads(text)
                 if frame[0] == 2:
                     await connection.send(json.dumps([3, frame[1], _answer(frame[2])]))
+                    self._note(frame[2], frame[3], at_mono)
                     if frame[2] == "BootNotification":
                         self.booted_mono = at_mono
                         self.booted.set()
@@ -87,10 +102,18 @@ class Csms:
                 else:
                     assert frame[0] == 3, frame
                     self.answers += 1
-                    sent += 1
-                    await connection.send(_request(sent))
+                    if self._flood:
+                        sent += 1
+                        await connection.send(_request(sent))
         except ConnectionClosed:
             pass
+
+    def _note(self, action: str, payload: Mapping[str, Any], at_mono: float) -> None:
+        if action == "TransactionEvent":
+            self.events.append(payload["seqNo"])
+            self.event_mono = at_mono
+        elif action == "NotifyReport":
+            self.reports.append(payload)
 
 
 def _answer(action: str) -> Mapping[str, Any]:

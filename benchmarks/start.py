@@ -18,6 +18,7 @@ SETTLE_S = 3.0
 
 BOOT_AIM_S = 1.0
 MEMORY_AIM_MB = 80.0
+STATION_AIM_MB = 60.0
 IDLE_AIM_PERCENT = 2.0
 
 PROCESSES = ("control", "station")
@@ -89,9 +90,16 @@ def rows_of_starts(starts: Starts) -> list[Row]:
 def rows_of_cost(cost: Cost) -> list[Row]:
     evses = f"{cost.evses} EVSE" + "s" * (cost.evses > 1)
     idle = sum(cost.idle_percent.values())
+    station_rss = cost.charging_memory["station"].rss
     return [
         _memory_row(f"Resident memory, {evses}, idle", cost.idle_memory),
         _memory_row(f"Resident memory, {evses}, charging", cost.charging_memory),
+        Row(
+            "– of which the station process",
+            f"RSS {station_rss:.1f} MB",
+            aim=f"at most {STATION_AIM_MB:.0f} MB",
+            met=station_rss <= STATION_AIM_MB,
+        ),
         Row(
             f"CPU, {evses}, idle",
             _percent(cost.idle_percent),

@@ -14,12 +14,14 @@ from chargerd.poll import (
     METER_PERIOD_S,
     READER_PERIOD_S,
     THERMOMETER_PERIOD_S,
+    MeterSessions,
     Poller,
     Presentations,
     SelfTester,
     Writer,
 )
 from hal.board import EvseDevices
+from hal.interfaces import SigningMeter
 from hal.types import (
     CableRating,
     HalError,
@@ -99,7 +101,9 @@ class EvseUnit:
         self._phases_output = Device[None](f"{name}.phase_switch output")
         self._inputs = Device[InputsReading](f"{name}.inputs")
         meter, reader, thermometer = devices.meter, devices.reader, devices.thermometer
-        self._meter = Poller(f"{name}.meter", meter.read, METER_PERIOD_S) if meter else None
+        self._sessions = MeterSessions(meter) if isinstance(meter, SigningMeter) else None
+        read_meter = self._sessions.read if self._sessions else meter.read if meter else None
+        self._meter = Poller(f"{name}.meter", read_meter, METER_PERIOD_S) if read_meter else None
         self._reader = Poller(f"{name}.reader", Presentations(reader).read, READER_PERIOD_S) if reader else None
         self._thermometer = (
             Poller(f"{name}.thermometer", thermometer.read, THERMOMETER_PERIOD_S) if thermometer else None
@@ -155,6 +159,7 @@ class EvseUnit:
             external_limit=self._limit.latest if self._limit else None,
             self_test=self._tester.poller.latest if self._tester else None,
             token=self._reader.latest if self._reader else None,
+            session=self._sessions.session if self._sessions else None,
         )
 
     def write(self, outputs: Outputs, now_mono: float) -> None:
@@ -177,6 +182,8 @@ class EvseUnit:
             self._display.want(outputs.message)
         if self._tester is not None:
             self._tester.want(outputs.self_test_seq)
+        if self._sessions is not None:
+            self._sessions.want(outputs.sign_for)
 
     def _set_pilot(self, outputs: Outputs) -> bool:
         self._devices.pilot.set(outputs.pilot_mode, outputs.duty_percent)

@@ -5,17 +5,19 @@ the new one and nothing in between. A device error is a value in the slot. These
 (SCHED_FIFO): one put behind busy processes while it holds the interpreter would stop the loop as well.
 """
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
 
-from chargerd.evse.types import SelfTest, TokenSeen
-from hal.interfaces import ResidualCurrent, TokenReader
-from hal.types import DeviceSwapped, HalError
+from chargerd.evse.types import MeterSession, SelfTest, SignFor, TokenSeen
+from hal.interfaces import ResidualCurrent, SigningMeter, TokenReader
+from hal.types import DeviceSwapped, HalError, MeterSample, SignedKind, SigningPhase
 
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
@@ -27,6 +29,9 @@ LIMIT_PERIOD_S = 0.5
 
 READER_PERIOD_S = 0.1
 """A reader's `read` may wait for a token by itself or answer at once (hal/interfaces.py); people notice 0.2 s."""
+
+RETRY_S = 10.0
+"""A meter that would not open a session is asked again after this long."""
 
 MISSES_TO_STALE = 3
 """So many failures in a row and the last good value is no longer shown; its own age may condemn it earlier."""
@@ -208,3 +213,85 @@ def back_off_s(misses: int, period_s: float) -> float:
     MAX_BACK_OFF_S or the period. One lost answer costs little: a meter is to be heard of every 3 s.
     """
     return min(MIN_BACK_OFF_S * 2.0 ** min(misses - 1, 10), max(MAX_BACK_OFF_S, period_s))
+
+
+class MeterSessions:
+    """A signing meter's `read`, which opens and closes the sessions that are wanted along with it.
+
+    `session`: what there is to know of the latest one. A session that fails is tried again every RETRY_S, after an end:
+    the meter may have one open from before a restart.
+    """
+
+    def __init__(
+        self,
+        meter: SigningMeter,
+        monotonic: Callable[[], float] = time.monotonic,
+        local_time: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    ) -> None:
+        self.session = MeterSession()
+        self._meter = meter
+        self._monotonic = monotonic
+        self._local_time = local_time
+        self._wanted: SignFor | None = None
+        self._open: SignFor | None = None
+        self._closing = False
+        self._retry_mono = 0.0
+
+    def want(self, sign_for: SignFor | None) -> None:
+        """The session that is to be open; None: none."""
+        self._wanted = sign_for
+
+    def read(self) -> MeterSample:
+        """One sample of the meter. Raises HalError."""
+        sample = self._meter.read()
+        try:
+            self._drive()
+        except HalError as error:
+            self._fail(error.why)
+        return sample
+
+    def _drive(self) -> None:
+        state = self._meter.signing()
+        if state.phase is SigningPhase.FAILED and self.session.phase is not SigningPhase.FAILED:
+            self._fail(state.why)
+        self._look(state.phase)
+        if state.phase in {SigningPhase.BEGINNING, SigningPhase.ENDING} or self._wanted == self._open:
+            return
+        if self._open is not None or self._closing:
+            self._end()
+        elif self._wanted is not None and self._monotonic() >= self._retry_mono:
+            self._begin(self._wanted)
+
+    def _begin(self, sign_for: SignFor) -> None:
+        self._open = sign_for
+        self.session = MeterSession(sign_for=sign_for, phase=SigningPhase.BEGINNING, public_key=self.session.public_key)
+        self._meter.begin(sign_for.text, self._local_time())
+
+    def _end(self) -> None:
+        self._open, self._closing = None, False
+        self._meter.end(self._local_time())
+        self._look(SigningPhase.ENDING)
+
+    def _look(self, phase: SigningPhase) -> None:
+        """Take over what the meter says of the session that it was told to open last."""
+        if self.session.sign_for is None or self.session.phase is SigningPhase.FAILED:
+            return
+        key = self.session.public_key
+        if phase is SigningPhase.ACTIVE and self.session.phase is SigningPhase.BEGINNING and not key:
+            with contextlib.suppress(HalError):  # it can be had from the meter's label as well
+                key = self._meter.public_key()
+        self.session = msgspec.structs.replace(
+            self.session,
+            phase=phase,
+            public_key=key,
+            begin=self._meter.signed(SignedKind.BEGIN),
+            end=self._meter.signed(SignedKind.END),
+        )
+
+    def _fail(self, why: str) -> None:
+        """What was asked for did not come; whatever the meter has open is closed before the next try."""
+        log.warning("meter session: %s", why)
+        self.session = msgspec.structs.replace(self.session, phase=SigningPhase.FAILED, why=why)
+        self._closing = self._open is not None
+        self._open = None
+        self._retry_mono = self._monotonic() + RETRY_S

@@ -146,7 +146,7 @@ def open_board(
 
 
 def _with_parts(evse: EvseConfig) -> EvseFacts:
-    parts = tuple(device.settings.part(device.role, device.driver) for device in evse.devices)
+    parts = tuple(device.settings.part(device.role) for device in evse.devices)
     return msgspec.structs.replace(evse.facts, parts=parts)
 
 

@@ -5,7 +5,7 @@ Everything that can energise something is a lease: `Relays.hold` opens by itself
 """
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hal.types import (
     CableRating,
@@ -71,6 +71,7 @@ class OnSharedLine(Protocol):
         ...
 
 
+@runtime_checkable
 class SigningMeter(Meter, Protocol):
     """A meter that signs what a session took. `read` goes on as ever and carries the work forward, step by step.
 

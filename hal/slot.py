@@ -45,10 +45,10 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Vendor and model of the device, each empty where the settings do not tell."""
         return "", ""
 
-    def part(self, role: str, driver: str) -> PartFacts:
+    def part(self, role: str) -> PartFacts:
         """What the device is, as far as its settings tell."""
         vendor, model = self.maker()
-        return PartFacts(role=role, driver=driver, vendor=vendor, model=model)
+        return PartFacts(role, vendor, model)
 
     def writes(self) -> tuple[str, ...]:
         """Directories below /sys it writes in, which are read-only to a service otherwise."""

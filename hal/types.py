@@ -256,11 +256,10 @@ class WakeUp(StrEnum):
     STATE_F = "state_f"  # then once -12 V: some vehicles take that for an error that lasts
 
 
-class PartFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that is fitted: its role in the board file, its driver, and whose product it is where that is known."""
+class PartFacts(msgspec.Struct, frozen=True, array_like=True):
+    """A device that is fitted: its role in the board file, and whose product it is where that is known."""
 
     role: str
-    driver: str
     vendor: str = ""
     model: str = ""
 
@@ -281,7 +280,8 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     over that of plug or cable; the last corner of each has 0 A and ends the charge. `external_fallback_amps`: what
     holds while the external limit is silent. `unbalance_amps`: how much more one phase may carry than another, and so
     what a vehicle may take that loads fewer than three (None: no such rule). `wake_up`: how far to go for a sleeping
-    vehicle. `relay_deadman`: what opens the contactor when the software dies.
+    vehicle. `relay_deadman`: what opens the contactor when the software dies. `parts`: the devices that are fitted.
+    `alarms`: what the controller behind the pilot can find by itself. `signs`: the meter signs sessions.
     """
 
     max_amps: float
@@ -314,6 +314,7 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
     relay_deadman: RelayDeadman = RelayDeadman.SIMULATED
     parts: tuple[PartFacts, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    signs: bool = False
 
     def part(self, role: str) -> PartFacts | None:
         """The device of that role; None: none is fitted."""

@@ -21,6 +21,7 @@ from chargerd.evse.metering import MeterWatch
 from chargerd.evse.phases import PhaseKeeper
 from chargerd.evse.pilot import NOT_OFFERED_PERCENT, PilotWatch, amps_from_duty, duty_from_amps
 from chargerd.evse.residual import ResidualWatch
+from chargerd.evse.signing import SigningKeeper
 from chargerd.evse.situation import Situation, board_stale_s, celsius_of, feedback_of, inputs_of
 from chargerd.evse.supervision import Supervision
 from chargerd.evse.types import RELAY_LEASE_S, EvseOrders, EvseStatus, Orders, Outputs, Readings
@@ -57,6 +58,7 @@ class Controller:
         self._pwm_since_mono: float | None = None
         self._offered_mono = -math.inf  # when current was offered last
         # Counters and the meter's register at their last edge.
+        self._signing = SigningKeeper()
         self._connected = False
         self._energy_on = False
         self._plug_count = 0
@@ -83,6 +85,8 @@ class Controller:
         self._drive_pilot(offer and not self._ladder.waking, now.mono)
         self._contactor.drive(self._why_not, situation)
         locked = self._drive_lock(mine, now.mono)
+        is_open = not self._contactor.closed and situation.feedback is not True and situation.has_to_be_open
+        self._signing.update(mine, is_open)
         self._count(situation)
         faulted = any(not active.warning for active in faults)
         wanted = Indication.UNAVAILABLE if mine is None else mine.indication
@@ -95,6 +99,7 @@ class Controller:
             indication=Indication.FAULTED if faulted else wanted,
             self_test_seq=self._residual.test_seq,
             blink_code=blink_code(faults),
+            sign_for=self._signing.wanted,
             phases=self._phases.phases,
         )
 
@@ -116,6 +121,7 @@ class Controller:
             relay_commanded=self._contactor.closed,
             relay_closed=situation.feedback,
             meter=self._readings.meter,
+            session=self._readings.session,
             token=self._readings.token,
             cable_amps=self._cable.amps,
             locked=self._lock.seen,
@@ -217,6 +223,7 @@ class Controller:
             lock_silent=lock.silent,
             lock_off_course=lock.off_course,
             lock_broken=lock.broken,
+            session=readings.session,
         )
 
     def _open_since_mono(self) -> float:

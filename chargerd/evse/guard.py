@@ -8,6 +8,7 @@ the pilot offer current although the contactor may not close yet, and has a clos
 from enum import StrEnum
 
 from chargerd.evse.faults import TABLE, Severity, fault
+from chargerd.evse.signing import why_not_signed
 from chargerd.evse.situation import Situation
 from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, Orders, PilotState
 from chargerd.limits import MIN_AMPS, Limit
@@ -37,6 +38,7 @@ class Reason(StrEnum):
     FEEDBACK_MISSING = "feedback_missing"
     FEEDBACK_CONTRADICTS = "feedback_contradicts"
     METER_MISSING = "meter_missing"
+    METER_NOT_SIGNING = "meter_not_signing"
     RESIDUAL_MISSING = "residual_missing"
     RESIDUAL_TRIPPED = "residual_tripped"
     RESIDUAL_UNTESTED = "residual_untested"
@@ -66,6 +68,7 @@ _TEXTS = {
     Reason.FEEDBACK_MISSING: "the contactor's feedback cannot be read",
     Reason.FEEDBACK_CONTRADICTS: "the contactor is closed although it was told to open",
     Reason.METER_MISSING: "the meter gives no fresh values",
+    Reason.METER_NOT_SIGNING: "the meter has not opened the session that it is to sign",
     Reason.RESIDUAL_MISSING: "the residual current monitor cannot be read",
     Reason.RESIDUAL_TRIPPED: "the residual current monitor has tripped",
     Reason.RESIDUAL_UNTESTED: "the residual current monitor has not passed its test yet",
@@ -95,6 +98,7 @@ _STOPS_SOFTLY = frozenset(
         Reason.NOT_PERMITTED,
         Reason.UNAVAILABLE,
         Reason.METER_MISSING,
+        Reason.METER_NOT_SIGNING,
         Reason.CABLE_UNKNOWN,
         Reason.LOCK_NOT_CONFIRMED,
         Reason.TEMPERATURE_MISSING,
@@ -136,6 +140,8 @@ def why_not(
     _pilot(situation, reasons)
     _contactor(situation, reasons)
     _devices(situation, reasons)
+    if situation.facts.signs and why_not_signed(orders, situation.session):
+        reasons.append(Reason.METER_NOT_SIGNING)
     _phases(situation, reasons)
     if situation.waking:
         reasons.append(Reason.WAKING)

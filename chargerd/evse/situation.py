@@ -8,7 +8,7 @@ import math
 
 import msgspec
 
-from chargerd.evse.types import PilotState
+from chargerd.evse.types import MeterSession, PilotState
 from hal.types import (
     Alarm,
     EvseFacts,
@@ -53,7 +53,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     `vehicle_phases`, `phase*`: see phases.PhaseKeeper. `waking`, `not_charging`: see wakeup.WakeUpLadder. `feedback`,
     `meter`, `celsius`, `plug_celsius`, `inputs`: None when missing or not fitted (`facts` tells which). `meter_*`: see
     metering.MeterWatch. `residual_*`, `test_failed`: see residual.ResidualWatch. `cable_*`: see cable.CableWatch.
-    `lock_*`: see lock.LockKeeper. `*_silent`: nothing fresh was read of it.
+    `lock_*`: see lock.LockKeeper. `session`: that of a meter that signs. `*_silent`: nothing fresh was read of it.
     """
 
     facts: EvseFacts
@@ -105,6 +105,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     lock_silent: bool = False
     lock_off_course: bool = False
     lock_broken: bool = False
+    session: MeterSession | None = None
 
     @property
     def has_to_be_open(self) -> bool:

@@ -25,6 +25,7 @@ from hal.types import (
     PilotReading,
     RelayReading,
     ResidualReading,
+    SigningPhase,
     Temperature,
     Token,
 )
@@ -63,6 +64,30 @@ class SelfTest(msgspec.Struct, frozen=True):
     at_mono: float
 
 
+class SignFor(msgspec.Struct, frozen=True):
+    """For whom a meter is to sign. `key`: tells this session from every other; `text`: identification of the user,
+    which the meter puts into its document.
+    """
+
+    key: str
+    text: str
+
+
+class MeterSession(msgspec.Struct, frozen=True, kw_only=True):
+    """The session of a signing meter. `sign_for` None: none since start. `why`: what went wrong, in phase FAILED.
+
+    `begin`, `end`: its signed documents, byte for byte, until the next session begins (None: not made, or not yet;
+    some meters make one at the end only). `public_key`: in DER, empty while it is not known.
+    """
+
+    sign_for: SignFor | None = None
+    phase: SigningPhase = SigningPhase.IDLE
+    why: str = ""
+    begin: bytes | None = None
+    end: bytes | None = None
+    public_key: bytes = b""
+
+
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the devices of one EVSE said last. None: not fitted, or nothing (valid) was read; EvseFacts tells
     which. `meter_swapped`: what tells that another meter answers in place of the first, "": none does.
@@ -82,6 +107,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     external_limit: ExternalLimit | None = None
     self_test: SelfTest | None = None
     token: TokenSeen | None = None
+    session: MeterSession | None = None
 
 
 class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +117,8 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
     `available`: the EVSE is in service. `unlock_seq`: grows by one for each request to release the connector.
     `phases`: how many to connect where the board can switch them (None: all). `wake_up`: a sleeping vehicle may be
     woken as far as the board allows. `message`: lines for the display. `hold_plug`: a plug in the socket stays locked
-    although no energy is permitted.
+    although no energy is permitted. `sign_for`: no energy without a session of the meter for this one (None: it need
+    not sign).
     """
 
     permit: bool = False
@@ -103,6 +130,7 @@ class EvseOrders(msgspec.Struct, frozen=True, kw_only=True):
     wake_up: bool = True
     message: tuple[str, ...] = ()
     hold_plug: bool = False
+    sign_for: SignFor | None = None
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +146,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
     `phases`: what the phase contactor is to connect. `self_test_seq`: grows by one for each test of the residual
     monitor that is wanted; the answer comes as Readings.self_test. `message`: lines for the display. `blink_code`: the
-    number of flashes that names the fault while `indication` is FAULTED, 0: none.
+    number of flashes that names the fault while `indication` is FAULTED, 0: none. `sign_for`: the session that the
+    meter is to have open, None: none.
     """
 
     pilot_mode: PilotMode
@@ -131,6 +160,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     self_test_seq: int = 0
     message: tuple[str, ...] = ()
     blink_code: int = 0
+    sign_for: SignFor | None = None
 
 
 class ActiveFault(msgspec.Struct, frozen=True):
@@ -157,7 +187,7 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
     `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the
     residual monitor last passed its own test (None: not yet). `plugged`: a plug is in the socket, with or without a
-    vehicle at its other end (None: nobody can tell).
+    vehicle at its other end (None: nobody can tell). `session`: that of a meter that signs.
 
     `phases`: how many are connected. `phases_pending`: another number that is wanted (None: none), `phases_wait` what
     it waits for (see phases.PhaseKeeper). `vehicle_phases`: how many the vehicle uses, None: not known yet. `waking`:
@@ -179,6 +209,7 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     relay_commanded: bool = False
     relay_closed: bool | None = None
     meter: MeterSample | None = None
+    session: MeterSession | None = None
     token: TokenSeen | None = None
     cable_amps: float | None = None
     locked: bool | None = None

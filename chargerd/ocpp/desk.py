@@ -1,7 +1,7 @@
 """The station's wishes for each EVSE, put together from all blocks into one Orders snapshot."""
 
 from chargerd.clock import Now
-from chargerd.evse.types import ORDERS_LEASE_S, EvseOrders, Orders, Status
+from chargerd.evse.types import ORDERS_LEASE_S, EvseOrders, Orders, SignFor, Status
 from chargerd.limits import Limit
 from hal.types import Indication
 
@@ -19,6 +19,7 @@ class OrdersDesk:
         self._hold_plug = [False] * evse_count
         self._wake_up = True
         self._message: list[tuple[str, ...]] = [()] * evse_count
+        self._sign_for: list[SignFor | None] = [None] * evse_count
         self._seq = 0
         self._last: tuple[EvseOrders, ...] = ()
 
@@ -69,6 +70,14 @@ class OrdersDesk:
         """Whether sleeping vehicles may be woken at this site."""
         self._wake_up = wake_up
 
+    def set_sign_for(self, evse_id: int, sign_for: SignFor | None) -> None:
+        """The session that the meter is to sign; None: none."""
+        self._sign_for[evse_id - 1] = sign_for
+
+    def sign_for(self, evse_id: int) -> SignFor | None:
+        """The session that the meter is to sign, as last set."""
+        return self._sign_for[evse_id - 1]
+
     def set_message(self, evse_id: int, lines: tuple[str, ...]) -> None:
         """The lines on the display."""
         self._message[evse_id - 1] = lines
@@ -112,6 +121,7 @@ class OrdersDesk:
                 wake_up=self._wake_up,
                 message=self._message[index],
                 hold_plug=self._hold_plug[index],
+                sign_for=self._sign_for[index],
             )
             for index in range(len(self._permit))
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chargerd.evse.types import ActiveFault, EvseStatus, PilotState, Status
+from chargerd.evse.types import ActiveFault, EvseStatus, MeterSession, PilotState, Status
 from chargerd.limits import Limit, says_the_same
 from hal.types import MeterSample, Token
 
@@ -112,6 +112,13 @@ class PlugChanged(msgspec.Struct, frozen=True):
     plugged: bool | None
 
 
+class MeterSessionChanged(msgspec.Struct, frozen=True):
+    """The session of a signing meter went on."""
+
+    evse_id: int
+    session: MeterSession
+
+
 class UnlockDone(msgspec.Struct, frozen=True):
     """The unlock request number `unlock_seq` has been dealt with."""
 
@@ -135,6 +142,7 @@ Change = (
     | LimitChanged
     | MeterArrived
     | PlugChanged
+    | MeterSessionChanged
     | UnlockDone
 )
 
@@ -203,6 +211,8 @@ def _evse_changes(before: EvseStatus, after: EvseStatus, at_mono: float) -> Iter
         yield LimitChanged(evse_id, before.limit, after.limit)
     if after.meter is not None and after.meter != before.meter:
         yield MeterArrived(evse_id, after.meter)
+    if after.session is not None and after.session != before.session:
+        yield MeterSessionChanged(evse_id, after.session)
     if after.pilot_state is not before.pilot_state:
         yield PilotChanged(evse_id, before.pilot_state, after.pilot_state)
     yield from _presence_changes(before, after, at_mono)

@@ -45,8 +45,9 @@ from chargerd.ocpp.transaction_variables import (
 ENDING_LIMIT_S = 10.0
 """The soft stop takes 6 s at most (table A.6); a transaction does not wait longer for energy to be off."""
 
-REGISTER_EVERY_S = 60.0
-"""How often the register is written for the case of a power loss: a minute of energy at most is not billed."""
+REGISTER_EVERY_S = 70.0
+"""How often the register is written for the case of a power loss: so much energy at most is not billed. A reading that
+is sent writes it as well; this is longer than the usual minute between those, so that nothing is written twice."""
 
 
 class EvseSession:
@@ -382,6 +383,7 @@ class EvseSession:
     def report(self, trigger: TriggerReason, values: tuple[MeterValue, ...], now: Now) -> None:
         """An Updated event with `values`, for a reason that lies outside the transaction."""
         self.tx = self._log.update(self._as_of(now), trigger, now, values=values)
+        self._kept_mono = now.mono
 
     def _take(self, grant: Grant, now: Now) -> None:
         self._flow.wait(now)

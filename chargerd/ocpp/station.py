@@ -47,6 +47,7 @@ from chargerd.ocpp.resets import Resets
 from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
 from chargerd.ocpp.settings import StationConfig
+from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.smart_charging import SmartCharging
 from chargerd.ocpp.surface import Surface
 from chargerd.ocpp.transactions import Transactions
@@ -120,7 +121,8 @@ class Station:
         self.authorization = Authorization(ctx, self.local_list, self.auth_cache)
         self.meter_values = MeterValues(ctx)
         book = ReservationBook(ctx)
-        self.transactions = Transactions(ctx, self.authorization, self.meter_values, book)
+        self.signatures = Signatures(ctx)
+        self.transactions = Transactions(ctx, self.authorization, self.meter_values, self.signatures, book)
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
@@ -141,6 +143,7 @@ class Station:
             self.auth_cache,
             self.authorization,
             self.meter_values,
+            self.signatures,
             self.transactions,
             self.smart_charging,
             self.availability,

@@ -26,6 +26,7 @@ from chargerd.ocpp.messages.enums import (
 from chargerd.ocpp.messages.transactions import Transaction, TransactionEvent
 from chargerd.ocpp.messages.types import EVSE, IdToken, MeterValue, SampledValue
 from chargerd.ocpp.meter_values import SAMPLED_ENABLED, TX_ENDED_MEASURANDS, TX_STARTED_MEASURANDS, MeterValues
+from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.stored import readable
 from chargerd.ocpp.transaction_machine import Ending, OpenTransaction, PlugIn
 from chargerd.store import StoredValueError
@@ -52,9 +53,10 @@ class _Remains(msgspec.Struct, frozen=True, kw_only=True):
 class TransactionLog:
     """Open transactions on disk and their events in the outbox."""
 
-    def __init__(self, ctx: StationContext, meter_values: MeterValues) -> None:
+    def __init__(self, ctx: StationContext, meter_values: MeterValues, signatures: Signatures) -> None:
         self._ctx = ctx
         self._meter_values = meter_values
+        self._signatures = signatures
 
     def reload(self, now: Now) -> list[OpenTransaction]:
         """What was open when the station last ran. What another version wrote and this one cannot read is over."""
@@ -197,6 +199,11 @@ class TransactionLog:
             phases_used=phases,
         )
         self._ctx.store.put(NAMESPACE, str(tx.evse_id), tx)
+        if event_type is TransactionEventEnum.ENDED:
+            self._signatures.end(tx.evse_id, request, now)
+            return tx
+        if tx.grant is not None:
+            self._signatures.begin(tx.evse_id, tx.transaction_id, tx.grant.id_token)
         self._ctx.queue(request, now, subject=tx.transaction_id)
         return tx
 

@@ -64,6 +64,7 @@ from chargerd.ocpp.meter_values import TX_UPDATED_MEASURANDS, MeterValues
 from chargerd.ocpp.news import News, Registration, RegistrationChanged
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.security import SUBJECT as SECURITY_EVENTS
+from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.transaction_log import TransactionLog
 from chargerd.ocpp.transaction_machine import Ending, Grant, Running, reason_of_boot, reason_of_fault
 from chargerd.ocpp.variables import AnyVariable
@@ -93,13 +94,15 @@ class Transactions(Block):
         ctx: StationContext,
         authorization: Authorization,
         meter_values: MeterValues,
+        signatures: Signatures,
         reservations: ReservationBook,
     ) -> None:
         super().__init__(ctx)
         self._authorization = authorization
         self._meter_values = meter_values
         self._reservations = reservations
-        self._log = TransactionLog(ctx, meter_values)
+        self._signatures = signatures
+        self._log = TransactionLog(ctx, meter_values, signatures)
         self._held_plugs = HeldPlugs(ctx)
         self._sessions = {evse_id: EvseSession(ctx, self._log, self._held_plugs, evse_id) for evse_id in ctx.evse_ids}
         self._desks = {evse_id: _Desk() for evse_id in ctx.evse_ids}
@@ -408,10 +411,11 @@ class Transactions(Block):
         wanted = request.transaction_id
         if wanted is None:  # E14.FR.06, E14.FR.07, E14.FR.08
             waiting = self.ctx.outbox.pending() - self.ctx.outbox.pending(SECURITY_EVENTS)
-            return GetTransactionStatusResponse(messages_in_queue=waiting > 0)
+            return GetTransactionStatusResponse(messages_in_queue=waiting > 0 or self._signatures.holds())
         return GetTransactionStatusResponse(
             ongoing_indicator=self._session_of(wanted) is not None,  # E14.FR.01, E14.FR.02, E14.FR.03
-            messages_in_queue=self.ctx.outbox.pending(wanted) > 0,  # E14.FR.04, E14.FR.05
+            messages_in_queue=self.ctx.outbox.pending(wanted) > 0
+            or self._signatures.holds(wanted),  # E14.FR.04, E14.FR.05
         )
 
     def _trigger(self, evse_id: int | None, now: Now) -> bool:

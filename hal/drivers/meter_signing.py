@@ -18,7 +18,7 @@ from hal.drivers.signing_em580 import Em580Procedure
 from hal.drivers.signing_iskra import IskraProcedure
 from hal.drivers.signing_steps import Procedure, Steps
 from hal.slot import DeviceSlot
-from hal.types import HalError, MeterSample, SignedKind, Signing, SigningPhase
+from hal.types import EvseFacts, HalError, MeterSample, SignedKind, Signing, SigningPhase
 
 STEPS_EACH_READING = 3
 """Each is a request or two, and the next reading has to come in time."""
@@ -35,6 +35,10 @@ class Settings(meter_modbus.Settings, frozen=True, kw_only=True):
 
     map: Literal["bauer_bsm_ws36a", "carlo_gavazzi_em580", "iskra_wm3m4"]
     evse_id: Annotated[str, msgspec.Meta(max_length=37, pattern=r"^[A-Za-z0-9*._-]*$")] = ""
+
+    def amend(self, evse: EvseFacts) -> EvseFacts:
+        """The meter signs."""
+        return msgspec.structs.replace(evse, signs=True)
 
 
 class SigningModbusMeter(ModbusMeter):

@@ -1,5 +1,7 @@
 """Every interface of hal/interfaces.py as a window onto the plant: reads and drives it, knows nothing by itself."""
 
+from datetime import datetime
+
 import msgspec
 
 from hal.iec61851 import cable_amps, check_duty
@@ -25,9 +27,15 @@ from hal.types import (
     PilotReading,
     RelayReading,
     ResidualReading,
+    SignedKind,
+    Signing,
+    SigningPhase,
     Temperature,
     Token,
 )
+
+SIGNING_S = 2.0
+"""What a simulated meter takes to open or to close a session."""
 
 LONGEST_HOLD_S = 5.0
 """The simulated board's own bound on a lease: a caller that asks for an hour has not understood it."""
@@ -43,6 +51,16 @@ class PilotSettings(Settings, frozen=True):
     def amend(self, evse: EvseFacts) -> EvseFacts:
         """The simulated pilot can be disconnected."""
         return msgspec.structs.replace(evse, can_disconnect=True)
+
+
+class MeterSettings(Settings, frozen=True, kw_only=True):
+    """[evse.meter] with driver = "sim". `signs`: it signs sessions, with a signature that proves nothing."""
+
+    signs: bool = False
+
+    def amend(self, evse: EvseFacts) -> EvseFacts:
+        """Whether it signs."""
+        return msgspec.structs.replace(evse, signs=self.signs)
 
 
 class InputSettings(DriverSettings, frozen=True, kw_only=True):
@@ -112,7 +130,18 @@ _GARBLED_METER = frozenset({Fault.GARBLE_METER, Fault.MISADDRESS_METER, Fault.NA
 
 
 class SimMeter(SimDevice):
-    """The plant's meter without a wire; on the bench the same values go through hal/sim/meter_server.py instead."""
+    """The plant's meter without a wire; on the bench the same values go through hal/sim/meter_server.py instead.
+
+    Its sessions are those of a meter with one document, at the end, that takes SIGNING_S for each step.
+    """
+
+    settings_type = MeterSettings
+
+    def __init__(self, evse: PlantEvse, slot: DeviceSlot) -> None:
+        super().__init__(evse, slot)
+        self._signing = Signing()
+        self._text, self._begin_wh, self._step_until_mono = "", 0.0, 0.0
+        self._document: bytes | None = None
 
     def read(self) -> MeterSample:
         """One sample; fails as the plant's meter faults say."""
@@ -135,7 +164,49 @@ class SimMeter(SimDevice):
                 volts=values.volts,
                 frequency_hz=values.frequency_hz or None,
                 watts=values.phase_watts,
+                signed=self._go_on(now_mono, values.energy_wh),
             )
+
+    def begin(self, text: str, at: datetime) -> None:
+        """Open a session."""
+        if self._signing.phase is not SigningPhase.IDLE:
+            raise HalError(self._device, f"a session is {self._signing.phase} already: end it first")
+        self._text, self._document = text, None
+        self._step(SigningPhase.BEGINNING)
+
+    def end(self, at: datetime) -> None:
+        """Close it."""
+        self._step(SigningPhase.ENDING)
+
+    def signing(self) -> Signing:
+        """How far it is."""
+        return self._signing
+
+    def signed(self, kind: SignedKind) -> bytes | None:
+        """The document of the end."""
+        return self._document if kind is SignedKind.END else None
+
+    def public_key(self) -> bytes:
+        """A key that fits nothing."""
+        return b"simulated key"
+
+    def _step(self, phase: SigningPhase) -> None:
+        with self._plant.lock:
+            self._step_until_mono = self._evse.catch_up() + SIGNING_S
+        self._signing = Signing(phase)
+
+    def _go_on(self, now_mono: float, energy_wh: float) -> bytes | None:
+        """The document, when it has just been made."""
+        phase = self._signing.phase
+        if phase not in {SigningPhase.BEGINNING, SigningPhase.ENDING} or now_mono < self._step_until_mono:
+            return None
+        if phase is SigningPhase.BEGINNING:
+            self._signing, self._begin_wh = Signing(SigningPhase.ACTIVE), energy_wh
+            return None
+        self._signing = Signing()
+        readings = f'{{"ID":"{self._text}","RD":[{{"RV":{self._begin_wh:.1f}}},{{"RV":{energy_wh:.1f}}}]}}'
+        self._document = f'OCMF|{readings}|{{"SD":"simulated"}}'.encode()
+        return self._document
 
 
 class SimProximity(SimDevice):

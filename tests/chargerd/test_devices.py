@@ -8,9 +8,9 @@ import pytest
 
 from chargerd.clock import ManualClock
 from chargerd.devices import Device, EvseUnit, OutputFailed
-from chargerd.evse.types import Outputs
+from chargerd.evse.types import MeterSession, Outputs, SignFor
 from hal.board import Board, EvseDevices, load_board, open_board
-from hal.types import DeviceSilent, Indication, PilotMode
+from hal.types import DeviceSilent, Indication, PilotMode, SigningPhase
 from tests.chargerd.charger import ALL_SIMULATED, Wire
 
 CLOSED = Outputs(
@@ -180,3 +180,15 @@ def test_trouble_is_told_when_it_begins_and_ends_and_at_most_each_ten_seconds(ca
         "evse[0].lock: no answer",
         "evse[0].lock: works again after 1 failures",
     ]
+
+
+def test_a_meter_that_signs_opens_the_session_that_is_wanted(board: Board, clock: ManualClock) -> None:
+    unit = EvseUnit(1, board.evses[0])
+    (meter,) = [poller for poller in unit.pollers if poller.name.endswith(".meter")]
+    sign_for = SignFor("tx-1", "04AABB")
+    assert unit.read(clock.monotonic()).session == MeterSession()
+    unit.write(msgspec.structs.replace(OPEN, sign_for=sign_for), clock.monotonic())
+    meter.poll_once()
+    session = unit.read(clock.monotonic()).session
+    assert session is not None
+    assert (session.sign_for, session.phase) == (sign_for, SigningPhase.BEGINNING)

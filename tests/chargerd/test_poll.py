@@ -3,22 +3,38 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from chargerd.clock import ManualClock
-from chargerd.evse.types import SelfTest
+from chargerd.evse.types import MeterSession, SelfTest, SignFor
 from chargerd.poll import (
     MAX_BACK_OFF_S,
     MISSES_TO_STALE,
     WRITE_AGAIN_S,
+    MeterSessions,
     Poller,
     Presentations,
     SelfTester,
     Writer,
     back_off_s,
 )
-from hal.types import DeviceGarbled, DeviceSilent, DeviceSwapped, HalError, ResidualReading, Token, TokenKind
+from hal.interfaces import SigningMeter
+from hal.sim.faults import Fault
+from hal.types import (
+    DeviceGarbled,
+    DeviceSilent,
+    DeviceSwapped,
+    HalError,
+    ResidualReading,
+    SigningPhase,
+    Token,
+    TokenKind,
+)
+from tests.hal.drivers.signing_bench import bench_of, verified
+from tests.hal.plants import World
 
 SILENT = DeviceSilent("meter", "no answer in 0.5 s")
 
@@ -283,3 +299,94 @@ def test_an_exception_that_no_driver_may_raise_is_kept_for_the_loop() -> None:
     wait_until(lambda: poller.crash is not None)
     assert isinstance(poller.crash, TypeError)
     assert poller.stop()
+
+
+# ---- sessions of signing meters ----
+
+ONE, TWO = SignFor("tx-1", "04AABBCCDD"), SignFor("tx-2", "04AABBCCDD")
+LOCAL = datetime(2026, 7, 1, 12, 0, 0, tzinfo=timezone(timedelta(hours=2)))
+
+
+class Stand:
+    """A signing meter whose sessions are driven, one reading each second."""
+
+    def __init__(self, world: World, meter: SigningMeter) -> None:
+        self.world = world
+        self.sessions = MeterSessions(meter, world.monotonic, lambda: LOCAL)
+
+    def read(self, seconds: int = 40, until: SigningPhase | None = None) -> MeterSession:
+        for _ in range(seconds):
+            self.sessions.read()
+            self.world.wait(1.0)
+            if self.sessions.session.phase is until:
+                break
+        return self.sessions.session
+
+
+def simulated() -> Stand:
+    world = World()
+    return Stand(world, world.meter)
+
+
+def test_a_session_is_opened_when_it_is_wanted_and_closed_when_it_is_not() -> None:
+    stand = simulated()
+    assert stand.read(3) == MeterSession()
+    stand.sessions.want(ONE)
+    assert stand.read(1).phase is SigningPhase.BEGINNING
+    active = stand.read(until=SigningPhase.ACTIVE)
+    assert (active.sign_for, active.phase, active.end) == (ONE, SigningPhase.ACTIVE, None)
+    assert active.public_key == b"simulated key"
+    assert stand.read(5) == active
+    stand.sessions.want(None)
+    assert stand.read(1).phase is SigningPhase.ENDING
+    closed = stand.read(until=SigningPhase.IDLE)
+    assert (closed.sign_for, closed.phase) == (ONE, SigningPhase.IDLE)
+    assert closed.end is not None
+    assert b"04AABBCCDD" in closed.end
+
+
+def test_the_next_session_of_the_same_card_is_another_one() -> None:
+    stand = simulated()
+    stand.sessions.want(ONE)
+    stand.read(until=SigningPhase.ACTIVE)
+    stand.sessions.want(TWO)
+    assert stand.read(1).phase is SigningPhase.ENDING
+    stand.read(until=SigningPhase.BEGINNING)
+    active = stand.read(until=SigningPhase.ACTIVE)
+    assert (active.sign_for, active.end) == (TWO, None)
+
+
+def test_a_session_from_before_a_restart_is_closed_before_the_next_one_opens() -> None:
+    stand = simulated()
+    stand.sessions.want(ONE)
+    stand.read(until=SigningPhase.ACTIVE)
+    restarted = Stand(stand.world, stand.world.meter)
+    restarted.sessions.want(TWO)
+    failed = restarted.read(until=SigningPhase.FAILED)
+    assert "end it first" in failed.why
+    assert restarted.read(until=SigningPhase.ACTIVE).sign_for == TWO
+
+
+def test_a_meter_that_does_not_answer_fails_no_session_by_itself() -> None:
+    stand = simulated()
+    stand.sessions.want(ONE)
+    stand.read(until=SigningPhase.ACTIVE)
+    stand.world.evse.fault(Fault.STALL_METER)
+    with pytest.raises(DeviceSilent):
+        stand.sessions.read()
+    assert stand.sessions.session.phase is SigningPhase.ACTIVE
+
+
+@pytest.mark.parametrize("name", ["bauer_bsm_ws36a", "carlo_gavazzi_em580", "iskra_wm3m4"])
+def test_the_sessions_of_real_meters_are_driven_to_a_document_that_verifies(name: str, tmp_path: Path) -> None:
+    with bench_of(name, tmp_path) as bench:
+        stand = Stand(bench.world, bench.meter)
+        stand.sessions.want(ONE)
+        assert stand.read(until=SigningPhase.ACTIVE).sign_for == ONE
+        stand.read(3)
+        stand.sessions.want(None)
+        stand.read(until=SigningPhase.ENDING)
+        closed = stand.read(until=SigningPhase.IDLE)
+        assert closed.end is not None
+        assert verified(closed.end, closed.public_key)["ID"] == ONE.text
+        assert (closed.begin is not None) is (name == "bauer_bsm_ws36a")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -420,6 +420,39 @@ def test_a_file_of_newer_software_is_refused_and_left_alone(path: str) -> None:
     with pytest.raises(StoreError, match="schema version"):
         Store(path)
     assert Path(path).read_bytes() == before
+
+
+def test_a_file_of_the_first_schema_is_taken_over_with_all_it_holds(path: str) -> None:
+    db = sqlite3.connect(path)
+    db.executescript(MIGRATIONS[0])
+    db.execute("PRAGMA user_version = 1")
+    db.execute("INSERT INTO value VALUES ('space', 'key', '3')")
+    db.execute("INSERT INTO row (id, queue, subject, json) VALUES (7, 'queue', 'tx', '4'), (8, 'gone', '', '5')")
+    db.execute("DELETE FROM row WHERE id = 8")
+    db.commit()
+    db.close()
+    store = Store(path)
+    assert store.get("space", "key", int) == 3
+    assert store.head("queue", int) == (7, 4)
+    assert store.count("queue", "tx") == 1
+    assert store.append("queue", 6) == 9
+    store.close()
+
+
+def test_a_value_that_changes_and_a_row_that_comes_and_goes_touch_few_pages(path: str, store: Store) -> None:
+    def pages_of(*writes: Callable[[], object]) -> int:
+        before = log.stat().st_size
+        with store.transaction():
+            for write in writes:
+                write()
+        return (log.stat().st_size - before) // (1024 + 24)
+
+    log = Path(f"{path}-wal")
+    store.put("space", "transaction", "x" * 600)
+    store.append("queue", "first")
+    assert pages_of(lambda: store.put("space", "transaction", "y" * 600)) == 1
+    assert pages_of(lambda: store.put("space", "transaction", "z" * 610), lambda: store.append("queue", "x" * 700)) == 3
+    assert pages_of(lambda: store.remove("queue", 2)) == 1
 
 
 def test_every_commit_is_synchronous_and_pages_are_small(path: str, store: Store) -> None:

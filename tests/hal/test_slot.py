@@ -33,9 +33,9 @@ def test_settings_that_override_nothing_claim_nothing() -> None:
     assert (settings.nodes(), settings.writes()) == ((), ())
 
 
-def test_a_part_is_its_role_and_driver_and_whose_product_its_settings_tell() -> None:
-    assert DriverSettings().part("lock", "lock_gpio") == PartFacts(role="lock", driver="lock_gpio")
-    known = display_ssd1306.Settings(i2c="/dev/i2c-1").part("display", "display_ssd1306")
+def test_a_part_is_its_role_and_whose_product_its_settings_tell() -> None:
+    assert DriverSettings().part("lock") == PartFacts("lock")
+    known = display_ssd1306.Settings(i2c="/dev/i2c-1").part("display")
     assert (known.vendor, known.model) == ("Solomon Systech", "SSD1306")
     facts = EvseFacts(max_amps=6, phases=1, parts=(known,))
     assert facts.part("display") == known

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from chargerd.clock import ManualClock
 from chargerd.evse.contactor import RECLOSE_S
 from chargerd.evse.controller import Controller
-from chargerd.evse.types import EvseOrders, EvseStatus, Orders, Outputs, Readings, SelfTest
+from chargerd.evse.types import EvseOrders, EvseStatus, MeterSession, Orders, Outputs, Readings, SelfTest, SignFor
 from chargerd.limits import Limit
 from hal.types import (
     Alarm,
@@ -73,6 +73,8 @@ class Rig:
         self.energy_wh = 1000.0
         self.meter_speaks = True
         self.meter_swapped = ""
+        self.session: MeterSession | None = None
+        self.sign_for: SignFor | None = None
         self._sample: MeterSample | None = None
         self.cable_amps: float | None = 32.0
         self.cable_ohms = 680.0
@@ -206,6 +208,7 @@ class Rig:
             phases=PhasesReading(phases, mono) if facts.has_phase_switch and self.phase_switch_speaks else None,
             external_limit=None if self.external is None else ExternalLimit(self.external.amps, mono),
             self_test=self._tested(),
+            session=self.session,
         )
 
     def watts(self) -> float:
@@ -242,6 +245,7 @@ class Rig:
                     indication=Indication.CHARGING,
                     phases=self.phases,
                     wake_up=self.wake_up,
+                    sign_for=self.sign_for,
                 ),
             ),
         )

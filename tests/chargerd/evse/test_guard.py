@@ -9,9 +9,9 @@ import pytest
 from chargerd.evse.faults import TABLE, Fault, Severity, raised
 from chargerd.evse.guard import Reason, has_fault, may_offer, must_open_now, reason_text, valid_orders, why_not
 from chargerd.evse.situation import Situation
-from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, Orders, PilotState
+from chargerd.evse.types import ORDERS_LEASE_S, ActiveFault, EvseOrders, MeterSession, Orders, PilotState, SignFor
 from chargerd.limits import Limit
-from hal.types import EvseFacts, InputName, MeterSample
+from hal.types import EvseFacts, InputName, MeterSample, SigningPhase
 
 NOW = 1000.0
 ALL = EvseFacts(
@@ -77,6 +77,14 @@ def test_without_a_permit_there_is_no_energy() -> None:
 
 def test_out_of_service_there_is_no_energy() -> None:
     assert reasons(orders=EvseOrders(permit=True, available=False)) == (Reason.UNAVAILABLE,)
+
+
+def test_a_meter_that_signs_has_to_have_opened_the_session_first() -> None:
+    signing, wanted = facts(signs=True), EvseOrders(permit=True, sign_for=SignFor("tx-1", "04AABB"))
+    session = MeterSession(sign_for=wanted.sign_for, phase=SigningPhase.ACTIVE)
+    assert reasons(wanted, facts=signing, session=session) == ()
+    assert reasons(wanted, facts=signing) == (Reason.METER_NOT_SIGNING,)
+    assert reasons(wanted) == ()  # a meter that does not sign is not waited for
 
 
 @pytest.mark.parametrize("amps", [5.99, 0.0, -1.0, math.nan])
@@ -251,6 +259,7 @@ SOFT = [
     Reason.NOT_PERMITTED,
     Reason.UNAVAILABLE,
     Reason.METER_MISSING,
+    Reason.METER_NOT_SIGNING,
     Reason.CABLE_UNKNOWN,
     Reason.LOCK_NOT_CONFIRMED,
     Reason.TEMPERATURE_MISSING,

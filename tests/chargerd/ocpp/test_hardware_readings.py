@@ -44,9 +44,9 @@ def test_the_maker_is_told_where_the_driver_knows_it() -> None:
     named = EvseFacts(
         max_amps=32.0,
         phases=3,
-        parts=(PartFacts(role="meter", driver="meter_modbus", vendor="Eastron", model="SDM630"),),
+        parts=(PartFacts(role="meter", vendor="Eastron", model="SDM630"),),
     )
     assert vendor.fitted(named)
     assert [reading.read(Spot(facts=named)) for reading in (vendor, model)] == ["Eastron", "SDM630"]
-    assert not vendor.fitted(EvseFacts(max_amps=32.0, phases=3, parts=(PartFacts(role="meter", driver="sim"),)))
+    assert not vendor.fitted(EvseFacts(max_amps=32.0, phases=3, parts=(PartFacts(role="meter"),)))
     assert not vendor.fitted(FACTS)

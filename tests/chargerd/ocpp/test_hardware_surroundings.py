@@ -6,9 +6,9 @@ from hal.types import Alarm, InputName, PartFacts, TokenKind
 from tests.chargerd.ocpp.building import Rig, board
 from tests.chargerd.ocpp.hardware import ask
 
-READER = PartFacts(role="reader", driver="reader_pn532", vendor="NXP", model="PN532")
-DISPLAY = PartFacts(role="display", driver="display_ssd1306", vendor="Solomon Systech", model="SSD1306")
-LIGHT = PartFacts(role="indicator", driver="indicator_leds")
+READER = PartFacts(role="reader", vendor="NXP", model="PN532")
+DISPLAY = PartFacts(role="display", vendor="Solomon Systech", model="SSD1306")
+LIGHT = PartFacts(role="indicator")
 
 
 def rig_with(**facts: Any) -> Rig:

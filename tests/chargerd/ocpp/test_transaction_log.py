@@ -58,6 +58,15 @@ def test_E01_FR_09_the_begin_carries_the_values_of_the_begin() -> None:
     assert contexts(rig.events()[0]) == ["Transaction.Begin"]
 
 
+def test_a_reading_costs_two_commits_one_with_the_event_and_one_with_its_answer() -> None:
+    rig = charging(Rig(WHOLE))
+    rig.run(61, amps=16.0)
+    commits, events = rig.store.commits, len(rig.events())
+    rig.run(600, amps=16.0)
+    assert len(rig.events()) == events + 10
+    assert rig.store.commits == commits + 20
+
+
 def test_E02_FR_10_values_are_sent_at_their_interval() -> None:
     rig = charging(Rig({**WHOLE, "SampledDataCtrlr.TxUpdatedInterval": "10"}))
     rig.run(31, amps=16.0)
@@ -132,9 +141,9 @@ def test_E12_FR_01_E12_FR_02_a_whole_transaction_made_offline_arrives_in_order()
     assert rig.story()[-1] == "Ended EVCommunicationLost Idle EVDisconnected"
 
 
-def test_the_register_is_kept_each_minute_for_the_case_of_a_power_loss() -> None:
+def test_the_register_is_kept_each_seventy_seconds_for_the_case_of_a_power_loss() -> None:
     rig = charging(Rig({**WHOLE, "SampledDataCtrlr.TxUpdatedInterval": "0"}))
-    rig.run(61, amps=16.0)
+    rig.run(71, amps=16.0)
     ((_, tx),) = rig.store.items(NAMESPACE, OpenTransaction)
     assert tx.register_wh is not None
     assert tx.register_wh > 1150.0

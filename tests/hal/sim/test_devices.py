@@ -1,7 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 
+from hal.interfaces import SigningMeter
 from hal.sim.devices import (
     LONGEST_HOLD_S,
+    SIGNING_S,
+    MeterSettings,
     SimIndicator,
     SimLock,
     SimProximity,
@@ -20,6 +25,8 @@ from hal.types import (
     HalError,
     Indication,
     PilotMode,
+    SignedKind,
+    SigningPhase,
     TokenKind,
 )
 from tests.hal.plants import World, charging
@@ -202,3 +209,29 @@ def test_a_frozen_reader_fails_and_keeps_what_was_presented() -> None:
         reader.read()
     world.evse.clear_fault("freeze_reader")
     assert reader.read() is not None
+
+
+def test_a_simulated_meter_signs_a_session_at_its_end() -> None:
+    world = World()
+    meter, at = world.meter, datetime(2026, 1, 1, tzinfo=UTC)
+    assert isinstance(meter, SigningMeter)
+    meter.begin("04AABB", at)
+    assert (meter.read().signed, meter.signing().phase) == (None, SigningPhase.BEGINNING)
+    with pytest.raises(HalError, match="end it first"):
+        meter.begin("another", at)
+    world.wait(SIGNING_S)
+    assert (meter.read().signed, meter.signing().phase) == (None, SigningPhase.ACTIVE)
+    meter.end(at)
+    world.wait(SIGNING_S)
+    document = meter.read().signed
+    assert document is not None
+    assert document.startswith(b'OCMF|{"ID":"04AABB"')
+    assert (meter.read().signed, meter.signing().phase) == (None, SigningPhase.IDLE)
+    assert (meter.signed(SignedKind.BEGIN), meter.signed(SignedKind.END)) == (None, document)
+    assert meter.public_key()
+
+
+def test_whether_a_simulated_meter_signs_stands_in_the_board_file() -> None:
+    plain = EvseFacts(max_amps=32, phases=3)
+    assert not MeterSettings().amend(plain).signs
+    assert MeterSettings(signs=True).amend(plain).signs
