@@ -1,7 +1,7 @@
 """Whether energy flows in a transaction, who holds it back when it does not, and how much is offered while it does."""
 
 from chargerd.clock import Now
-from chargerd.evse.types import EvseStatus
+from chargerd.evse.types import EvseStatus, PilotState
 from chargerd.ocpp.charging_rate import ChargingRate
 from chargerd.ocpp.messages.enums import ChargingState
 from chargerd.ocpp.transaction_machine import OpenTransaction, without_energy
@@ -61,6 +61,8 @@ class EnergyFlow:
             return ChargingState.IDLE
         if self.on:
             return ChargingState.CHARGING
+        if evse is not None and evse.pilot_state is PilotState.A and tx.charging_state is not ChargingState.IDLE:
+            return tx.charging_state  # the vehicle is leaving, which is told next and says more
         state = without_energy(tx, evse)
         if state is ChargingState.EV_CONNECTED or self._settled_at_mono is None or now.mono >= self._settled_at_mono:
             return state

@@ -8,7 +8,6 @@ true one.
 import msgspec
 
 from chargerd.clock import Now
-from chargerd.evse.types import PilotState
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.charging_rate import LIMIT_CHANGE_SIGNIFICANCE
 from chargerd.ocpp.edges import is_energy_on
@@ -229,9 +228,6 @@ class EvseSession:
 
     def suspension_changed(self, by_evse: bool, now: Now) -> None:
         """With no energy flowing, another side holds it back now."""
-        evse = self._ctx.evse(self.evse_id)
-        if evse is not None and evse.pilot_state is PilotState.A:
-            return  # the vehicle is leaving, which is told next and says more
         if not by_evse:
             self._flow.wait(now)
         self._follow(now)
@@ -293,11 +289,14 @@ class EvseSession:
             self._control_restarted(plug, now)
         self._set_permit()
 
-    def pilot_changed(self, now: Now) -> None:
-        """After a restart of the control process the first valid pilot tells whether the vehicle is still there."""
+    def pilot_changed(self, came_back: bool, now: Now) -> None:
+        """After a restart of the control process the first valid pilot tells whether the vehicle is still there.
+        `came_back`: it seemed to leave."""
         evse = self._ctx.evse(self.evse_id)
         if self._doubtful and evse is not None and not evse.ev_connected:
             self.unplug(now)
+        elif came_back and self.connected:
+            self._follow(now)
 
     def control_silent(self, now: Now) -> None:
         """Nothing is known of the charging side; its leases run out, so no energy is assumed."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from chargerd.clock import Now
-from chargerd.evse.types import EvseStatus
+from chargerd.evse.types import EvseStatus, PilotState
 from chargerd.ocpp import transaction_variables
 from chargerd.ocpp.authorization import (
     AUTH_ENABLED,
@@ -300,8 +300,8 @@ class Transactions(Block):
                 session.energy_off(by_ev, now)
             case SuspensionChanged(by_evse=by_evse):
                 session.suspension_changed(by_evse, now)
-            case PilotChanged():
-                session.pilot_changed(now)
+            case PilotChanged(before=before):
+                session.pilot_changed(before is PilotState.A, now)
             case LimitChanged():
                 session.limit_changed(now)
             case PlugChanged(plugged=False):

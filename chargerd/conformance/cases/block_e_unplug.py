@@ -90,5 +90,6 @@ def tc_e_27(sut: StationUnderTest) -> None:
     unplugged(sut, evse)
     event(sut, "Updated", trigger="EVCommunicationLost", state="Idle", transaction_id=transaction_id)
     event(sut, "Ended", trigger="EVConnectTimeout", reason="Timeout", transaction_id=transaction_id)
+    sut.forget()
     connected(sut, evse)
     sut.expect_nothing("TransactionEvent", for_s=1.0)

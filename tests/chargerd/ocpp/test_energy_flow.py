@@ -72,3 +72,15 @@ def test_a_vehicle_that_leaves_is_not_told_as_our_pause_before() -> None:
     rig.status(pilot_state=PilotState.A, offered_amps=0.0)
     rig.unplug()
     assert rig.story()[-2:] == ["Updated ChargingStateChanged SuspendedEV", "Updated EVCommunicationLost Idle"]
+
+
+def test_a_vehicle_that_only_seemed_to_leave_is_told_as_it_is() -> None:
+    rig = Rig(tx_settings("PowerPathClosed", "Authorized"))
+    rig.meter(1000.0)
+    rig.plug_in()
+    rig.tap()
+    rig.charge()
+    rig.status(pilot_state=PilotState.A, relay_commanded=False, relay_closed=False)
+    assert rig.story()[-1] == "Updated ChargingStateChanged Charging"
+    rig.status(pilot_state=PilotState.B)
+    assert rig.story()[-1] == "Updated ChargingStateChanged SuspendedEV"
