@@ -96,6 +96,7 @@ class Controller:
             self_test_seq=self._residual.test_seq,
             blink_code=blink_code(faults),
             phases=self._phases.phases,
+            message=() if mine is None else mine.message,
         )
 
     def status(self, now: Now) -> EvseStatus:
