@@ -138,10 +138,31 @@ class Store:
         """Whether there is a value under `key`, readable or not."""
         return self._one("SELECT 1 FROM value WHERE namespace = ? AND key = ?", namespace, key) is not None
 
+    def size_bytes(self, namespace: str) -> int:
+        """How many bytes the keys and values of a namespace are."""
+        found = self._one(
+            "SELECT coalesce(sum(length(key) + length(json)), 0) FROM value WHERE namespace = ?", namespace
+        )
+        assert found is not None, "can't be empty: sum() always gives a row"
+        return int(found[0])
+
     def items(self, namespace: str, kind: type[T]) -> list[tuple[str, T]]:
         """All keys and values of a namespace, ordered by key."""
         found = self._all("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", namespace)
         return [(key, self._decoded(raw, kind, f"value {namespace}/{key}")) for key, raw in found]
+
+    def keys(self, namespace: str) -> list[str]:
+        """All keys of a namespace, in order; whatever their values are."""
+        return [str(row[0]) for row in self._all("SELECT key FROM value WHERE namespace = ? ORDER BY key", namespace)]
+
+    def put_aside(self, namespace: str, key: str) -> None:
+        """Move a value that cannot be used to the namespace "<namespace>.unreadable", where nobody looks for it."""
+        self._write(
+            "UPDATE OR REPLACE value SET namespace = ? WHERE namespace = ? AND key = ?",
+            f"{namespace}.unreadable",
+            namespace,
+            key,
+        )
 
     def append(self, queue: str, value: object, subject: str = "") -> int:
         """Add a row at the end of `queue`; its id is greater than that of any row before it, removed ones included."""
