@@ -75,6 +75,7 @@ def event(sut: StationUnderTest, kind: str | set[str], within_s: float = 10.0, *
         "transaction_id": "transactionInfo.transactionId",
         "remote_start_id": "transactionInfo.remoteStartId",
         "token": "idToken.idToken",
+        "token_type": "idToken.type",
         "seq_no": "seqNo",
     }
     fields = {"eventType": kind} | {names.get(name, name): value for name, value in wanted.items()}
@@ -90,7 +91,7 @@ def connected(sut: StationUnderTest, evse: int = 1, **habits: Any) -> None:
 def authorized(sut: StationUnderTest, uid: str = VALID, evse: int = 1) -> Payload:
     """Somebody holds a card to the reader, and the CSMS accepts it. Gives the Authorize request."""
     sut.present(uid, evse)
-    return sut.expect("Authorize", {"idToken.idToken": uid})
+    return sut.expect("Authorize", {"idToken.idToken": uid, "idToken.type": "ISO14443"})
 
 
 def authorized_remotely(
