@@ -75,7 +75,7 @@ def event(sut: StationUnderTest, kind: str | set[str], within_s: float = 10.0, *
         "transaction_id": "transactionInfo.transactionId",
         "remote_start_id": "transactionInfo.remoteStartId",
         "token": "idToken.idToken",
-        "token_type": "idToken.type",
+        "id_type": "idToken.type",
         "seq_no": "seqNo",
     }
     fields = {"eventType": kind} | {names.get(name, name): value for name, value in wanted.items()}

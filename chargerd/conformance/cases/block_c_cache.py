@@ -30,7 +30,7 @@ def starts_unasked(sut: StationUnderTest, uid: str = VALID) -> None:
 
 def told_of(sut: StationUnderTest, uid: str = VALID) -> None:
     """The event that tells of an authorization, with the card that it was."""
-    event(sut, {"Started", "Updated"}, trigger="Authorized", token=uid, token_type="ISO14443")
+    event(sut, {"Started", "Updated"}, trigger="Authorized", token=uid, id_type="ISO14443")
 
 
 def starts_unasked_before_plug(sut: StationUnderTest) -> None:
