@@ -6,7 +6,7 @@ It shares no code with the station. Whoever moves the frames calls `receive` and
 import json
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,8 +27,15 @@ class Silence(msgspec.Struct, frozen=True):
     """No answer at all."""
 
 
-Answer = Payload | Refusal | Silence | Callable[[Payload], Any]
-"""What to answer: a payload, a CALLERROR, nothing, or a function of the request that says which."""
+class Late(msgspec.Struct, frozen=True):
+    """A payload as an answer, after some seconds."""
+
+    payload: Payload
+    after_s: float
+
+
+Answer = Payload | Refusal | Silence | Late | Callable[[Payload], Any]
+"""What to answer: a payload, a CALLERROR, nothing, a late payload, or a function of the request that says which."""
 
 
 class Heard(msgspec.Struct, kw_only=True):
@@ -73,6 +80,7 @@ class Peer:
         self._next: dict[str, list[Answer]] = {}
         self._open: dict[str, Asked] = {}
         self._out: list[str] = []
+        self._late: list[tuple[datetime, str]] = []
         self._calls = 0
 
     # ------------------------------------------------------------------ what a case wants
@@ -117,6 +125,7 @@ class Peer:
             self.connections += 1
             self.connected = True
             self._out.clear()
+            self._late.clear()
             self._open.clear()
             return self.connections
 
@@ -128,7 +137,9 @@ class Peer:
     def due(self) -> list[str]:
         """The frames for the station, each once."""
         with self.lock:
-            out, self._out = self._out, []
+            utc = self.utc()
+            out = self._out + [text for at_utc, text in self._late if at_utc <= utc]
+            self._out, self._late = [], [late for late in self._late if late[0] > utc]
             return out
 
     def receive(self, text: str, mono: float) -> None:
@@ -152,6 +163,9 @@ class Peer:
                 pass
             case Refusal(code, description):
                 self._out.append(json.dumps([4, message_id, code, description, {}]))
+            case Late(late, after_s):
+                text = json.dumps([3, message_id, dict(late)])
+                self._late.append((self.utc() + timedelta(seconds=after_s), text))
             case _:
                 self._out.append(json.dumps([3, message_id, dict(answer)]))
 

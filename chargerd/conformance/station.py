@@ -209,6 +209,10 @@ class StationUnderTest:
         """Unplug the vehicle, as soon as it is unlocked."""
         self.act("plug_out", evse=evse)
 
+    def unplug_ev(self, evse: int = 1) -> None:
+        """Unplug the cable at the vehicle; its other end stays in the charger."""
+        self.act("unplug_ev", evse=evse)
+
     def ev_ready(self, evse: int = 1) -> None:
         """The vehicle asks for energy."""
         self.act("ev_ready", evse=evse)

@@ -23,6 +23,7 @@ COMES_WITHIN_S = 300.0
 WORDS = {
     "plug_in": "Plug the vehicle in at EVSE {evse}, and let it not ask for energy yet.",
     "plug_out": "Unplug the vehicle at EVSE {evse}.",
+    "unplug_ev": "Unplug the cable at the vehicle of EVSE {evse}, and leave its other end where it is.",
     "ev_ready": "Let the vehicle at EVSE {evse} ask for energy.",
     "ev_pause": "Let the vehicle at EVSE {evse} ask for no more energy, and leave it plugged in.",
     "ev_resume": "Let the vehicle at EVSE {evse} ask for energy again.",

@@ -8,6 +8,7 @@ true one.
 import msgspec
 
 from chargerd.clock import Now
+from chargerd.evse.types import PilotState
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.charging_rate import LIMIT_CHANGE_SIGNIFICANCE
 from chargerd.ocpp.edges import is_energy_on
@@ -228,6 +229,9 @@ class EvseSession:
 
     def suspension_changed(self, by_evse: bool, now: Now) -> None:
         """With no energy flowing, another side holds it back now."""
+        evse = self._ctx.evse(self.evse_id)
+        if evse is not None and evse.pilot_state is PilotState.A:
+            return  # the vehicle is leaving, which is told next and says more
         if not by_evse:
             self._flow.wait(now)
         self._follow(now)
@@ -235,10 +239,6 @@ class EvseSession:
     def limit_changed(self, now: Now) -> None:
         """The offer is about to be another one."""
         self._flow.rate.changed(now.mono)
-
-    def plug_pulled(self) -> None:
-        """No plug is in the socket any more."""
-        self._held_plugs.release(self.evse_id)
 
     def fault(self, code: str, now: Now) -> None:
         """A fault began to stand; some end the transaction."""

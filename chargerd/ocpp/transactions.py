@@ -305,7 +305,7 @@ class Transactions(Block):
             case LimitChanged():
                 session.limit_changed(now)
             case PlugChanged(plugged=False):
-                session.plug_pulled()
+                self._held_plugs.release(session.evse_id)
             case FaultRaised(fault=fault):
                 session.fault(fault.code, now)
             case MeterArrived(sample=sample):

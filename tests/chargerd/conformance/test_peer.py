@@ -1,11 +1,11 @@
 """The test system's end of the wire: what it answers, what it asks, what it complains of."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chargerd.conformance.peer import Asked, Peer, Refusal, Silence, stamp
+from chargerd.conformance.peer import Asked, Late, Peer, Refusal, Silence, stamp
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -112,3 +112,16 @@ def test_the_next_case_starts_over_on_the_same_connection(peer: Peer) -> None:
 
 def test_a_time_is_written_with_milliseconds_and_a_z() -> None:
     assert stamp(NOON) == "2026-01-01T12:00:00.000Z"
+
+
+def test_a_late_answer_comes_when_its_time_has_come_and_not_on_another_connection() -> None:
+    moments = iter([NOON, NOON, NOON + timedelta(seconds=2), NOON, NOON + timedelta(seconds=9)])
+    peer = Peer(lambda: next(moments))
+    number = peer.opened()
+    peer.answer("TransactionEvent", Late({}, 2.0))
+    assert call(peer, "TransactionEvent") == []
+    assert sent(peer) == [[3, "1", {}]]
+    peer.receive('[2,"2","TransactionEvent",{}]', 0.0)
+    peer.closed(number)
+    peer.opened()
+    assert sent(peer) == []

@@ -6,6 +6,7 @@ from chargerd.ocpp.energy_flow import SETTLE_S, EnergyFlow
 from chargerd.ocpp.messages.enums import ChargingState, IdTokenEnum
 from chargerd.ocpp.messages.types import IdToken
 from chargerd.ocpp.transaction_machine import Grant, OpenTransaction, PlugIn
+from tests.chargerd.ocpp.building import Rig, tx_settings
 
 CLOCK = ManualClock()
 TX = OpenTransaction(
@@ -59,3 +60,15 @@ def test_what_is_withheld_is_not_waited_for() -> None:
     flow.wait(clock.now())
     flow.withhold()
     assert flow.next_deadline() is None
+
+
+def test_a_vehicle_that_leaves_is_not_told_as_our_pause_before() -> None:
+    rig = Rig(tx_settings("PowerPathClosed", "Authorized", StopTxOnEVSideDisconnect="false"))
+    rig.meter(1000.0)
+    rig.plug_in()
+    rig.tap()
+    rig.charge()
+    rig.ev_pauses()
+    rig.status(pilot_state=PilotState.A, offered_amps=0.0)
+    rig.unplug()
+    assert rig.story()[-2:] == ["Updated ChargingStateChanged SuspendedEV", "Updated EVCommunicationLost Idle"]
