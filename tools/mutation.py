@@ -30,7 +30,7 @@ import pytest
 from mutmut.mutation.file_mutation import mutate_file_contents
 
 FILES = (*sorted(Path("chargerd/evse").glob("*.py")), Path("chargerd/limits.py"))
-TESTS = ("tests/chargerd/evse", "tests/chargerd/test_limits.py")
+TESTS = ("tests/evse", "tests/chargerd/evse", "tests/chargerd/test_limits.py")
 CHILDREN = 2
 SAY_EVERY_S = 30.0
 
