@@ -41,7 +41,7 @@ tour: setup ## the faults that take minutes by their nature, on a running bench 
 	@$(PYTHON) -m pytest -m long $(TEST_ARGS)
 
 coverage: setup ## every branch of the charging core is reached by its own tests
-	@$(PYTHON) -m coverage run -m pytest -q -p no:cacheprovider tests/chargerd/evse tests/chargerd/test_limits.py \
+	@$(PYTHON) -m coverage run -m pytest -q -p no:cacheprovider tests/evse tests/chargerd/evse tests/chargerd/test_limits.py \
 		-k "not steps and not each_fault_can"  # the random walks and the tour of faults, which the others can do without
 	@$(PYTHON) -m coverage report
 

@@ -159,6 +159,14 @@ class Store:
         """Whether there is a value under `key`, readable or not."""
         return self._one("SELECT 1 FROM value WHERE namespace = ? AND key = ?", namespace, key) is not None
 
+    def size_bytes(self, namespace: str) -> int:
+        """How many bytes the keys and values of a namespace are."""
+        found = self._one(
+            "SELECT coalesce(sum(length(key) + length(json)), 0) FROM value WHERE namespace = ?", namespace
+        )
+        assert found is not None, "can't be empty: sum() always gives a row"
+        return int(found[0])
+
     def items(self, namespace: str, kind: type[T]) -> list[tuple[str, T]]:
         """All keys and values of a namespace, ordered by key."""
         found = self._all("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", namespace)

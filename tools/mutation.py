@@ -2,8 +2,8 @@
 
 mutmut makes the changes. They are run here, for mutmut's own way takes seven times as long: the tests are collected
 once, each change gets a fork of that process in which the code of one function is another, and the first test that
-fails ends it. Tests that found other changes of the same function come first, then those of the changed file. What
-the quick tests let pass meets the slow ones, unless --quick. Ends with the score and with the changes that no test
+fails ends it. Each change meets the tests of its file first, what these let pass the other quick ones, and what is left
+then the slow ones, unless --quick. Ends with the score and with the changes that no test
 minded, to be compared with docs/mutation.md.
 """
 
@@ -22,7 +22,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 
@@ -30,7 +30,7 @@ import pytest
 from mutmut.mutation.file_mutation import mutate_file_contents
 
 FILES = (*sorted(Path("chargerd/evse").glob("*.py")), Path("chargerd/limits.py"))
-TESTS = ("tests/chargerd/evse", "tests/chargerd/test_limits.py")
+TESTS = ("tests/evse", "tests/chargerd/evse", "tests/chargerd/test_limits.py")
 CHILDREN = 2
 SAY_EVERY_S = 30.0
 
@@ -72,6 +72,14 @@ class Change:
         self.function.__defaults__ = self.changed.__defaults__
 
 
+class Stage(StrEnum):
+    """Which tests a change meets together, if those before let it pass."""
+
+    OWN = "tests of their own files"
+    QUICK = "quick tests"
+    SLOW = "slow tests"
+
+
 class Run:
     """Plugin of pytest that runs the collected tests once as they are, and then against each change."""
 
@@ -79,11 +87,10 @@ class Run:
         self.became: dict[str, Became] = {}
         self._changes = changes
         self._quick = quick
-        self._durations_s: dict[str, float] = {}
+        self._tests: list[pytest.Item] = []
+        self._durations_s: dict[pytest.Item, float] = {}
         self._failed = False
-        self._found_by = RawArray(
-            "i", len(changes)
-        )  # shared with the children: number of the test, by number of change
+        self._last_test = RawArray("i", len(changes))  # shared with the children: numbers of test, by number of change
         self._finders: dict[types.FunctionType, list[pytest.Item]] = collections.defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -94,66 +101,69 @@ class Run:
         """In place of pytest's own loop."""
         if session.testsfailed:
             raise session.Interrupted("not all tests could be collected")
-        for item in session.items:
+        self._tests = session.items
+        for test in self._tests:
             begin_s = time.process_time()
-            run_one(item)
-            self._durations_s[item.nodeid] = time.process_time() - begin_s
+            run_one(test)
+            self._durations_s[test] = time.process_time() - begin_s
             if self._failed:
-                raise session.Interrupted(f"{item.nodeid} fails without any change")
-        slow = [item for item in session.items if self._durations_s[item.nodeid] > SLOW_S]
-        self._run_changes("quick", self._changes, [item for item in session.items if item not in slow])
-        if slow and not self._quick:
-            left = [change for change in self._changes if self.became[change.name] is Became.SURVIVED]
-            self._run_changes("slow", left, slow)
+                raise session.Interrupted(f"{test.nodeid} fails without any change")
+        for stage in Stage:
+            if stage is not Stage.SLOW or not self._quick:
+                self._run_stage(stage)
         return True
 
-    def _run_changes(self, kind: str, changes: list[Change], items: list[pytest.Item]) -> None:
+    def _run_stage(self, stage: Stage) -> None:
+        left = [change for change in self._changes if self.became.get(change.name, Became.SURVIVED) is Became.SURVIVED]
         running: dict[int, int] = {}
         said_mono = time.monotonic()
-
-        def wait() -> None:
-            pid, status = os.wait()
-            number = running.pop(pid)
-            self._take(changes[number], os.waitstatus_to_exitcode(status), items[self._found_by[number]])
-
-        for number, change in enumerate(changes):
+        for number, change in enumerate(left):
             if len(running) == CHILDREN:
-                wait()
-            running[fork(functools.partial(self._try, number, change, items))] = number
+                self._wait(left, running)
+            running[fork(functools.partial(self._try, number, change, stage))] = number
             if time.monotonic() - said_mono >= SAY_EVERY_S:
                 said_mono = time.monotonic()
-                sys.stderr.write(f"mutation: {number} of {len(changes)} ({kind} tests)\n")
+                sys.stderr.write(f"mutation: {number} of {len(left)} ({stage})\n")
         while running:
-            wait()
+            self._wait(left, running)
 
-    def _take(self, change: Change, code: int, finder: pytest.Item) -> None:
+    def _wait(self, changes: list[Change], running: dict[int, int]) -> None:
+        pid, status = os.wait()
+        change, code = changes[number := running.pop(pid)], os.waitstatus_to_exitcode(status)
         # Killed by a signal: of its limits, or because the change broke the interpreter.
         became = Became(code) if code in list(Became) else Became.HUNG
         self.became[change.name] = became
-        finders = self._finders[change.function]
+        finder, finders = self._tests[self._last_test[number]], self._finders[change.function]
         if became is Became.SURVIVED:
-            sys.stderr.write(f"survived so far: {change.name}\n{change.difference}")
+            sys.stderr.write(f"not found so far: {change.name}\n{change.difference}")
         elif finder not in finders:
             finders.append(finder)
 
-    def _try(self, number: int, change: Change, items: list[pytest.Item]) -> Became:
+    def _try(self, number: int, change: Change, stage: Stage) -> Became:
         """In a process of its own: which it is."""
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         signal.signal(signal.SIGPROF, lambda *_: os._exit(Became.HUNG))
         change.apply()
-        for item in self._in_order(items, change):
-            self._found_by[number] = items.index(item)
-            signal.setitimer(signal.ITIMER_PROF, HANGS_S + HANGS_TIMES * self._durations_s[item.nodeid])
-            run_one(item)
+        for test in self._tests_of(stage, change):
+            self._last_test[number] = self._tests.index(test)
+            signal.setitimer(signal.ITIMER_PROF, HANGS_S + HANGS_TIMES * self._durations_s[test])
+            run_one(test)
             if self._failed:
                 return Became.CAUGHT
         return Became.SURVIVED
 
-    def _in_order(self, items: list[pytest.Item], change: Change) -> list[pytest.Item]:
+    def _tests_of(self, stage: Stage, change: Change) -> list[pytest.Item]:
+        """Those that found other changes of the same function come first, then those that take least."""
         own, finders = f"test_{change.file.rpartition('.')[2]}.py", self._finders[change.function]
-        return sorted(
-            items, key=lambda item: (item not in finders, item.path.name != own, self._durations_s[item.nodeid])
-        )
+
+        def is_of(test: pytest.Item) -> bool:
+            if self._durations_s[test] > SLOW_S:
+                return stage is Stage.SLOW
+            if test.path.name == own:
+                return stage is Stage.OWN
+            return stage is Stage.QUICK or (stage is Stage.OWN and test in finders)
+
+        return sorted(filter(is_of, self._tests), key=lambda test: (test not in finders, self._durations_s[test]))
 
 
 def main(arguments: list[str]) -> int:

@@ -21,6 +21,11 @@ STARTED_UP = frozenset({"StartupOfTheDevice", "ResetOrReboot"})
 
 BOOT_WITHIN_S = 30.0
 
+A_MOMENT_S = 0.5
+"""A person takes at least this long from the plug to the card. A plug occupies the socket before the vehicle behind it
+is seen, and a card that came in between would be one before the vehicle.
+"""
+
 
 def booted(sut: StationUnderTest) -> None:
     """Booted by a power-on: the station is connected and accepted, and has told the state of every connector."""
@@ -75,6 +80,7 @@ def event(sut: StationUnderTest, kind: str | set[str], within_s: float = 10.0, *
         "transaction_id": "transactionInfo.transactionId",
         "remote_start_id": "transactionInfo.remoteStartId",
         "token": "idToken.idToken",
+        "id_type": "idToken.type",
         "seq_no": "seqNo",
     }
     fields = {"eventType": kind} | {names.get(name, name): value for name, value in wanted.items()}
@@ -85,12 +91,13 @@ def connected(sut: StationUnderTest, evse: int = 1, **habits: Any) -> None:
     """A vehicle is plugged in and the CSMS knows it; nobody is authorized."""
     sut.plug_in(evse, **habits)
     status(sut, "Occupied", evse)
+    sut.wait(A_MOMENT_S)
 
 
 def authorized(sut: StationUnderTest, uid: str = VALID, evse: int = 1) -> Payload:
     """Somebody holds a card to the reader, and the CSMS accepts it. Gives the Authorize request."""
     sut.present(uid, evse)
-    return sut.expect("Authorize", {"idToken.idToken": uid})
+    return sut.expect("Authorize", {"idToken.idToken": uid, "idToken.type": "ISO14443"})
 
 
 def authorized_remotely(

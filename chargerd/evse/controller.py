@@ -101,6 +101,7 @@ class Controller:
             blink_code=blink_code(faults),
             sign_for=self._signing.wanted,
             phases=self._phases.phases,
+            message=() if mine is None else mine.message,
         )
 
     def status(self, now: Now) -> EvseStatus:

@@ -1,25 +1,26 @@
 """The authorization cache: what the CSMS said about tokens that were shown here (C10, C11, C12).
 
-At most MAX_ENTRIES of them, on disk and in memory; a token is filed under a hash, so a stolen card holds no readable
-ones (C10.FR.12).
+At most MAX_ENTRIES of them, on disk and in memory; a token is filed under a hash, so none stands on the disk in plain
+text (C10.FR.12).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from chargerd.clock import Now
 from chargerd.ocpp.block import Block, Handlers, StationContext
-from chargerd.ocpp.effects import Severity
-from chargerd.ocpp.known_tokens import file_key, has_expired
+from chargerd.ocpp.known_tokens import KEY_CHARACTERS, MAX_INFO_BYTES, file_key, has_expired, is_too_long
 from chargerd.ocpp.messages.authorization import ClearCache, ClearCacheResponse
 from chargerd.ocpp.messages.enums import AuthorizationStatus, ClearCacheStatus, IdTokenEnum
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo, StatusInfo
-from chargerd.ocpp.variables import AnyVariable, boolean, integer, option_list
-from chargerd.store import StoredValueError
+from chargerd.ocpp.stored import readable_items
+from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer, option_list
 
 MAX_ENTRIES = 1000
+MAX_ENTRY_BYTES = KEY_CHARACTERS + MAX_INFO_BYTES + 200
+"""With the two times and the count that come with it."""
 
 DAY_S = 86_400
 
@@ -48,6 +49,16 @@ CACHE_POLICY = option_list(
     required=False,
     doc="Which token goes when the cache is full, after those that are not accepted: the one not used for longest, the "
     "one used least, or the oldest.",
+)
+CACHE_STORAGE = integer(
+    "AuthCacheCtrlr",
+    "Storage",
+    0,
+    unit="B",
+    required=False,
+    minimum=0,
+    maximum=MAX_ENTRIES * MAX_ENTRY_BYTES,
+    doc="How many bytes the cache takes.",
 )
 CACHE_DISABLE_POST_AUTHORIZE = boolean(
     "AuthCacheCtrlr",
@@ -82,7 +93,18 @@ class AuthCache(Block):
 
     def variables(self) -> Iterable[AnyVariable]:
         """AuthCacheCtrlr."""
-        return (CACHE_AVAILABLE, CACHE_ENABLED, CACHE_LIFE_TIME, CACHE_POLICY, CACHE_DISABLE_POST_AUTHORIZE)
+        return (
+            CACHE_AVAILABLE,
+            CACHE_ENABLED,
+            CACHE_LIFE_TIME,
+            CACHE_POLICY,
+            CACHE_STORAGE,
+            CACHE_DISABLE_POST_AUTHORIZE,
+        )
+
+    def readers(self) -> Mapping[AnyVariable, Reader]:
+        """The size on disk."""
+        return {CACHE_STORAGE: lambda _evse_id, _connector_id: self.ctx.store.size_bytes(NAMESPACE)}
 
     def handlers(self) -> Handlers:
         """C11."""
@@ -90,12 +112,7 @@ class AuthCache(Block):
 
     def on_start(self, _now: Now) -> None:
         """Read the disk (C10.FR.02)."""
-        try:
-            self._entries = dict(self.ctx.store.items(NAMESPACE, CacheEntry))
-        except StoredValueError as error:
-            # Everything in it can be asked for again.
-            self.ctx.note(Severity.WARNING, f"authorization cache: forgotten ({error})")
-            self.ctx.store.clear(NAMESPACE)
+        self._entries = dict(readable_items(self.ctx, NAMESPACE, CacheEntry))
 
     def find(self, token: IdToken, now: Now) -> IdTokenInfo | None:
         """What was last heard of a token; None: nothing that still holds, or the cache is switched off."""
@@ -120,7 +137,8 @@ class AuthCache(Block):
         if token.type in NEVER_CACHED or not self.ctx.variables[CACHE_ENABLED]:
             return
         key = file_key(token)
-        if has_expired(info, now):  # as good as “do not keep”: a prepaid card
+        info = msgspec.structs.replace(info, personal_message=None)  # C10.FR.09: it may speak of a tariff
+        if has_expired(info, now) or is_too_long(info):  # expired is as good as “do not keep”: a prepaid card
             self._forget(key)
             return
         old = self._entries.get(key)
@@ -129,7 +147,7 @@ class AuthCache(Block):
         self._keep(
             key,
             CacheEntry(
-                info=msgspec.structs.replace(info, personal_message=None),  # C10.FR.09: it may speak of a tariff
+                info=info,
                 learned_utc=now.utc if old is None else old.learned_utc,
                 used_utc=now.utc,
                 uses=1 if old is None else old.uses + 1,

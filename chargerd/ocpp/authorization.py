@@ -12,11 +12,13 @@ import msgspec
 from chargerd.clock import Now
 from chargerd.ocpp.auth_cache import CACHE_DISABLE_POST_AUTHORIZE, AuthCache
 from chargerd.ocpp.block import Block, StationContext
+from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.known_tokens import is_accepted
 from chargerd.ocpp.local_auth_list import LIST_DISABLE_POST_AUTHORIZE, LocalAuthList
 from chargerd.ocpp.messages.authorization import Authorize, AuthorizeResponse
 from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
+from chargerd.ocpp.messages.transactions import TransactionEvent, TransactionEventResponse
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.variables import AnyVariable, boolean, member_list, string
@@ -116,13 +118,27 @@ class _Known(msgspec.Struct, frozen=True):
     ask_again: bool
 
 
+class _Question:
+    """A token that the CSMS is asked about; `by_mono`: until then it counts as within reach."""
+
+    def __init__(self, token: IdToken, evse_id: int | None, decided: Decided, by_mono: float) -> None:
+        self.token = token
+        self.evse_id = evse_id
+        self.decided = decided
+        self.by_mono = by_mono
+
+
 class Authorization(Block):
     """Judges tokens; keeps nothing about who is charging."""
 
-    def __init__(self, ctx: StationContext, local_list: LocalAuthList, cache: AuthCache) -> None:
+    def __init__(
+        self, ctx: StationContext, local_list: LocalAuthList, cache: AuthCache, notices: DriverNotices
+    ) -> None:
         super().__init__(ctx)
         self._list = local_list
         self._cache = cache
+        self._notices = notices
+        self._questions: list[_Question] = []
         self._wrong_codes = 0
         self._codes_from_mono = float("-inf")
 
@@ -148,7 +164,7 @@ class Authorization(Block):
         if token.type is IdTokenEnum.KEY_CODE and now.mono < self._codes_from_mono:  # C04.FR.06
             decided(Verdict(accepted=False, id_token=token, why="too many wrong key codes, wait a while"), now)
             return
-        decided = self._counting_codes(decided)
+        decided = self._noted(evse_id, decided)
         known = self._known(token, now)
         if not self.ctx.online:
             decided(self._offline(token, evse_id, known, now), now)
@@ -157,22 +173,45 @@ class Authorization(Block):
         elif variables[DISABLE_REMOTE_AUTHORIZATION]:
             decided(Verdict(accepted=False, id_token=token, why="not known here, and the CSMS is not to be asked"), now)
         else:
-            self.ctx.call(
-                Authorize(id_token=token),
-                now,
-                then=lambda response, later: decided(self._judged(token, evse_id, response, later), later),
-                failed=lambda failure, later: decided(self._unanswered(token, evse_id, failure, later), later),
-            )
+            self._ask(_Question(token, evse_id, decided, now.mono + self.ctx.rpc.message_timeout_s), now)
 
-    def learn(self, token: IdToken, info: IdTokenInfo, now: Now) -> None:
-        """The CSMS said something about a token in answer to a TransactionEvent (C10.FR.05)."""
-        self._cache.learn(token, info, now)
+    def answered(self, request: TransactionEvent, response: TransactionEventResponse, now: Now) -> None:
+        """What the CSMS said in answer to a TransactionEvent about its token (C10.FR.05), and to its driver."""
+        if request.id_token is not None and response.id_token_info is not None:
+            self._cache.learn(request.id_token, response.id_token_info, now)
+        self._notices.answered(request, response, now)
+
+    def next_deadline(self) -> float | None:
+        """When the first question has waited long enough."""
+        return min((question.by_mono for question in self._questions), default=None)
+
+    def on_time(self, now: Now) -> None:
+        """A driver waits once, however many messages before his the CSMS leaves unanswered."""
+        for question in [each for each in self._questions if now.mono >= each.by_mono]:
+            known = self._known(question.token, now)
+            self._settle(question, self._offline(question.token, question.evse_id, known, now), now)
 
     def is_master(self, verdict: Verdict) -> bool:
         """The token may only stop transactions, all of them (C16)."""
         master = self.ctx.variables[MASTER_PASS_GROUP_ID]
         group = verdict.group_id_token
         return bool(master) and group is not None and group.id_token.casefold() == master.casefold()
+
+    def _ask(self, question: _Question, now: Now) -> None:
+        def answered(response: AuthorizeResponse, later: Now) -> None:
+            self._settle(question, self._judged(question.token, question.evse_id, response, later), later)
+
+        def failed(failure: CallFailure, later: Now) -> None:
+            self._settle(question, self._unanswered(question.token, question.evse_id, failure, later), later)
+
+        self._questions.append(question)
+        self.ctx.call(Authorize(id_token=question.token), now, then=answered, failed=failed)
+
+    def _settle(self, question: _Question, verdict: Verdict, now: Now) -> None:
+        """Tell who asked, once: an answer that comes too late is remembered, and decides nothing any more."""
+        if question in self._questions:
+            self._questions.remove(question)
+            question.decided(verdict, now)
 
     def _known(self, token: IdToken, now: Now) -> _Known | None:
         """What the list says, else what the cache says (C13.FR.01)."""
@@ -226,18 +265,24 @@ class Authorization(Block):
             return Verdict(accepted=True, id_token=token, offline=True)
         return Verdict(accepted=False, id_token=token, offline=True, why="not known here, and the CSMS is out of reach")
 
-    def _counting_codes(self, decided: Decided) -> Decided:
-        """`decided`, and after each wrong key code in a row a longer wait before the next is looked at (C04.FR.06)."""
+    def _noted(self, evse_id: int | None, decided: Decided) -> Decided:
+        """`decided`, after what a verdict means for the display and for the next key code."""
 
-        def counted(verdict: Verdict, now: Now) -> None:
+        def noted(verdict: Verdict, now: Now) -> None:
             if verdict.id_token.type is IdTokenEnum.KEY_CODE:
-                self._wrong_codes = 0 if verdict.accepted else self._wrong_codes + 1
-                over = self._wrong_codes - FREE_CODES
-                if over >= 0:
-                    self._codes_from_mono = now.mono + min(MOST_PATIENCE_S, 2.0 ** (over + 2))
+                self._count_code(verdict.accepted, now)
+            if evse_id is not None:
+                self._notices.judged(evse_id, verdict.id_token_info, verdict.accepted, now)
             decided(verdict, now)
 
-        return counted
+        return noted
+
+    def _count_code(self, accepted: bool, now: Now) -> None:
+        """After each wrong key code in a row a longer wait before the next is looked at (C04.FR.06)."""
+        self._wrong_codes = 0 if accepted else self._wrong_codes + 1
+        over = self._wrong_codes - FREE_CODES
+        if over >= 0:
+            self._codes_from_mono = now.mono + min(MOST_PATIENCE_S, 2.0 ** min(over + 2, 9))
 
 
 def same_token(one: IdToken | None, other: IdToken | None) -> bool:

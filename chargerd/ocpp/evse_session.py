@@ -96,8 +96,7 @@ class EvseSession:
         self._advance(TriggerReason.AUTHORIZED, now)
 
     def end_authorization(self, ending: Ending, now: Now) -> None:
-        """Nobody is authorized any more: the transaction ends, or goes on without energy where no stop point says
-        so."""
+        """Nobody is authorized any more: the transaction ends, or goes on without energy if no stop point says so."""
         self._connect_by_mono = None
         self._waiting = None
         self._limits.end()

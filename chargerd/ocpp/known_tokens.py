@@ -4,11 +4,15 @@ known of it still holds.
 
 import hashlib
 
+from chargerd import codec
 from chargerd.clock import Now
 from chargerd.ocpp.messages.enums import AuthorizationStatus
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
 
 KEY_CHARACTERS = 32
+
+MAX_INFO_BYTES = 2048
+"""What is kept of one token: with a message of 512 letters at its longest, and no list of EVSEs without end."""
 
 
 def file_key(token: IdToken) -> str:
@@ -17,6 +21,11 @@ def file_key(token: IdToken) -> str:
     """
     text = f"{token.type}:{token.id_token.casefold()}"
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_CHARACTERS]
+
+
+def is_too_long(info: IdTokenInfo) -> bool:
+    """Whether the CSMS said more of a token than is kept."""
+    return len(codec.encode(info)) > MAX_INFO_BYTES
 
 
 def has_expired(info: IdTokenInfo, now: Now) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 from chargerd.clock import Now
 from chargerd.ocpp.block import Block, Handlers, StationContext
 from chargerd.ocpp.effects import Severity
-from chargerd.ocpp.known_tokens import file_key
+from chargerd.ocpp.known_tokens import KEY_CHARACTERS, MAX_INFO_BYTES, file_key, is_too_long
 from chargerd.ocpp.message_limits import check_size
 from chargerd.ocpp.messages.enums import SendLocalListStatus, Update
 from chargerd.ocpp.messages.local_auth_list import (
@@ -22,7 +22,7 @@ from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer
 from chargerd.store import StoredValueError
 
 MAX_ENTRIES = 10_000
-"""About 3 MB on disk."""
+"""1 MB on disk where they only say Accepted; with all that can be said of each 21 MB."""
 
 LIST_AVAILABLE = boolean("LocalAuthListCtrlr", "Available", True, required=False, doc="Whether there is a local list.")
 LIST_ENABLED = boolean(
@@ -34,6 +34,16 @@ LIST_ENTRIES = integer(
 LIST_ITEMS_PER_MESSAGE = integer("LocalAuthListCtrlr", "ItemsPerMessage", 250, doc="Most tokens in one SendLocalList.")
 LIST_BYTES_PER_MESSAGE = integer(
     "LocalAuthListCtrlr", "BytesPerMessage", 60_000, unit="B", doc="Most bytes in one SendLocalList."
+)
+LIST_STORAGE = integer(
+    "LocalAuthListCtrlr",
+    "Storage",
+    0,
+    unit="B",
+    required=False,
+    minimum=0,
+    maximum=MAX_ENTRIES * (KEY_CHARACTERS + MAX_INFO_BYTES),
+    doc="How many bytes the local list takes.",
 )
 LIST_DISABLE_POST_AUTHORIZE = boolean(
     "LocalAuthListCtrlr",
@@ -80,13 +90,17 @@ class LocalAuthList(Block):
             LIST_ENTRIES,
             LIST_ITEMS_PER_MESSAGE,
             LIST_BYTES_PER_MESSAGE,
+            LIST_STORAGE,
             LIST_DISABLE_POST_AUTHORIZE,
             LIST_SUPPORTS_EXPIRY,
         )
 
     def readers(self) -> Mapping[AnyVariable, Reader]:
-        """The number of entries."""
-        return {LIST_ENTRIES: lambda _evse_id, _connector_id: self._state.entries}
+        """How many entries there are, and their size on disk."""
+        return {
+            LIST_ENTRIES: lambda _evse_id, _connector_id: self._state.entries,
+            LIST_STORAGE: lambda _evse_id, _connector_id: self.ctx.store.size_bytes(NAMESPACE),
+        }
 
     def handlers(self) -> Handlers:
         """D01 and D02."""
@@ -150,6 +164,9 @@ class LocalAuthList(Block):
             return StatusInfo(reason_code="InvalidValue", additional_info="a token occurs twice")
         if request.update_type is Update.FULL and any(entry.id_token_info is None for entry in entries):
             return StatusInfo(reason_code="MissingParam", additional_info="an entry of a full list has no idTokenInfo")
+        if any(entry.id_token_info is not None and is_too_long(entry.id_token_info) for entry in entries):
+            about = f"an entry is longer than {MAX_INFO_BYTES} bytes"
+            return StatusInfo(reason_code="TooLargeElement", additional_info=about)
         return None
 
     def _count_after(self, keyed: Mapping[str, AuthorizationData]) -> int:

@@ -18,6 +18,7 @@ from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.data_transfer import DataTransfers
+from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
@@ -118,7 +119,8 @@ class Station:
         self.security = Security(ctx)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
-        self.authorization = Authorization(ctx, self.local_list, self.auth_cache)
+        self.notices = DriverNotices(ctx)
+        self.authorization = Authorization(ctx, self.local_list, self.auth_cache, self.notices)
         self.meter_values = MeterValues(ctx)
         book = ReservationBook(ctx)
         self.signatures = Signatures(ctx)
@@ -131,7 +133,7 @@ class Station:
         self.troubles = Troubles(ctx)
         self.hardware = Hardware(ctx, self.troubles)
         self.data_transfers = DataTransfers(ctx, vendors)
-        self.surface = Surface(ctx, self.transactions, self.availability)
+        self.surface = Surface(ctx, self.transactions, self.availability, self.notices)
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
@@ -141,6 +143,7 @@ class Station:
             self.security,
             self.local_list,
             self.auth_cache,
+            self.notices,
             self.authorization,
             self.meter_values,
             self.signatures,

@@ -392,8 +392,7 @@ class Transactions(Block):
     def _answered(self, request: TransactionEvent, response: TransactionEventResponse, now: Now) -> None:
         """What the CSMS thinks of the token of an event (E05, C15); its group is remembered (C09)."""
         info = response.id_token_info
-        if info is not None and request.id_token is not None:
-            self._authorization.learn(request.id_token, info, now)
+        self._authorization.answered(request, response, now)
         session = self._session_of(request.transaction_info.transaction_id)
         if info is None or session is None or session.tx is None or session.is_ending:
             return

@@ -49,6 +49,13 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 # ---- values ----
 
 
+def test_the_size_of_a_namespace_is_that_of_its_keys_and_values(store: Store) -> None:
+    assert store.size_bytes("space") == 0
+    store.put("space", "key", Point(4))
+    store.put("elsewhere", "key", Point(4))
+    assert store.size_bytes("space") == len("key") + len(msgspec.json.encode(Point(4)))
+
+
 def test_a_value_comes_back_as_it_was_put(store: Store) -> None:
     store.put("space", "key", POINT)
     assert store.get("space", "key", Point) == POINT

@@ -7,9 +7,9 @@ from chargerd.conformance.steps import (
     authorized,
     booted,
     cached,
-    charging,
     cleared_cache,
     connected,
+    energy_starts,
     event,
     rebooted,
     stopped_locally,
@@ -17,14 +17,30 @@ from chargerd.conformance.steps import (
 )
 
 LOCALLY = {"AuthCtrlr.LocalPreAuthorize": "true"}
+LOCALLY_BEFORE_PLUG = LOCALLY | {"TxCtrlr.TxStartPoint": "Authorized"}
 
 
 def starts_unasked(sut: StationUnderTest, uid: str = VALID) -> None:
     """Connected and a card: the transaction starts, and the CSMS was not asked."""
     connected(sut)
     sut.present(uid)
-    event(sut, {"Started", "Updated"}, token=uid)
+    told_of(sut, uid)
     sut.expect_nothing("Authorize", for_s=1.0)
+
+
+def told_of(sut: StationUnderTest, uid: str = VALID) -> None:
+    """The event that tells of an authorization, with the card that it was."""
+    event(sut, {"Started", "Updated"}, trigger="Authorized", token=uid, id_type="ISO14443")
+
+
+def starts_unasked_before_plug(sut: StationUnderTest) -> None:
+    """A card and then a vehicle: no energy before there is one, and no question to the CSMS."""
+    sut.present(VALID)
+    told_of(sut)
+    sut.expect_nothing("TransactionEvent", {"transactionInfo.chargingState": "Charging"}, for_s=1.0)
+    connected(sut)
+    energy_starts(sut)
+    sut.expect_nothing("Authorize", for_s=0.0)
 
 
 def asked_about(sut: StationUnderTest, now: str, uid: str = VALID) -> None:
@@ -34,7 +50,8 @@ def asked_about(sut: StationUnderTest, now: str, uid: str = VALID) -> None:
     sut.ev_ready()
     authorized(sut, uid)
     if now == "Accepted":
-        event(sut, {"Started", "Updated"}, state="Charging")
+        told_of(sut, uid)
+        energy_starts(sut)
     else:
         sut.expect_nothing("TransactionEvent", for_s=2.0)
 
@@ -45,8 +62,7 @@ def tc_c_08(sut: StationUnderTest) -> None:
     booted(sut)
     cached(sut, {"status": "Accepted"})
     starts_unasked(sut)
-    sut.ev_ready()
-    event(sut, {"Started", "Updated"}, state="Charging")
+    energy_starts(sut)
 
 
 @case("TC_C_09_CS", settings=LOCALLY)
@@ -81,27 +97,21 @@ def tc_c_12(sut: StationUnderTest) -> None:
     asked_about(sut, "Accepted")
 
 
-@case("TC_C_13_CS", settings=LOCALLY | {"TxCtrlr.TxStartPoint": "Authorized"})
+@case("TC_C_13_CS", settings=LOCALLY_BEFORE_PLUG)
 def tc_c_13(sut: StationUnderTest) -> None:
     """A cached card first and the cable then: no energy before there is a vehicle, and no question to the CSMS."""
     booted(sut)
     cached(sut, {"status": "Accepted"})
-    sut.present(VALID)
-    event(sut, "Started", token=VALID)
-    sut.expect_nothing("TransactionEvent", {"transactionInfo.chargingState": "Charging"}, for_s=1.0)
-    connected(sut)
-    sut.ev_ready()
-    event(sut, "Updated", state="Charging")
-    sut.expect_nothing("Authorize", for_s=0.0)
+    starts_unasked_before_plug(sut)
 
 
-@case("TC_C_32_CS", settings=LOCALLY)
+@case("TC_C_32_CS", settings=LOCALLY_BEFORE_PLUG)
 def tc_c_32(sut: StationUnderTest) -> None:
     """The cache is still there after a reset."""
     booted(sut)
     cached(sut, {"status": "Accepted"})
     rebooted(sut)
-    starts_unasked(sut)
+    starts_unasked_before_plug(sut)
 
 
 @case("TC_C_33_CS", settings=LOCALLY)
@@ -110,7 +120,8 @@ def tc_c_33(sut: StationUnderTest) -> None:
     booted(sut)
     connected(sut)
     authorized(sut)
-    event(sut, {"Started", "Updated"}, token=VALID)
+    told_of(sut)
+    energy_starts(sut)
     stopped_locally(sut)
     unplugged(sut)
     starts_unasked(sut)
@@ -124,7 +135,7 @@ def tc_c_34(sut: StationUnderTest) -> None:
     connected(sut)
     sut.answer("TransactionEvent", lambda told: {"idTokenInfo": {"status": "Invalid"}} if "idToken" in told else {})
     sut.present(VALID)
-    event(sut, {"Started", "Updated"}, token=VALID)
+    told_of(sut)
     unplugged(sut)
     sut.forget()
     asked_about(sut, "Invalid")
@@ -136,8 +147,9 @@ def tc_c_36(sut: StationUnderTest) -> None:
     booted(sut)
     cached(sut, {"status": "Accepted"})
     connected(sut)
+    sut.answer("Authorize", {"idTokenInfo": {"status": "Invalid"}})
     authorized(sut)
-    event(sut, {"Started", "Updated"}, token=VALID)
+    sut.expect_nothing("TransactionEvent", for_s=2.0)
 
 
 @case("TC_C_37_CS", settings=LOCALLY)
@@ -148,12 +160,16 @@ def tc_c_37(sut: StationUnderTest) -> None:
     cleared_cache(sut)
     connected(sut)
     authorized(sut)
+    told_of(sut)
+    energy_starts(sut)
 
 
-@case("TC_C_38_CS", settings={"AuthCacheCtrlr.Enabled": "false"})
+@case("TC_C_38_CS")
 def tc_c_38(sut: StationUnderTest) -> None:
     """ClearCache is Rejected while the cache is switched off."""
     booted(sut)
+    cached(sut, {"status": "Accepted"})
+    sut.set_variable("AuthCacheCtrlr", "Enabled", "false")
     sut.call_gives("ClearCache", {}, {"status": "Rejected"})
 
 
@@ -161,6 +177,7 @@ def tc_c_38(sut: StationUnderTest) -> None:
 def tc_c_41(sut: StationUnderTest) -> None:
     """A second card that the cache knows as of the same group ends the charge."""
     booted(sut)
+    cached(sut, in_group(), VALID)
     cached(sut, in_group(), OTHER)
     ends_for_the_group(sut)
 
@@ -169,21 +186,34 @@ def tc_c_41(sut: StationUnderTest) -> None:
 def tc_c_44(sut: StationUnderTest) -> None:
     """A second card of the same group that the cache knows as Invalid, and the CSMS too, ends nothing."""
     booted(sut)
+    cached(sut, in_group(), VALID)
     cached(sut, in_group("Invalid"), OTHER)
-    sut.answer("Authorize", {"idTokenInfo": in_group()})
-    charging(sut)
-    sut.answer("Authorize", {"idTokenInfo": in_group("Invalid")})
-    sut.present(OTHER)
-    sut.expect_nothing("TransactionEvent", {"triggerReason": "StopAuthorized"}, for_s=3.0)
+    goes_on_for_the_group(sut)
+
+
+def charges_unasked_in_group(sut: StationUnderTest) -> str:
+    """A card that the station knows as of the group begins a charge; the id of the transaction."""
+    sut.answer("TransactionEvent", lambda told: {"idTokenInfo": in_group()} if "idToken" in told else {})
+    starts_unasked(sut)
+    return energy_starts(sut)
 
 
 def ends_for_the_group(sut: StationUnderTest) -> None:
-    """A card of the group begins a charge; OTHER, which the station knows as of that group, ends it."""
-    sut.answer("Authorize", {"idTokenInfo": in_group()})
-    sut.answer("TransactionEvent", lambda told: {"idTokenInfo": in_group()} if "idToken" in told else {})
-    transaction_id = charging(sut)
+    """A card of the group begins a charge, another one ends it; the station knows both, and nobody is asked."""
+    transaction_id = charges_unasked_in_group(sut)
     sut.present(OTHER)
     event(sut, {"Updated", "Ended"}, trigger="StopAuthorized", token=OTHER, transaction_id=transaction_id)
+    unplugged(sut)
+    sut.expect_nothing("Authorize", for_s=0.0)
+
+
+def goes_on_for_the_group(sut: StationUnderTest) -> None:
+    """A card of the group begins a charge; another one, known as Invalid here and at the CSMS, ends nothing."""
+    charges_unasked_in_group(sut)
+    sut.answer("Authorize", {"idTokenInfo": in_group("Invalid")})
+    authorized(sut, OTHER)
+    sut.expect_nothing("TransactionEvent", {"triggerReason": "StopAuthorized"}, for_s=3.0)
+    sut.expect_nothing("TransactionEvent", {"eventType": "Ended"}, for_s=0.0)
 
 
 @case("TC_C_46_CS", settings=LOCALLY | {"AuthCacheCtrlr.LifeTime": "4"})
@@ -201,7 +231,13 @@ def tc_c_57(sut: StationUnderTest) -> None:
     """With DisablePostAuthorize a card that is cached as Invalid is refused, and nobody is asked."""
     booted(sut)
     cached(sut, {"status": "Invalid"})
+    refused_unasked(sut)
+
+
+def refused_unasked(sut: StationUnderTest) -> None:
+    """A card that is known as refused gets no energy, and the CSMS is not asked about it."""
     connected(sut)
+    sut.ev_ready()
     sut.present(VALID)
     sut.expect_nothing("Authorize", for_s=2.0)
     sut.expect_nothing("TransactionEvent", for_s=0.0)

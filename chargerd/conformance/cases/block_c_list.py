@@ -1,10 +1,18 @@
 """Block C: the local list while the CSMS can be asked (C09, C14)."""
 
 from chargerd.conformance.case import case
-from chargerd.conformance.cases.block_c_cache import LOCALLY, asked_about, starts_unasked
+from chargerd.conformance.cases.block_c_cache import (
+    LOCALLY,
+    LOCALLY_BEFORE_PLUG,
+    asked_about,
+    ends_for_the_group,
+    goes_on_for_the_group,
+    refused_unasked,
+    starts_unasked_before_plug,
+)
 from chargerd.conformance.cases.block_c_refused import in_group
 from chargerd.conformance.station import OTHER, VALID, StationUnderTest
-from chargerd.conformance.steps import booted, charging, connected, event, local_list
+from chargerd.conformance.steps import booted, local_list
 
 
 def listed_as(sut: StationUnderTest, status: str, now: str) -> None:
@@ -14,14 +22,12 @@ def listed_as(sut: StationUnderTest, status: str, now: str) -> None:
     asked_about(sut, now)
 
 
-@case("TC_C_27_CS", settings=LOCALLY)
+@case("TC_C_27_CS", settings=LOCALLY_BEFORE_PLUG)
 def tc_c_27(sut: StationUnderTest) -> None:
     """A card that the list accepts starts a charge without the CSMS being asked."""
     booted(sut)
     local_list(sut, {VALID: {"status": "Accepted"}})
-    starts_unasked(sut)
-    sut.ev_ready()
-    event(sut, {"Started", "Updated"}, state="Charging")
+    starts_unasked_before_plug(sut)
 
 
 @case("TC_C_28_CS", settings=LOCALLY)
@@ -53,27 +59,15 @@ def tc_c_40(sut: StationUnderTest) -> None:
     """A second card that the list knows as of the same group ends the charge."""
     booted(sut)
     local_list(sut, {VALID: in_group(), OTHER: in_group()})
-    sut.answer("TransactionEvent", lambda told: {"idTokenInfo": in_group()} if "idToken" in told else {})
-    connected(sut)
-    sut.present(VALID)
-    sut.ev_ready()
-    charge = event(sut, {"Started", "Updated"}, state="Charging")
-    sut.present(OTHER)
-    transaction_id = charge["transactionInfo"]["transactionId"]
-    event(sut, {"Updated", "Ended"}, trigger="StopAuthorized", token=OTHER, transaction_id=transaction_id)
-    sut.expect_nothing("Authorize", for_s=0.0)
+    ends_for_the_group(sut)
 
 
 @case("TC_C_43_CS", settings=LOCALLY)
 def tc_c_43(sut: StationUnderTest) -> None:
     """A second card of the same group that is Invalid on the list, and at the CSMS too, ends nothing."""
     booted(sut)
-    local_list(sut, {OTHER: in_group("Invalid")})
-    sut.answer("Authorize", {"idTokenInfo": in_group()})
-    charging(sut)
-    sut.answer("Authorize", {"idTokenInfo": in_group("Invalid")})
-    sut.present(OTHER)
-    sut.expect_nothing("TransactionEvent", {"triggerReason": "StopAuthorized"}, for_s=3.0)
+    local_list(sut, {VALID: in_group(), OTHER: in_group("Invalid")})
+    goes_on_for_the_group(sut)
 
 
 @case("TC_C_58_CS", settings=LOCALLY | {"LocalAuthListCtrlr.DisablePostAuthorize": "true"})
@@ -81,7 +75,4 @@ def tc_c_58(sut: StationUnderTest) -> None:
     """With DisablePostAuthorize a card that the list does not accept is refused, and nobody is asked."""
     booted(sut)
     local_list(sut, {VALID: {"status": "Invalid"}})
-    connected(sut)
-    sut.present(VALID)
-    sut.expect_nothing("Authorize", for_s=2.0)
-    sut.expect_nothing("TransactionEvent", for_s=0.0)
+    refused_unasked(sut)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from chargerd.conformance.case import case
 from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import VALID, StationUnderTest
-from chargerd.conformance.steps import booted, cached, connected, event, local_list
+from chargerd.conformance.steps import booted, cached, connected, event, local_list, unplugged
 
 OFFLINE = {
     "AuthCtrlr.LocalPreAuthorize": "true",
@@ -60,7 +60,7 @@ def tc_c_17(sut: StationUnderTest) -> None:
     sut.expect_nothing("TransactionEvent", {"eventType": "Ended"})
 
 
-@case("TC_C_18_CS", settings=UNKNOWN | {"TxCtrlr.StopTxOnInvalidId": "true", "TxCtrlr.MaxEnergyOnInvalidId": "10000"})
+@case("TC_C_18_CS", settings=UNKNOWN | {"TxCtrlr.StopTxOnInvalidId": "true", "TxCtrlr.MaxEnergyOnInvalidId": "500"})
 def tc_c_18(sut: StationUnderTest) -> None:
     """Refused afterwards: StopTxOnInvalidId counts for more than an allowance of energy."""
     started_offline(sut)
@@ -85,12 +85,28 @@ def refused_offline(sut: StationUnderTest, info: Payload) -> None:
     sut.expect_nothing("TransactionEvent")
 
 
+def charges_offline(sut: StationUnderTest) -> None:
+    """A vehicle, a card and energy while the CSMS is out of reach, which it still is."""
+    sut.go_offline()
+    sut.plug_in()
+    sut.wait(1.0)
+    sut.present(VALID)
+    sut.ev_ready()
+    sut.wait(6.0)
+
+
 @case("TC_C_21_CS", settings=ONLY_KNOWN)
 def tc_c_21(sut: StationUnderTest) -> None:
-    """A card that the list accepts charges."""
-    shown_offline(sut, {VALID: {"status": "Accepted"}})
-    event(sut, {"Started", "Updated"}, token=VALID, offline=True)
-    event(sut, {"Started", "Updated"}, state="Charging")
+    """A card that the list accepts charges, and stops, and all of it is told afterwards."""
+    booted(sut)
+    local_list(sut, {VALID: {"status": "Accepted"}})
+    charges_offline(sut)
+    sut.present(VALID)
+    sut.plug_out()
+    sut.go_online()
+    event(sut, {"Started", "Updated"}, trigger="Authorized", token=VALID, offline=True)
+    event(sut, {"Started", "Updated"}, state="Charging", offline=True)
+    event(sut, {"Updated", "Ended"}, trigger="StopAuthorized", token=VALID, offline=True)
 
 
 @case("TC_C_22_CS", settings=ONLY_KNOWN)
@@ -111,9 +127,9 @@ def tc_c_24(sut: StationUnderTest) -> None:
     refused_offline(sut, {"status": "Expired"})
 
 
-@case("TC_C_25_CS", settings=ONLY_KNOWN)
+@case("TC_C_25_CS", settings=UNKNOWN | {"TxCtrlr.StopTxOnInvalidId": "false"})
 def tc_c_25(sut: StationUnderTest) -> None:
-    """The list counts for more than the cache: a card that it refuses does not charge."""
+    """The list counts for more than the cache: a card that it refuses does not charge, nor as an unknown one."""
     booted(sut)
     cached(sut, {"status": "Accepted"})
     local_list(sut, {VALID: {"status": "Invalid"}})
@@ -126,9 +142,16 @@ def tc_c_25(sut: StationUnderTest) -> None:
     sut.expect_nothing("TransactionEvent")
 
 
-@case("TC_C_26_CS", settings=UNKNOWN)
+@case("TC_C_26_CS", settings=UNKNOWN | {"TxCtrlr.StopTxOnInvalidId": "false", "TxCtrlr.MaxEnergyOnInvalidId": "0"})
 def tc_c_26(sut: StationUnderTest) -> None:
-    """A card that nobody knows charges where unknown ones may."""
-    shown_offline(sut, {})
-    event(sut, {"Started", "Updated"}, token=VALID, offline=True)
-    event(sut, {"Started", "Updated"}, state="Charging")
+    """A card that nobody knows charges where unknown ones may, until the CSMS refuses it; it can still end it."""
+    booted(sut)
+    charges_offline(sut)
+    sut.answer("TransactionEvent", invalid)
+    sut.go_online()
+    event(sut, {"Started", "Updated"}, trigger="Authorized", token=VALID, offline=True)
+    event(sut, {"Started", "Updated"}, state="Charging", offline=True)
+    event(sut, "Updated", state="SuspendedEVSE")
+    sut.present(VALID)
+    event(sut, {"Updated", "Ended"}, trigger="StopAuthorized", token=VALID)
+    unplugged(sut)

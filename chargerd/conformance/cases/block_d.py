@@ -99,8 +99,10 @@ def tc_d_08(sut: StationUnderTest) -> None:
     version_is(sut, 7)
 
 
-@case("TC_D_10_CS", settings={"LocalAuthListCtrlr.Enabled": "false"})
+@case("TC_D_10_CS")
 def tc_d_10(sut: StationUnderTest) -> None:
-    """A list that is switched off has version 0."""
+    """A list that is switched off has version 0, whatever it holds."""
     booted(sut)
+    local_list(sut, {VALID: ACCEPTED}, 3)
+    sut.set_variable("LocalAuthListCtrlr", "Enabled", "false")
     version_is(sut, 0)

@@ -84,6 +84,7 @@ class Rig:
         self.lock_speaks = True
         self.tripped_ac = self.tripped_dc = False
         self.residual_speaks = True
+        self.board_lags_s = 0.0  # how old the word of contactor and residual monitor is
         self.self_test: bool | None = True  # None: no answer comes
         self._test_due_mono = 0.0
         self._asked_seq = 0
@@ -188,7 +189,9 @@ class Rig:
             self._sample = self.sample()  # else the last one grows old, as with a poller
         return Readings(
             pilot=PilotReading(self.high_volts, low, mono, self.alarms) if self.pilot_speaks else None,
-            relay=RelayReading(closed, mono) if facts.has_feedback and self.feedback_speaks else None,
+            relay=RelayReading(closed, mono - self.board_lags_s)
+            if facts.has_feedback and self.feedback_speaks
+            else None,
             meter=self._sample,
             meter_swapped=self.meter_swapped,
             cable=CableRating(self.cable_ohms, self.cable_amps, mono)
@@ -197,7 +200,7 @@ class Rig:
             lock=LockReading(locked if self.lock_has_contact else None, mono)
             if facts.has_lock and self.lock_speaks
             else None,
-            residual=ResidualReading(self.tripped_ac, self.tripped_dc, mono)
+            residual=ResidualReading(self.tripped_ac, self.tripped_dc, mono - self.board_lags_s)
             if facts.has_residual and self.residual_speaks
             else None,
             temperature=Temperature(self.celsius, mono) if facts.has_thermometer and self.thermometer_speaks else None,
@@ -249,3 +252,10 @@ class Rig:
                 ),
             ),
         )
+
+
+def charging(facts: EvseFacts = PLAIN) -> Rig:
+    """A rig on which energy flows."""
+    rig = Rig(facts)
+    rig.charge()
+    return rig

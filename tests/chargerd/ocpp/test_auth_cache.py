@@ -155,13 +155,54 @@ def test_C11_FR_04_clearing_a_cache_that_is_switched_off_is_rejected() -> None:
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "NotEnabled")
 
 
-def test_a_cache_of_another_version_of_the_software_is_forgotten() -> None:
+def test_an_entry_that_cannot_be_read_is_set_aside_and_the_others_are_there() -> None:
     rig = Rig()
     learn(rig)
     rig.store.put(NAMESPACE, "ab", {"nonsense": True})
     again = Rig(store=rig.store)
-    assert known(again) is None
-    assert any("forgotten" in note for note in again.notes())
+    assert known(again) == "Accepted"
+    assert stored(again) == 1
+    assert any("ab was set aside" in note for note in again.notes())
+
+
+def test_more_than_is_kept_of_a_token_is_not_kept_and_takes_away_what_was() -> None:
+    rig = Rig()
+    learn(rig)
+    learn(rig, evse_id=tuple(range(1, 1000)))
+    assert known(rig) is None
+    assert stored(rig) == 0
+
+
+def test_the_cache_tells_how_much_it_takes_and_could_take() -> None:
+    rig = Rig()
+    assert storage(rig) == 0
+    learn(rig)
+    one = storage(rig)
+    learn(rig, "0411223344")
+    assert 50 < one < auth_cache.MAX_ENTRY_BYTES
+    assert storage(rig) == 2 * one
+
+
+def storage(rig: Rig) -> int:
+    wanted = {"component": {"name": "AuthCacheCtrlr"}, "variable": {"name": "Storage"}}
+    return int(rig.call("GetVariables", getVariableData=[wanted])["getVariableResult"][0]["attributeValue"])
+
+
+def test_a_session_costs_no_commit_for_the_cache() -> None:
+    def commits(settings: dict[str, str]) -> int:
+        rig = Rig(settings)
+        rig.csms.answers["TransactionEvent"] = {"idTokenInfo": {"status": "Accepted"}}
+        before = rig.store.commits
+        rig.plug_in()
+        rig.tap()
+        rig.charge()
+        rig.tap()
+        rig.evse_pauses()
+        rig.unplug()
+        assert [event["eventType"] for event in rig.events()][-1] == "Ended"
+        return rig.store.commits - before
+
+    assert commits({}) == commits({"AuthCacheCtrlr.Enabled": "false"})
 
 
 def test_C10_FR_12_no_token_stands_in_the_file_in_plain_text() -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from chargerd.clock import Now
 from chargerd.ocpp.authorization import Verdict, same_group, same_token, shown
+from chargerd.ocpp.messages.data_transfer import DataTransfer
 from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
-from tests.chargerd.ocpp.building import GOOD, Rig
+from hal.types import Indication, TokenKind
+from tests.chargerd.ocpp.building import GOOD, OTHER, Rig, board
 
 CARD = IdToken(id_token=GOOD, type=IdTokenEnum.ISO14443)
 
@@ -48,7 +50,7 @@ def test_every_status_but_accepted_refuses(status: AuthorizationStatus) -> None:
 
 
 def test_C01_FR_21_a_token_counts_on_the_evses_it_is_valid_for_only() -> None:
-    rig = Rig()
+    rig = Rig(facts=board(2))
     rig.csms.tokens[GOOD] = {"status": "Accepted", "evseId": [2]}
     assert not Asked(rig, evse_id=1).verdict.accepted
     assert Asked(rig, evse_id=2).verdict.accepted
@@ -89,6 +91,76 @@ def test_a_csms_that_does_not_answer_counts_as_offline() -> None:
     assert asked.verdicts == []
     rig.advance(31)
     assert asked.verdict.accepted
+
+
+def test_a_driver_waits_once_even_if_the_csms_answers_nothing_that_was_asked_before() -> None:
+    rig = Rig({"AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"})
+    rig.csms.answers |= {"DataTransfer": None, "Authorize": None}
+    for _ in range(3):
+        rig.station.ctx.tell(DataTransfer(vendor_id="org.example"), rig.clock.now())
+    asked = Asked(rig)
+    rig.advance(29.5)
+    assert asked.verdicts == []
+    rig.advance(1.0)
+    assert asked.verdict.accepted
+    assert asked.verdict.offline
+    assert rig.sent("Authorize") == []
+
+
+def test_an_answer_that_comes_too_late_is_remembered_and_decides_nothing_any_more() -> None:
+    rig = Rig()
+    rig.csms.answers |= {"DataTransfer": None}
+    rig.csms.tokens[GOOD] = {"status": "Blocked"}
+    rig.station.ctx.tell(DataTransfer(vendor_id="org.example"), rig.clock.now())
+    rig.advance(20)
+    rig.station.ctx.tell(DataTransfer(vendor_id="org.example"), rig.clock.now())
+    asked = Asked(rig)
+    rig.advance(31)
+    assert not asked.verdict.accepted
+    assert rig.sent("Authorize") == []
+    rig.advance(31)
+    assert len(rig.sent("Authorize")) == 1
+    assert len(asked.verdicts) == 1
+    info = rig.station.auth_cache.find(CARD, rig.clock.now())
+    assert info is not None
+    assert info.status is AuthorizationStatus.BLOCKED
+
+
+def test_two_drivers_who_wait_are_told_each_their_own() -> None:
+    rig = Rig(facts=board(2))
+    rig.csms.tokens[OTHER] = {"status": "Invalid"}
+    good, other = Asked(rig), Asked(rig, IdToken(id_token=OTHER, type=IdTokenEnum.ISO14443), 2)
+    assert good.verdict.accepted
+    assert not other.verdict.accepted
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TokenKind if kind is not TokenKind.NO_AUTHORIZATION])
+def test_whatever_kind_of_token_a_reader_gives_is_asked_about_as_that_kind(kind: TokenKind) -> None:
+    rig = Rig()
+    rig.plug_in()
+    rig.tap("4711", kind=kind)
+    assert rig.sent("Authorize") == [{"idToken": {"idToken": "4711", "type": kind.value}}]
+    assert rig.events()[0]["idToken"] == {"idToken": "4711", "type": kind.value}
+
+
+def test_the_button_that_stands_for_no_token_is_not_asked_about() -> None:
+    rig = Rig()
+    rig.plug_in()
+    rig.tap("", kind=TokenKind.NO_AUTHORIZATION)
+    assert rig.sent("Authorize") == []
+    assert rig.events()[0]["idToken"]["type"] == "NoAuthorization"
+
+
+def test_the_driver_sees_at_once_that_the_card_was_read_and_never_waits_for_ever() -> None:
+    rig = Rig()
+    rig.csms.answers["Authorize"] = None
+    rig.plug_in()
+    rig.tap()
+    assert rig.orders().indication is Indication.PENDING
+    assert rig.orders().message == ("One moment",)
+    rig.advance(31)
+    assert rig.orders().indication is Indication.REFUSED
+    assert rig.orders().message == ("Not accepted",)
 
 
 def test_a_link_lost_while_asking_counts_as_offline() -> None:
@@ -132,7 +204,7 @@ def cached(status: str = "Accepted", **more: Any) -> Listed:
 
 
 def rig_that_knows(known: Listed, settings: dict[str, str] | None = None, *, online: bool = True) -> Rig:
-    rig = Rig({"AuthCtrlr.LocalPreAuthorize": "true"} | (settings or {}))
+    rig = Rig({"AuthCtrlr.LocalPreAuthorize": "true"} | (settings or {}), facts=board(2))
     known(rig)
     if not online:
         rig.link_down()

@@ -1,9 +1,9 @@
 from datetime import timedelta
 
 from chargerd.clock import ManualClock
-from chargerd.ocpp.known_tokens import file_key, has_expired, is_accepted
-from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
-from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
+from chargerd.ocpp.known_tokens import file_key, has_expired, is_accepted, is_too_long
+from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum, MessageFormat
+from chargerd.ocpp.messages.types import IdToken, IdTokenInfo, MessageContent
 
 CARD = IdToken(id_token="04A1B2C3", type=IdTokenEnum.ISO14443)
 
@@ -15,6 +15,13 @@ def test_tokens_that_count_as_the_same_are_filed_under_the_same_key() -> None:
 
 def test_C10_FR_12_a_key_tells_nothing_of_the_token() -> None:
     assert "04a1b2c3" not in file_key(CARD).lower()
+
+
+def test_what_is_said_of_a_token_has_an_end() -> None:
+    message = MessageContent(format=MessageFormat.UTF8, content="ü" * 512)
+    accepted = AuthorizationStatus.ACCEPTED
+    assert not is_too_long(IdTokenInfo(status=accepted, personal_message=message, group_id_token=CARD))
+    assert is_too_long(IdTokenInfo(status=accepted, evse_id=tuple(range(1, 1000))))
 
 
 def test_what_is_known_holds_until_its_time_is_over() -> None:

@@ -34,8 +34,8 @@ def status_of(rig: Rig, uid: str = GOOD) -> str | None:
     return None if info is None else str(info.status)
 
 
-def entries(rig: Rig) -> str:
-    wanted = {"component": {"name": "LocalAuthListCtrlr"}, "variable": {"name": "Entries"}}
+def entries(rig: Rig, variable: str = "Entries") -> str:
+    wanted = {"component": {"name": "LocalAuthListCtrlr"}, "variable": {"name": variable}}
     return str(rig.call("GetVariables", getVariableData=[wanted])["getVariableResult"][0]["attributeValue"])
 
 
@@ -108,6 +108,60 @@ def test_D01_FR_11_more_entries_than_a_message_may_have_are_refused() -> None:
     rig = Rig()
     answer = rig.call("SendLocalList", versionNumber=1, updateType="Full", localAuthorizationList=[entry()] * 251)
     assert answer["errorCode"] == "OccurrenceConstraintViolation"
+
+
+def test_more_bytes_than_a_message_may_have_are_refused_and_change_nothing() -> None:
+    rig = Rig()
+    send(rig, 1, entry())
+    message = {"format": "ASCII", "content": "x" * 500}
+    many = [entry(f"{number:08X}", personalMessage=message) for number in range(95)]
+    answer = rig.call("SendLocalList", versionNumber=2, updateType="Full", localAuthorizationList=many)
+    assert answer["errorCode"] == "FormatViolation"
+    assert (version(rig), entries(rig)) == (1, "1")
+
+
+def test_an_entry_with_more_than_is_kept_of_a_token_fails_and_changes_nothing() -> None:
+    rig = Rig()
+    send(rig, 1, entry())
+    assert send(rig, 2, entry(OTHER, evseId=list(range(1, 1000)))) == "Failed"
+    assert (version(rig), status_of(rig), status_of(rig, OTHER)) == (1, "Accepted", None)
+
+
+def test_the_list_tells_how_much_it_takes() -> None:
+    rig = Rig()
+    assert entries(rig, "Storage") == "0"
+    send(rig, 1, entry(), entry(OTHER))
+    both = int(entries(rig, "Storage"))
+    send(rig, 2, entry(OTHER, None), update="Differential")
+    assert int(entries(rig, "Storage")) * 2 == both > 0
+
+
+_FAULTS = [
+    {"updateType": "Full"},
+    {"versionNumber": 2},
+    {"versionNumber": "2", "updateType": "Full"},
+    {"versionNumber": 2.5, "updateType": "Full"},
+    {"versionNumber": 2, "updateType": "Half"},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": []},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": {}},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [{}]},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [entry(OTHER, "Welcome")]},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [entry("x" * 37)]},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [entry(OTHER, evseId=[])]},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [entry(OTHER, cacheExpiryDateTime="soon")]},
+    {"versionNumber": 2, "updateType": "Full", "localAuthorizationList": [entry() | {"more": 1}]},
+    {"versionNumber": 2, "updateType": "Full", "more": 1},
+]
+
+
+@pytest.mark.parametrize("payload", _FAULTS, ids=str)
+def test_what_is_no_list_is_answered_with_one_error_and_changes_nothing(payload: dict[str, Any]) -> None:
+    rig = Rig()
+    send(rig, 1, entry())
+    before = len(rig.frames)
+    assert rig.call("SendLocalList", **payload)["errorCode"]
+    assert len(rig.frames) == before + 1
+    assert (version(rig), entries(rig), status_of(rig)) == (1, "1", "Accepted")
 
 
 def test_D02_FR_03_a_list_that_is_switched_off_has_version_0_takes_nothing_and_is_not_used() -> None:

@@ -1,9 +1,10 @@
 """The lines of the display, from what the station knows."""
 
 import msgspec
+import pytest
 
 from chargerd.evse.types import ActiveFault
-from tests.chargerd.ocpp.building import Rig
+from tests.chargerd.ocpp.building import GOOD, OTHER, Rig
 
 
 def lines(rig: Rig) -> tuple[str, ...]:
@@ -35,6 +36,69 @@ def test_from_the_free_outlet_to_the_charge_and_back() -> None:
     rig.ev_pauses()
     assert lines(rig)[0] == "Car is pausing"
     rig.unplug()
+    assert lines(rig) == ("Available",)
+
+
+@pytest.mark.parametrize(
+    "language1, language2, first",
+    [("de-AT", "en", "Lädt"), ("sv", "nl", "Laadt"), ("sv", "fi", "Charging"), (None, None, "Charging")],
+)
+def test_C01_FR_08_C01_FR_09_C01_FR_13_the_driver_is_told_in_a_language_of_his(
+    language1: str | None, language2: str | None, first: str
+) -> None:
+    rig = ready()
+    both = {"language1": language1, "language2": language2}
+    rig.csms.tokens[GOOD] = {"status": "Accepted"} | {key: value for key, value in both.items() if value}
+    rig.plug_in()
+    rig.tap()
+    rig.charge()
+    rig.advance(100.0)
+    assert lines(rig)[0] == first
+    rig.unplug()
+    rig.advance(11.0)
+    assert lines(rig) == ("Available",)
+
+
+def test_a_card_is_answered_in_words_too() -> None:
+    rig = ready()
+    rig.csms.tokens[GOOD] = {"status": "Blocked", "language1": "fr"}
+    rig.tap()
+    assert lines(rig) == ("Refusé",)
+    rig.advance(4.0)
+    assert lines(rig) == ("Libre",)
+    rig.tap(OTHER)
+    assert lines(rig) == ("Plug in",)
+    rig.plug_in()
+    rig.advance(5.0)
+    assert lines(rig)[0] == "Starting"
+
+
+def test_a_message_to_the_driver_stands_before_the_figures_for_a_while() -> None:
+    rig = ready()
+    text = {"format": "UTF8", "content": "0.50 EUR / kWh"}
+    rig.csms.tokens[GOOD] = {"status": "Accepted", "personalMessage": text}
+    rig.plug_in()
+    rig.tap()
+    rig.charge()
+    rig.meter(1000.0, amps=10.0)
+    rig.advance(4.0)
+    assert lines(rig) == ("Charging", "0.50 EUR / kWh")
+    rig.advance(10.0)
+    assert lines(rig) == ("Charging", "6.9 kW")
+
+
+def test_what_it_costs_is_shown_while_charging_and_a_little_longer() -> None:
+    rig = ready()
+    rig.csms.answers["TransactionEvent"] = lambda event: {"totalCost": 4.2 if event["eventType"] == "Ended" else 1.25}
+    rig.plug_in()
+    rig.tap()
+    rig.charge()
+    rig.meter(1000.0, amps=10.0)
+    rig.advance(5.0)
+    assert lines(rig) == ("Charging", "6.9 kW", "Cost 1.25")
+    rig.unplug()
+    assert lines(rig) == ("Available", "Cost 4.20")
+    rig.advance(11.0)
     assert lines(rig) == ("Available",)
 
 
