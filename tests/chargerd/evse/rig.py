@@ -5,7 +5,17 @@ from collections.abc import Callable
 from chargerd.clock import ManualClock
 from chargerd.evse.contactor import RECLOSE_S
 from chargerd.evse.controller import Controller
-from chargerd.evse.types import EvseOrders, EvseStatus, MeterSession, Orders, Outputs, Readings, SelfTest, SignFor
+from chargerd.evse.types import (
+    EvseOrders,
+    EvseStatus,
+    MeterSession,
+    Orders,
+    Outputs,
+    Readings,
+    SelfTest,
+    SignFor,
+    TokenSeen,
+)
 from chargerd.limits import Limit
 from hal.types import (
     Alarm,
@@ -95,6 +105,7 @@ class Rig:
         self.plug_thermometer_speaks = True
         self.inputs: tuple[InputName, ...] = ()
         self.inputs_speak = True
+        self.token: TokenSeen | None = None
         self.external: ExternalLimit | None = ExternalLimit(None, 0.0)  # stamped anew in each tick; None: silent
         self.seen_phases: int | None = None  # None: the phase contactor is where it was told to be
         self.phase_switch_speaks = True
@@ -212,6 +223,7 @@ class Rig:
             external_limit=None if self.external is None else ExternalLimit(self.external.amps, mono),
             self_test=self._tested(),
             session=self.session,
+            token=self.token,
         )
 
     def watts(self) -> float:

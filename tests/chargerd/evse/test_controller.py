@@ -9,9 +9,9 @@ import pytest
 from chargerd.clock import ManualClock
 from chargerd.evse.controller import DUTY_UP_S, Controller
 from chargerd.evse.faults import FaultCode
-from chargerd.evse.types import EvseStatus, Readings
+from chargerd.evse.types import EvseStatus, PilotState, Readings, TokenSeen
 from chargerd.limits import Limit
-from hal.types import Alarm, EvseFacts, Indication, InputName, MeterSample, PilotMode
+from hal.types import Alarm, EvseFacts, Indication, InputName, MeterSample, PilotMode, Token, TokenKind
 from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, WHOLE, A, B, C, D, E, Rig, charging
 
 # ---- A charge begins ---------------------------------------------------------------------------------------------
@@ -537,6 +537,18 @@ def test_a_step_of_the_wall_clock_changes_nothing() -> None:
 def test_the_meters_sample_is_told_as_it_came() -> None:
     rig = charging()
     assert rig.status.meter == rig.sample()
+
+
+def test_what_the_devices_say_is_told() -> None:
+    rig = charging(WHOLE)
+    rig.token = TokenSeen(Token("04A1B2C3", TokenKind.ISO14443, rig.now_mono), 1)
+    rig.celsius, rig.plug_celsius, rig.inputs = 31.0, 33.0, (InputName.BUTTON,)
+    rig.tick()
+    status = rig.status
+    assert (status.relay_closed, status.locked, status.cable_amps) == (True, True, 32.0)
+    assert (status.celsius, status.plug_celsius, status.inputs) == (31.0, 33.0, (InputName.BUTTON,))
+    assert (status.token, status.pilot_mode, status.pilot_state) == (rig.token, PilotMode.PWM, PilotState.C)
+    assert (status.phases, status.evse_id) == (3, 1)
 
 
 def test_a_plug_without_its_resistor_is_one_that_is_not_home() -> None:
