@@ -24,7 +24,7 @@ from chargerd.evse.types import Orders, Status
 CONTROL_SOCKET = "control.sock"
 STATION_SOCKET = "station.sock"
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 128 * 1024
 """Largest snapshot sent or accepted. A Status of two EVSEs with every text filled is about 3 KiB."""
 
 MAX_DRAIN = 64

@@ -72,13 +72,13 @@ def test_rebooted_wants_the_security_event_after_a_reset_that_is_accepted(
 
 def test_charging_finds_the_start_of_the_transaction_wherever_it_is(around: Pretend, sut: StationUnderTest) -> None:
     connector(around, "Occupied")
-    around.say("Authorize", {"idToken": {"idToken": VALID}})
+    around.say("Authorize", {"idToken": {"idToken": VALID, "type": "ISO14443"}})
     tell(around, "Started", chargingState="EVConnected")
     tell(around, "Updated", chargingState="Charging")
     assert steps.charging(sut) == "T"
     sut.expect_nothing("TransactionEvent", for_s=0.1)
     connector(around, "Occupied")
-    around.say("Authorize", {"idToken": {"idToken": VALID}})
+    around.say("Authorize", {"idToken": {"idToken": VALID, "type": "ISO14443"}})
     tell(around, "Started", chargingState="Charging")  # the start point is EnergyTransfer
     assert steps.charging(sut) == "T"
 
@@ -195,11 +195,11 @@ def test_a_local_list_is_full_or_empty(around: Pretend, sut: StationUnderTest) -
 
 
 def test_a_cached_card_leaves_no_transaction_behind(around: Pretend, sut: StationUnderTest) -> None:
-    around.say("Authorize", {"idToken": {"idToken": VALID}})
+    around.say("Authorize", {"idToken": {"idToken": VALID, "type": "ISO14443"}})
     tell(around, "Started", trigger="Authorized")
     with pytest.raises(CaseFailed, match="the end of what the card started"):
         steps.cached(sut, ACCEPTED)
-    around.say("Authorize", {"idToken": {"idToken": VALID}})
+    around.say("Authorize", {"idToken": {"idToken": VALID, "type": "ISO14443"}})
     tell(around, "Ended", trigger="StopAuthorized")
     steps.cached(sut, ACCEPTED)
     assert not steps.unended(sut)
