@@ -1,6 +1,6 @@
 """Whatever the CSMS sends, and whenever: each CALL gets exactly one answer, nothing of ours breaks, and work goes on.
 
-Messages and their faults are made from the official schemas (tests/chargerd/ocpp/messages/oracle.py), for every action there is.
+Messages and their faults are made from the official schemas, for every action there is.
 """
 
 import json
