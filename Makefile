@@ -2,7 +2,7 @@
 # some tens of milliseconds. `make check` is the whole of CI.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test conformance docs vm-test check format format-check lint types benchmark sim lock clean
+.PHONY: help setup bench test conformance docs vm-test check format format-check lint types benchmark sim fuzz lock clean
 
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
@@ -12,6 +12,7 @@ TEST_WORKERS ?= 4
 CONFORMANCE_WORKERS ?= 6
 MUTATION_ARGS ?=
 SEED ?= 1
+DURATION_S ?= 60
 N ?= 10000
 
 help: ## this list
@@ -73,6 +74,9 @@ benchmark: setup ## the table of measured speeds, sizes and latencies
 
 sim: setup ## the whole charger on virtual time (SEED=1 N=10000)
 	@$(PYTHON) -m tests.sim --seed $(SEED) --count $(N)
+
+fuzz: setup ## the whole charger, while the CSMS says whatever it likes (SEED=1 DURATION_S=60)
+	@$(PYTHON) -m tests.sim.fuzz --seed $(SEED) --duration $(DURATION_S)
 
 lock: ## maintainer: the newest versions that fit, with hashes, for every supported Python
 	@tools/lock.sh

@@ -77,6 +77,11 @@ class StationContext:
         return self.link_up and self.registration is Registration.ACCEPTED
 
     @property
+    def may_be_asked(self) -> bool:
+        """The CSMS has said Accepted or Pending: what it asks us to send may be sent (B01.FR.08, B02.FR.02)."""
+        return self.registration in {Registration.ACCEPTED, Registration.PENDING}
+
+    @property
     def evse_ids(self) -> range:
         """1 to n, without gaps (part 1, 7.2)."""
         return range(1, len(self.config.board.evses) + 1)

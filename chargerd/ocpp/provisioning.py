@@ -131,18 +131,23 @@ class Provisioning(Block):
 
     def _get_base_report(self, request: GetBaseReport, now: Now) -> GetBaseReportResponse:
         self._asked_at = now
-        if self._reports.busy:
-            return GetBaseReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=_BUSY)  # B07.FR.13
+        if (refusal := self._why_no_report()) is not None:
+            return GetBaseReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=refusal)
         rows = self._model.base_report(request.report_base)
         return GetBaseReportResponse(status=self._started(request.request_id, rows, now))
 
     def _get_report(self, request: GetReport, now: Now) -> GetReportResponse:
         self._asked_at = now
         self._check_size(request, request.component_variable or ())
-        if self._reports.busy:
-            return GetReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=_BUSY)  # B08.FR.16
+        if (refusal := self._why_no_report()) is not None:
+            return GetReportResponse(status=GenericDeviceModelStatus.REJECTED, status_info=refusal)
         rows = self._model.custom_report(request.component_criteria, request.component_variable)
         return GetReportResponse(status=self._started(request.request_id, rows, now))
+
+    def _why_no_report(self) -> StatusInfo | None:
+        if not self.ctx.may_be_asked:
+            return _TOO_EARLY  # B01.FR.08
+        return _BUSY if self._reports.busy else None  # B07.FR.13, B08.FR.16
 
     def _started(self, request_id: int, rows: list[ReportData], now: Now) -> GenericDeviceModelStatus:
         if not rows:
@@ -151,4 +156,5 @@ class Provisioning(Block):
         return GenericDeviceModelStatus.ACCEPTED
 
 
+_TOO_EARLY = StatusInfo(reason_code="Unspecified", additional_info="BootNotification has not been answered yet")
 _BUSY = StatusInfo(reason_code="Unspecified", additional_info="another report is on its way")

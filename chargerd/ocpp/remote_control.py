@@ -198,8 +198,9 @@ class RemoteControl(Block):
         send = self._triggers().get(message)
         if send is None:
             return TriggerMessageResponse(status=TriggerMessageStatus.NOT_IMPLEMENTED)  # F06.FR.08
-        if message is MessageTrigger.BOOT_NOTIFICATION and self.ctx.registration is Registration.ACCEPTED:
-            return TriggerMessageResponse(status=TriggerMessageStatus.REJECTED)  # F06.FR.17
+        is_boot = message is MessageTrigger.BOOT_NOTIFICATION
+        if self.ctx.registration is Registration.ACCEPTED if is_boot else not self.ctx.may_be_asked:
+            return TriggerMessageResponse(status=TriggerMessageStatus.REJECTED)  # F06.FR.17, B01.FR.08
         evse = request.evse if message in _OF_AN_EVSE else None  # F06.FR.03
         unknown = None if evse is None else self._why_unknown(evse)
         if unknown is not None:

@@ -207,10 +207,11 @@ class SmartCharging(Block):
         return ClearChargingProfileResponse(status=ClearChargingProfileStatus.ACCEPTED)
 
     def _get_charging_profiles(self, request: GetChargingProfiles, now: Now) -> GetChargingProfilesResponse:
+        if not self.ctx.online:
+            return GetChargingProfilesResponse(status=GetChargingProfileStatus.NO_PROFILES, status_info=_TOO_EARLY)
         found = reports(request, self._profiles.all())
         for report in found:
-            # The CSMS asked for these, so they go out even before it has accepted the station.
-            self.ctx.rpc.call(report, now, _reported, _not_reported)
+            self.ctx.call(report, now, _reported, _not_reported)
         status = GetChargingProfileStatus.ACCEPTED if found else GetChargingProfileStatus.NO_PROFILES
         return GetChargingProfilesResponse(status=status)
 
@@ -311,6 +312,10 @@ def _offered(amps: float) -> float:
     """What the pilot may say: whole 0.1 A, rounded down, and nothing below what a pilot can offer."""
     rounded = schedule.rounded_down(amps)
     return rounded if rounded >= MIN_AMPS else 0.0
+
+
+_TOO_EARLY = StatusInfo(reason_code="Unspecified", additional_info="nothing may be reported before acceptance")
+"""B02.FR.02 lets the CSMS ask for other messages until then, not for these."""
 
 
 def _reported(_response: ReportChargingProfilesResponse, _now: Now) -> None:

@@ -186,4 +186,4 @@ def tell(world: World, what: str) -> str:
     """What went wrong, where to find it again, and the end of the diary."""
     diary = "\n  ".join(world.diary[-25:])
     head = f"seed {world.seed} at {world.clock.monotonic():.1f} s: {what}"
-    return f"{head}\n  {diary}\nagain: make sim SEED={world.seed} N=1"
+    return f"{head}\n  {diary}\nagain: {world.again}"

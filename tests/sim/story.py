@@ -71,7 +71,7 @@ def tell_story(seed: int) -> World:
         double=rng.choice((0.0, 0.1)),
         late_s=rng.choice((0.1, 0.5, 2.0)),
     )
-    author = _Author(world, watch, rng)
+    author = Author(world, watch, rng)
     world.run(5.0, watch.look)
     end = world.clock.monotonic() + STORY_S
     while world.clock.monotonic() < end:
@@ -100,28 +100,30 @@ def _settings(rng: random.Random) -> dict[str, str]:
     }
 
 
-class _Author:
+class Author:
     """Decides what happens next."""
 
-    def __init__(self, world: World, watch: Watch, rng: random.Random) -> None:
+    def __init__(self, world: World, watch: Watch, rng: random.Random, *, operator: bool = True) -> None:
+        """`operator`: whether somebody asks for things by the CSMS, too."""
         self._world = world
         self._watch = watch
         self._rng = rng
+        self._operator = operator
         self._profile_id = 0
         self._read_answers = 0
         self._happenings: list[tuple[int, Callable[[], None]]] = [
             (14, self._car),
             (8, self._card),
             (6, self._car_changes_its_mind),
-            (5, self._profile),
-            (3, self._remote),
+            (5 * operator, self._profile),
+            (3 * operator, self._remote),
             (3, self._fault),
             (3, self._link),
-            (2, self._ask),
+            (2 * operator, self._ask),
             (2, self._user_limit),
-            (2, self._reservation),
-            (1, self._availability),
-            (1, self._reset),
+            (2 * operator, self._reservation),
+            (1 * operator, self._availability),
+            (1 * operator, self._reset),
             (1, self._process_dies),
             (1, self._garbage),
             (1, self._wall_clock),
@@ -130,7 +132,8 @@ class _Author:
     def something_happens(self) -> None:
         """One happening, likely ones more often; answers of the station are taken note of."""
         self.restart_after_reset()
-        self._read()
+        if self._operator:
+            self._read()
         weights = [weight for weight, _ in self._happenings]
         self._rng.choices([happening for _, happening in self._happenings], weights)[0]()
 

@@ -16,7 +16,7 @@ from chargerd.clock import ManualClock
 from chargerd.control import ControlLoop
 from chargerd.devices import EvseUnit
 from chargerd.evse.types import EvseStatus, Status
-from chargerd.ocpp.effects import CloseLink, Effect, OpenLink, Reboot, SendText, SetOrders, SetTime
+from chargerd.ocpp.effects import CloseLink, Effect, Note, OpenLink, Reboot, SendText, SetOrders, SetTime
 from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost, TimeStepped
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
@@ -83,7 +83,9 @@ class World:
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
+        self.again = f"make sim SEED={seed} N=1"
         self.diary: list[str] = []
+        self.notes: list[Note] = []
         self.messages_out: list[str] = []
         self._overrides = {**(CALM if wire is None else {}), **(overrides or {})}
         self._ids = 0
@@ -198,7 +200,8 @@ class World:
 
     def _perform(self) -> None:
         for effect in self.station.effects():
-            self._perform_one(effect)
+            if self.station_alive:  # the dead do nothing more
+                self._perform_one(effect)
 
     def _perform_one(self, effect: Effect) -> None:
         match effect:
@@ -221,6 +224,8 @@ class World:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
             case Reboot():
                 self.kill_station()
+            case Note():
+                self.notes.append(effect)
             case _:
                 pass
 
