@@ -16,7 +16,7 @@ from tests.sim.invariants import BrokenInvariant
 from tests.sim.world import World
 
 ROUNDS = 6
-MESSAGES = 600
+MESSAGES = 2000
 
 
 @pytest.mark.parametrize("seed", range(1, ROUNDS + 1))
