@@ -293,6 +293,12 @@ def test_offline_what_is_known_here_is_not_used_where_the_site_says_so() -> None
     assert not Asked(rig).verdict.accepted
 
 
+@pytest.mark.parametrize("known", [listed("Blocked"), cached("Blocked")], ids=["list", "cache"])
+def test_offline_a_token_known_as_refused_is_no_unknown_one_where_what_is_known_is_not_used(known: Listed) -> None:
+    settings = {"AuthCtrlr.LocalAuthorizeOffline": "false", "AuthCtrlr.OfflineTxForUnknownIdEnabled": "true"}
+    assert not Asked(rig_that_knows(known, settings, online=False)).verdict.accepted
+
+
 @pytest.mark.parametrize("status, accepted", [("Accepted", True), ("Blocked", False)])
 def test_where_the_csms_is_not_to_be_asked_what_is_known_here_decides(status: str, accepted: bool) -> None:
     settings = {"AuthCtrlr.DisableRemoteAuthorization": "true", "AuthCtrlr.LocalPreAuthorize": "false"}
