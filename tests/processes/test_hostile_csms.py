@@ -73,6 +73,7 @@ def test_a_new_password_set_by_the_csms_is_used_at_once() -> None:
             csms = station.rig.csms
             await station.charge()
             wanted = "another-password-of-30-chars-x"
+            csms._password = wanted  # before the call: the station may come back before its answer has been read here
             answer = await csms.call(
                 "SetVariables",
                 {
@@ -86,7 +87,6 @@ def test_a_new_password_set_by_the_csms_is_used_at_once() -> None:
                 },
             )
             assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
-            csms._password = wanted
             await station.until_logged(2, "network: connected to")
             assert is_charging(await station.status())
             assert not station.log.having("refused credentials")

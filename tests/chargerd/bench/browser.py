@@ -57,6 +57,7 @@ class Browser:
         self._element(mark).click()
         item = self.wait(lambda: self._option(option), f"option {option}")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", item)
+        self.wait(lambda: self._lies_bare(item), f"option {option} to lie still")
         item.click()
         self.wait(lambda: not self.driver.find_elements(By.CSS_SELECTOR, ".q-menu"), "the list to close")
 
@@ -89,6 +90,17 @@ class Browser:
             mark,
         )
         return found
+
+    def _lies_bare(self, element: WebElement) -> bool:
+        """Whether a click at its middle would hit it: a list that is still opening or scrolling hits a neighbour."""
+        script = """
+            const at = arguments[0].getBoundingClientRect();
+            const hit = document.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2);
+            const moved = arguments[0].seenAtY !== at.y;
+            arguments[0].seenAtY = at.y;
+            return !moved && arguments[0].contains(hit);
+        """
+        return bool(self.driver.execute_script(script, element))
 
     def _option(self, text: str) -> WebElement | None:
         items = self.driver.find_elements(By.CSS_SELECTOR, ".q-menu .q-item")
