@@ -142,6 +142,13 @@ def hash_data(certificate: Certificate, issuer: Certificate, algorithm: str) -> 
     return HashData(algorithm, asked.issuer_name_hash.hex(), asked.issuer_key_hash.hex(), certificate.serial_number)
 
 
+def is_named(certificate: Certificate, named: HashData) -> bool:
+    """See certificates.is_named."""
+    digest = hashes.Hash(_HASHES[named.algorithm])
+    digest.update(_load(certificate.pem).issuer.public_bytes())
+    return named.serial_number == certificate.serial_number and named.issuer_name_hash == digest.finalize().hex()
+
+
 def has_key_of(certificate: Certificate, csr_pem: str) -> bool:
     """See certificates.has_key_of."""
     try:

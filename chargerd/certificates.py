@@ -109,6 +109,15 @@ def hash_data(certificate: Certificate, issuer: Certificate, algorithm: str = "S
     return certificate_checks.hash_data(certificate, issuer, algorithm)
 
 
+def is_named(certificate: Certificate, named: HashData) -> bool:
+    """Whether `named` may be `certificate`, as far as can be said without its issuer: name of the issuer and serial
+    number.
+    """
+    from chargerd import certificate_checks
+
+    return certificate_checks.is_named(certificate, named)
+
+
 def has_key_of(certificate: Certificate, csr_pem: str) -> bool:
     """Whether `certificate` is about the same public key as the certificate request (RFC 2986) `csr_pem`. Raises
     CertificateError when that is none.

@@ -17,6 +17,7 @@ from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
+from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -114,6 +115,7 @@ class Station:
             self._settle(now)
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+        self.certificate_book = CertificateBook(ctx)
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
