@@ -18,6 +18,8 @@ from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.credentials import Credentials
+from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -116,7 +118,9 @@ class Station:
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
-        self.network = Network(ctx)
+        self.certificate_book = CertificateBook(ctx)
+        self.credentials = Credentials(ctx)
+        self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
         self.local_list = LocalAuthList(ctx)
@@ -140,6 +144,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            self.credentials,
             self.network,
             self.provisioning,
             self.security,
