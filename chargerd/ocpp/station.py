@@ -30,6 +30,7 @@ from chargerd.ocpp.events import (
     LinkDown,
     LinkUp,
     Received,
+    ShellSecurityEvent,
     SignalMeasured,
     StatusArrived,
     StatusLost,
@@ -41,7 +42,7 @@ from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
+from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
@@ -224,6 +225,8 @@ class Station:
                 self._status_lost(now)
             case SignalMeasured(dbm):
                 self.troubles.signal(dbm, now)
+            case ShellSecurityEvent(kind, tech_info):
+                self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
             case JobDone(job_id):
