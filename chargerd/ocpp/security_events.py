@@ -91,7 +91,9 @@ TABLE = (
         "connection.",
     ),
     SecurityEventKind(
-        "InvalidChargingStationCertificate", True, "CertificateSigned brings a chain that is not usable for the station."
+        "InvalidChargingStationCertificate",
+        True,
+        "CertificateSigned brings a chain that is not usable for the station.",
     ),
     SecurityEventKind(
         "InvalidTLSVersion", True, "The CSMS offers nothing newer than TLS 1.1. Once until the next connection."

@@ -19,7 +19,6 @@ from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.credentials import Credentials
-from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -27,6 +26,7 @@ from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
     Event,
     JobDone,
+    KeyMade,
     LinkDown,
     LinkUp,
     Received,
@@ -46,6 +46,7 @@ from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.reservation import Reservations
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
@@ -119,11 +120,11 @@ class Station:
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
-        self.certificate_book = CertificateBook(ctx)
         self.credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
+        self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -149,6 +150,7 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.renewal,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -229,6 +231,8 @@ class Station:
                 self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
+            case KeyMade():
+                self.renewal.key_made(event, now)
             case JobDone(job_id):
                 self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
 
