@@ -5,12 +5,12 @@ back is believed only if it is about such a key, names this station, is valid no
 is accepted is tried at once beside what worked before (credentials.py).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from chargerd import certificates
-from chargerd.certificates import Certificate, CertificateError
+from chargerd.certificates import Certificate
 from chargerd.clock import Now
 from chargerd.ocpp.block import Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook, v2g_row
@@ -31,6 +31,7 @@ from chargerd.ocpp.news import KeysReleased, News, Registration, RegistrationCha
 from chargerd.ocpp.own_renewals import Lifetime, OwnRenewals
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.security import ORGANIZATION_NAME
+from chargerd.ocpp.signed_chains import ChainRefused, checked_path, read_chain
 from chargerd.ocpp.signing_requests import SigningRequest, SigningRequests, Subject
 from chargerd.ocpp.variables import AnyVariable, integer
 
@@ -86,14 +87,6 @@ class RenewalStatus(msgspec.Struct, frozen=True):
     since: str
     state: str
     key_id: str
-
-
-class _Refused(Exception):
-    """A chain that is not accepted: the OCPP reason code, and the reason for people."""
-
-    def __init__(self, reason_code: str, why: str) -> None:
-        super().__init__(why)
-        self.reason_code = reason_code
 
 
 class Renewal(Block):
@@ -277,8 +270,8 @@ class Renewal(Block):
             self._requests.drop(request)
             self.ctx.note(
                 Severity.ERROR,
-                f"renewal: no key for {request.use} after {request.tries} attempts; see what chargerctl identity says of"
-                " the place of keys, then have the CSMS trigger it again",
+                f"renewal: no key for {request.use} after {request.tries} attempts; see what chargerctl identity says"
+                " of the place of keys, then have the CSMS trigger it again",
             )
 
     def _make_key(self, request: SigningRequest, now: Now) -> None:
@@ -366,8 +359,8 @@ class Renewal(Block):
         return 2 + int(self.ctx.variables[CERT_SIGNING_REPEAT_TIMES])
 
     def _wait_s(self, tries: int) -> float:
-        wait_s = float(self.ctx.variables[CERT_SIGNING_WAIT_MINIMUM])
-        return min(wait_s * 2 ** max(tries - 1, 0), LONGEST_WAIT_S)
+        wait_s: float = self.ctx.variables[CERT_SIGNING_WAIT_MINIMUM] * 2.0 ** max(tries - 1, 0)
+        return min(wait_s, LONGEST_WAIT_S)
 
     def _next_wait_s(self, request: SigningRequest) -> float | None:
         """Until the CSMS is asked again; None: it was the last time (A02.FR.19)."""
@@ -380,24 +373,24 @@ class Renewal(Block):
             # Nobody can say what is valid; the CSMS is asked again as if nothing had come.
             info = StatusInfo(reason_code="InvalidMessageSeq", additional_info="the station's clock is not set yet")
             return CertificateSignedResponse(status=CertificateSignedStatus.REJECTED, status_info=info)
+        use = request.certificate_type or Use.CHARGING_STATION_CERTIFICATE
         try:
-            self._take(request, now)
-        except _Refused as refused:
-            return self._refuse(request, refused, now)
+            chain = read_chain(request.certificate_chain, self.ctx.variables[MAX_CERTIFICATE_CHAIN_SIZE])
+            if self._is_in_use(chain[0]):
+                self.ctx.note(Severity.INFO, "renewal: the CSMS sends a certificate that is in use already")
+                return CertificateSignedResponse(status=CertificateSignedStatus.ACCEPTED)
+            answered = self._requests.of_key(chain[0])
+            if answered is None:
+                raise ChainRefused("InvalidCertificate", "its key belongs to no open request of this station")
+            use = answered.use
+            path = checked_path(chain, answered, request.certificate_type, self._book, now.utc)
+        except ChainRefused as refused:
+            return self._refuse(use, refused, now)
+        self._adopt(answered, path, now)
         return CertificateSignedResponse(status=CertificateSignedStatus.ACCEPTED)
 
-    def _take(self, sent: CertificateSigned, now: Now) -> None:
-        """Raises _Refused."""
-        chain = self._read(sent.certificate_chain)
-        if self._is_in_use(chain[0]):
-            self.ctx.note(Severity.INFO, "renewal: the CSMS sends a certificate that is in use already")
-            return
-        request = self._requests.of_key(chain[0])
-        if request is None:
-            raise _Refused("InvalidCertificate", "its key belongs to no open request of this station")
-        if sent.certificate_type not in {None, request.use}:
-            raise _Refused("InvalidCertificate", f"its key was made for {request.use}, not {sent.certificate_type}")
-        path = self._checked(request, chain, now)
+    def _adopt(self, request: SigningRequest, path: tuple[Certificate, ...], now: Now) -> None:
+        """The certificate is used from now on. `path`: from it to its root."""
         self._requests.answered(request)
         self._release(request.use)
         if request.use is Use.V2G_CERTIFICATE:
@@ -412,44 +405,16 @@ class Renewal(Block):
             f"renewal: new {request.use} {path[0].serial_number}, valid until {path[0].not_after_utc:%Y-%m-%d}",
         )
 
-    def _read(self, pem: str) -> tuple[Certificate, ...]:
-        limit = self.ctx.variables[MAX_CERTIFICATE_CHAIN_SIZE]
-        if len(pem) > limit:
-            raise _Refused("TooLargeElement", f"{len(pem)} characters, MaxCertificateChainSize is {limit}")  # A02.FR.16
-        try:
-            return certificates.read_chain(pem)
-        except CertificateError as error:
-            raise _Refused("InvalidCertificate", str(error)) from error
-
     def _is_in_use(self, leaf: Certificate) -> bool:
         """It was accepted before, and the answer was lost."""
         if any(row.sha256 == leaf.sha256 for row in self._book.all([Kind.V2G_CERTIFICATE_CHAIN])):
             return True
         return any(certificates.read_chain(client.chain_pem)[0] == leaf for client in self._credentials.clients)
 
-    def _checked(self, request: SigningRequest, chain: tuple[Certificate, ...], now: Now) -> tuple[Certificate, ...]:
-        """The path from the leaf to its root, all in order (A02.FR.06, A03.FR.06). Raises _Refused."""
-        leaf, *others = chain
-        wanted = request.subject
-        is_v2g = request.use is Use.V2G_CERTIFICATE
-        kind = Kind.V2G_ROOT_CERTIFICATE if is_v2g else Kind.CSMS_ROOT_CERTIFICATE
-        roots = tuple(certificates.read_one(pem) for pem in self._book.roots(kind))
-        if not roots:
-            raise _Refused("InvalidCertificate", f"no {kind} is installed to verify it with; install that first")
-        if is_v2g:
-            why = certificates.why_not_v2g_certificate(chain, roots, now.utc)
-        else:
-            why = certificates.why_not_station_certificate(chain, roots, now.utc)
-        why = why or _why_not_named(leaf, wanted)
-        if why is not None:
-            raise _Refused("InvalidCertificate", why)
-        return certificates.path(leaf, others, roots, now.utc)
-
-    def _refuse(self, sent: CertificateSigned, refused: _Refused, now: Now) -> CertificateSignedResponse:
+    def _refuse(self, use: Use, refused: ChainRefused, now: Now) -> CertificateSignedResponse:
         """A02.FR.07: discarded, and told. What is under way waits on, for the CSMS may put it right, but asks no more
         until it is triggered (A02.FR.20).
         """
-        use = sent.certificate_type or Use.CHARGING_STATION_CERTIFICATE
         self._requests.stop(use, now)
         self._own.hold(use)
         self.ctx.publish(SecurityEvent("InvalidChargingStationCertificate", f"{use}: {refused}"))
@@ -459,14 +424,6 @@ class Renewal(Block):
         )
         info = StatusInfo(reason_code=refused.reason_code, additional_info=str(refused)[:512])
         return CertificateSignedResponse(status=CertificateSignedStatus.REJECTED, status_info=info)
-
-
-def _why_not_named(leaf: Certificate, wanted: Subject) -> str | None:
-    if leaf.common_name != wanted.common_name:  # A00.FR.511
-        return f"issued to {leaf.common_name or 'nobody'} rather than {wanted.common_name}"
-    if leaf.organization != wanted.organization:  # A00.FR.509
-        return f"issued to organization {leaf.organization or '(none)'} rather than {wanted.organization}"
-    return None
 
 
 def _state(request: SigningRequest) -> str:

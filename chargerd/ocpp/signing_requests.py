@@ -110,7 +110,7 @@ class SigningRequests:
         """A new one, due at once. Those of its use ask no more, and where they are too many the oldest goes."""
         self.stop(request.use, now)
         others = [each for each in self._open if each.use is request.use]
-        for oldest in others[: len(others) - MAX_OPEN + 1]:
+        for oldest in others[: max(0, len(others) - MAX_OPEN + 1)]:
             self.drop(oldest)
         self._open = (*self._open, request)
         self.step(request, 0.0, now)
