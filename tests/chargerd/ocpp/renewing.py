@@ -1,6 +1,5 @@
 """A station that renews its certificates, the CSMS that has them signed, and everything that may be wrong with them."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -235,8 +234,3 @@ def order_of(key_use: KeyUse = KeyUse.STATION, **changes: str) -> MakeKey:
     """What the station asks of the shell, apart from the id."""
     order = MakeKey(request_id="", use=key_use, common_name=SERIAL, organization=ORGANIZATION)
     return msgspec.structs.replace(order, **changes)
-
-
-def frames_of(stand: Stand) -> list[Any]:
-    """The frames in the order in which they left, decoded."""
-    return [json.loads(frame) for frame in stand.peer.frames]

@@ -1,3 +1,4 @@
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -57,8 +58,9 @@ def test_stations_of_one_day_begin_spread_over_a_day() -> None:
             hours += 1
         begun.append(hours)
     assert begun == sorted(begun)
-    assert begun[0] <= 2 and 21 <= begun[-1] <= 25
-    assert max(later - sooner for sooner, later in zip(begun, begun[1:], strict=False)) <= 4
+    assert begun[0] <= 2
+    assert 21 <= begun[-1] <= 25
+    assert max(later - sooner for sooner, later in itertools.pairwise(begun)) <= 4
 
 
 def test_a_certificate_of_a_few_weeks_is_renewed_in_its_second_half() -> None:
@@ -188,7 +190,8 @@ def test_A03_FR_15_a_V2G_certificate_is_renewed_as_well_and_the_newest_used() ->
     newer = stand.v2g_signed(since=NOON - DAYS)
     assert stand.sent(newer, Use.V2G_CERTIFICATE).status is CertificateSignedStatus.ACCEPTED
     chain = stand.book.v2g_chain()
-    assert chain is not None and chain.key_id == "key-1"
+    assert chain is not None
+    assert chain.key_id == "key-1"
 
 
 def test_a_certificate_that_cannot_be_renewed_is_noted_once_a_day() -> None:

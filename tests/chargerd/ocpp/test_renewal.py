@@ -63,7 +63,8 @@ def test_A02_FR_03_the_request_is_sent_as_a_CSR_in_PEM() -> None:
     (request,) = asked().asked
     loaded = x509.load_pem_x509_csr(request["csr"].encode())
     assert loaded.is_signature_valid
-    assert isinstance(key := loaded.public_key(), ec.EllipticCurvePublicKey) and key.key_size >= 224
+    assert isinstance(key := loaded.public_key(), ec.EllipticCurvePublicKey)
+    assert key.key_size >= 224
 
 
 def test_A02_FR_13_the_request_says_which_certificate_it_is_for() -> None:
@@ -134,9 +135,11 @@ def test_A02_FR_06_and_07_a_certificate_that_is_wrong_is_refused_and_told(wrong:
     stand = asked()
     response = stand.sent(stand.signed(**changes))
     assert response.status is REJECTED
-    assert response.status_info is not None and response.status_info.reason_code == "InvalidCertificate"
+    assert response.status_info is not None
+    assert response.status_info.reason_code == "InvalidCertificate"
     assert why in (response.status_info.additional_info or "")
-    assert len(stand.invalid) == 1 and why in stand.invalid[0]
+    assert len(stand.invalid) == 1
+    assert why in stand.invalid[0]
     assert stand.key_in_use == "key-provisioned"
     assert not stand.peer.took(CloseLink)
 
@@ -183,7 +186,8 @@ def test_A02_FR_16_a_chain_that_is_too_long_is_refused() -> None:
     padded = chain + "\n" * (5600 - len(chain))
     response = stand.sent(padded + "\n")
     assert response.status is REJECTED
-    assert response.status_info is not None and response.status_info.reason_code == "TooLargeElement"
+    assert response.status_info is not None
+    assert response.status_info.reason_code == "TooLargeElement"
     stand.trigger()
     chain = stand.signed()
     assert stand.sent(chain + "\n" * (5600 - len(chain))).status is ACCEPTED
@@ -228,7 +232,8 @@ def test_while_the_clock_is_not_set_nothing_is_accepted_and_nothing_given_up() -
     stand = asked(clock=ManualClock(utc=NOON, synced=False))
     chain = stand.signed()
     response = stand.sent(chain)
-    assert response.status is REJECTED and stand.invalid == []
+    assert response.status is REJECTED
+    assert stand.invalid == []
     stand.peer.clock.set_utc(NOON)
     assert stand.sent(chain).status is ACCEPTED
 
@@ -373,7 +378,8 @@ def test_only_so_many_requests_stay_open() -> None:
 def test_a_trigger_before_the_request_has_been_sent_is_answered_by_that_request() -> None:
     stand = Stand().online()
     stand.makes_keys = False
-    assert stand.trigger() and stand.trigger()
+    assert stand.trigger()
+    assert stand.trigger()
     first, second = stand.peer.took(MakeKey)
     assert first.request_id == second.request_id
     stand.key_made(stand.keys.make(first))
@@ -411,7 +417,8 @@ def test_A02_FR_15_the_newest_V2G_certificate_is_used() -> None:
     stand.trigger(V2G_USE)
     assert stand.sent(stand.v2g_signed(since=NOON - 1 * DAYS), V2G_USE).status is ACCEPTED
     chain = stand.book.v2g_chain()
-    assert chain is not None and chain.key_id == "key-1"
+    assert chain is not None
+    assert chain.key_id == "key-1"
     assert stand.keys.kept == ("key-provisioned", "key-0", "key-1")
 
 
