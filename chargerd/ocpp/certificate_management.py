@@ -218,9 +218,7 @@ def _readable(pem: str) -> tuple[Certificate, ...]:
 
 
 def _refused(reason_code: str, why: str) -> InstallCertificateResponse:
-    return InstallCertificateResponse(
-        status=InstallCertificateStatus.REJECTED, status_info=_info(reason_code, why)
-    )
+    return InstallCertificateResponse(status=InstallCertificateStatus.REJECTED, status_info=_info(reason_code, why))
 
 
 def _info(reason_code: str, why: str) -> StatusInfo:
