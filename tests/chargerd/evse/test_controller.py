@@ -20,7 +20,7 @@ from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, WHOLE, A, B, C, D, E,
 def test_at_the_start_everything_is_off_before_anything_is_known() -> None:
     clock = ManualClock()
     controller = Controller(1, PLAIN)
-    outputs = controller.step(Readings(), None, clock.now())
+    outputs = controller.step(Readings(), None, clock.monotonic())
     assert outputs.pilot_mode is PilotMode.STEADY_HIGH
     assert outputs.duty_percent == 100.0
     assert not outputs.relay_closed
@@ -493,7 +493,7 @@ def test_indication_passes_through_unless_faulted() -> None:
 
 def test_the_status_of_a_new_controller_says_nothing_is_known() -> None:
     clock = ManualClock()
-    status = Controller(2, PLAIN).status(clock.now())
+    status = Controller(2, PLAIN).status(clock.monotonic())
     assert status == EvseStatus(evse_id=2, pilot_since_mono=clock.monotonic())
 
 
