@@ -272,6 +272,15 @@ def test_a_meter_whose_power_is_odd_ends_the_charge_softly() -> None:
     assert rig.mode() is PilotMode.STEADY_HIGH
 
 
+def test_a_meter_that_was_swapped_ends_the_charge_softly() -> None:
+    rig = charging()
+    rig.meter_swapped, rig.meter_speaks = "2 answers where 1 was", False
+    rig.tick()
+    assert rig.mode() is PilotMode.STEADY_HIGH
+    assert rig.is_closed()
+    assert [(fault.code, fault.detail) for fault in rig.status.faults] == [("meter_swapped", "2 answers where 1 was")]
+
+
 def test_a_meter_that_restarts_at_nothing_ends_the_charge_and_is_believed_again_when_unplugged() -> None:
     rig = charging()
     rig.energy_wh = 0.0
