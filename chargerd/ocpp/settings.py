@@ -31,6 +31,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     BootReasonEnumType that the shell found out. `overrides`: device model values set by the site,
     "Component[instance].Variable[instance]" -> value. `csms_roots_pem`, `manufacturer_roots_pem`: roots that were
     provisioned, one certificate each. `client`: the client certificate that was provisioned (security profile 3).
+    `vehicle_stack`: something beside the station speaks ISO 15118 with vehicles.
     """
 
     identity: str
@@ -45,6 +46,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     csms_roots_pem: tuple[str, ...] = ()
     manufacturer_roots_pem: tuple[str, ...] = ()
     client: ClientCertificate | None = None
+    vehicle_stack: bool = False
 
     def __repr__(self) -> str:
         return f"StationConfig({self.identity}, {self.network.url})"

@@ -18,10 +18,11 @@ from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.certificate_management import CertificateManagement
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
-from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
+from chargerd.ocpp.effects import ClientCertificate, Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
     Event,
     JobDone,
@@ -119,6 +120,7 @@ class Station:
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
+        self.certificate_management = CertificateManagement(ctx, self.certificate_book, self._clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -143,6 +145,7 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.certificate_management,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -161,6 +164,10 @@ class Station:
             self.surface,
             self.remote_control,
         )
+
+    def _clients(self) -> tuple[ClientCertificate, ...]:
+        client = self.ctx.config.client
+        return () if client is None else (client,)
 
     def _apply_site_fuse(self, config: StationConfig) -> None:
         """An equal share each: whatever the others do, the sum stays within the fuse."""
