@@ -160,6 +160,7 @@ class Daemon:
             password=self._password,
             fuse_amps=site.station.fuse_amps,
             wake_up=site.station.wake_up,
+            vehicle_stack=site.station.vehicle_stack,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
         )
