@@ -39,12 +39,14 @@ class CsmsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who and where. `identity` None: the board's serial number. `fuse_amps`: per phase, shared evenly by all EVSEs.
 
-    `wake_up` false: sleeping vehicles are left alone at this site, whatever the board could do.
+    `wake_up` false: sleeping vehicles are left alone at this site, whatever the board could do. `vehicle_stack`: a
+    program beside the station speaks ISO 15118 with the vehicles (docs/vehicle-stack.md).
     """
 
     identity: str | None = None
     fuse_amps: float | None = None
     wake_up: bool = True
+    vehicle_stack: bool = False
     state_dir: str = DEFAULT_STATE_DIR
     run_dir: str = DEFAULT_RUN_DIR
 

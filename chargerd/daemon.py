@@ -115,7 +115,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
-        for note in self._store.notes:
+        for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,6 +160,7 @@ class Daemon:
             password=self._password,
             fuse_amps=site.station.fuse_amps,
             wake_up=site.station.wake_up,
+            vehicle_stack=site.station.vehicle_stack,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
         )

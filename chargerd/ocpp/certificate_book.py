@@ -15,7 +15,6 @@ from chargerd.certificates import HASH_ALGORITHMS, Certificate, CertificateError
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
-from chargerd.ocpp.stored import readable, readable_items
 
 NAMESPACE = "certificates"
 STATE_NAMESPACE, SEEDS_KEY = "certificates_state", "seeds"
@@ -52,8 +51,8 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
         return 1 + len(self.children)
 
     def is_named(self, wanted: HashData) -> bool:
-        """Whether `wanted` names the first certificate."""
-        return wanted in self.names
+        """Whether `wanted` names one of the certificates."""
+        return any(wanted in names for names in (self.names, *self.children))
 
 
 class CertificateBook:
@@ -66,9 +65,9 @@ class CertificateBook:
     # ------------------------------------------------------------------ what is in it
 
     def all(self, kinds: Iterable[Kind] = tuple(Kind)) -> list[Installed]:
-        """What is installed of some kinds, in a steady order."""
+        """What is installed of some kinds, in the order of their keys."""
         wanted = frozenset(kinds)
-        return [row for row in self._loaded().values() if row.kind in wanted]
+        return [row for _key, row in sorted(self._loaded().items()) if row.kind in wanted]
 
     def roots(self, kind: Kind) -> tuple[str, ...]:
         """The roots of a kind, each in PEM."""
@@ -128,7 +127,7 @@ class CertificateBook:
 
     def _loaded(self) -> dict[str, Installed]:
         if self._rows is None:
-            self._rows = dict(readable_items(self._ctx, NAMESPACE, Installed))
+            self._rows = dict(self._ctx.store.items(NAMESPACE, Installed))
             self._take_over_seeds()
         return self._rows
 
@@ -142,7 +141,7 @@ class CertificateBook:
             )
             for pem in pems
         }
-        known = readable(self._ctx, STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
+        known = self._ctx.store.find(STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
         if frozenset(known) == seeds.keys():
             return
         for digest, (kind, pem) in seeds.items():

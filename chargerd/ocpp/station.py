@@ -18,6 +18,7 @@ from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.certificate_management import CertificateManagement
 from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
@@ -120,11 +121,12 @@ class Station:
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
-        self.credentials = Credentials(ctx)
+        self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
         self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
+        self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -151,6 +153,7 @@ class Station:
             self.provisioning,
             self.security,
             self.renewal,
+            self.certificate_management,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -285,6 +288,8 @@ class Station:
         else:
             raise AssertionError("can't happen because no two blocks answer each other's news")
         self._outbox.on_time(now)
+        for note in self._store.take_notes():
+            self._note(Severity.ERROR, note)
         self.surface.refresh(now)
         if self._orders_due_mono is not None and (self.ctx.orders.changed() or now.mono >= self._orders_due_mono):
             self.ctx.do(SetOrders(self.ctx.orders.snapshot(now)))

@@ -33,11 +33,9 @@ def leaf(issuer: Pair = CSO_SUB, **changes: Any) -> Pair:
 
 def why_not(*chain: Pair, use: Use = STATION) -> str | None:
     try:
-        path = checked_path(tuple(pair.read for pair in chain), request(use), None, book(), NOON)
+        checked_path(tuple(pair.read for pair in chain), request(use), None, book(), NOON)
     except ChainRefused as refused:
         return str(refused)
-    assert path[0] == chain[0].read
-    assert path[-1].signs_itself
     return None
 
 
