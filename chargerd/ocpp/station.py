@@ -44,6 +44,7 @@ from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
+from chargerd.ocpp.ocsp_cache import OcspCache
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
@@ -61,6 +62,7 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Variables
+from chargerd.ocpp.vehicle_stack import VehicleStack
 from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 
@@ -135,6 +137,8 @@ class Station:
         book = ReservationBook(ctx)
         self.signatures = Signatures(ctx)
         self.transactions = Transactions(ctx, self.authorization, self.meter_values, self.signatures, book)
+        self.ocsp_cache = OcspCache(ctx, self.certificate_book)
+        self.vehicle_stack = VehicleStack(ctx, self.certificate_book, self.transactions, self.ocsp_cache)
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
@@ -161,6 +165,8 @@ class Station:
             self.meter_values,
             self.signatures,
             self.transactions,
+            self.ocsp_cache,
+            self.vehicle_stack,
             self.smart_charging,
             self.availability,
             self.reservations,
