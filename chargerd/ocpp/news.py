@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chargerd.ocpp.messages.enums import CertificateSigningUse, GetCertificateIdUse
+from chargerd.ocpp.messages.enums import GetCertificateIdUse
 from chargerd.ocpp.variables import AnyVariable
 
 
@@ -82,12 +82,6 @@ class KeysReleased(msgspec.Struct, frozen=True):
     """A private key may not be needed any more; after all blocks have heard it, those that are needed are told."""
 
 
-class SigningRejected(msgspec.Struct, frozen=True):
-    """The CSMS will not have a certificate of this use signed (A02.FR.21)."""
-
-    use: CertificateSigningUse
-
-
 class ClockSet(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds; every wall-clock deadline has to be computed anew."""
 
@@ -106,6 +100,5 @@ News = (
     | CertificatesChanged
     | CredentialsOffered
     | KeysReleased
-    | SigningRejected
     | ClockSet
 )

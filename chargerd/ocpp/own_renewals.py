@@ -12,7 +12,6 @@ import msgspec
 from chargerd.clock import Now
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
-from chargerd.ocpp.stored import readable
 
 NAMESPACE, KEY = "renewal", "own"
 
@@ -56,7 +55,7 @@ class OwnRenewals:
 
     def load(self) -> None:
         """At the start."""
-        self._record = readable(self._ctx, NAMESPACE, KEY, _Record) or _Record()
+        self._record = self._ctx.store.find(NAMESPACE, KEY, _Record) or _Record()
 
     def is_due(self, use: Use, lifetime: Lifetime, now: Now) -> bool:
         """Whether it is time; never with a clock that may be wrong."""

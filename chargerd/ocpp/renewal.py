@@ -17,6 +17,13 @@ from chargerd.ocpp.certificate_book import CertificateBook, v2g_row
 from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey, Severity
 from chargerd.ocpp.events import KeyMade
+from chargerd.ocpp.iso15118_variables import (
+    COUNTRY_NAME,
+    PNC_ENABLED,
+    SECC_ID,
+    V2G_CERTIFICATE_INSTALLATION_ENABLED,
+)
+from chargerd.ocpp.iso15118_variables import ORGANIZATION_NAME as V2G_ORGANIZATION_NAME
 from chargerd.ocpp.messages.enums import CertificateSignedStatus, GenericStatus, MessageTrigger
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
@@ -27,7 +34,7 @@ from chargerd.ocpp.messages.security import (
     SignCertificateResponse,
 )
 from chargerd.ocpp.messages.types import StatusInfo
-from chargerd.ocpp.news import KeysReleased, News, Registration, RegistrationChanged, SecurityEvent, SigningRejected
+from chargerd.ocpp.news import KeysReleased, News, Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.own_renewals import Lifetime, OwnRenewals
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.security import ORGANIZATION_NAME
@@ -77,6 +84,8 @@ LONGEST_WAIT_S = 7 * 86_400.0
 
 MAX_COMMON_NAME = 64  # RFC 5280, A.1: ub-common-name
 
+V2G_DOMAIN = "CPO"  # ISO 15118-2, annex F: domain component of the station's certificate
+
 _KEY_USES = {Use.CHARGING_STATION_CERTIFICATE: KeyUse.STATION, Use.V2G_CERTIFICATE: KeyUse.V2G}
 
 
@@ -92,20 +101,10 @@ class RenewalStatus(msgspec.Struct, frozen=True):
 class Renewal(Block):
     """Requests, what comes back for them, and when the station begins by itself."""
 
-    def __init__(
-        self,
-        ctx: StationContext,
-        credentials: Credentials,
-        book: CertificateBook,
-        v2g: Callable[[], Subject | None] = lambda: None,
-    ) -> None:
-        """`v2g`: whom a V2G certificate names, with an empty `common_name` while that is not set; None: there are none
-        here.
-        """
+    def __init__(self, ctx: StationContext, credentials: Credentials, book: CertificateBook) -> None:
         super().__init__(ctx)
         self._credentials = credentials
         self._book = book
-        self._v2g = v2g
         self._requests = SigningRequests(ctx)
         self._own = OwnRenewals(ctx)
         self._in_flight: set[str] = set()
@@ -125,13 +124,16 @@ class Renewal(Block):
     def triggers(self) -> Triggers:
         """A02. One certificate for both uses is not offered."""
         station = {MessageTrigger.SIGN_CHARGING_STATION_CERTIFICATE: self._trigger(Use.CHARGING_STATION_CERTIFICATE)}
-        if self._v2g() is None:
+        if not self.ctx.config.vehicle_stack:
             return station
         return station | {MessageTrigger.SIGN_V2G_CERTIFICATE: self._trigger(Use.V2G_CERTIFICATE)}
 
     def on_start(self, now: Now) -> None:
         """Reload what is under way."""
         self._requests.load(now, LONGEST_WAIT_S)
+        for request in self._requests.all():
+            if request.use is Use.V2G_CERTIFICATE and not self.ctx.config.vehicle_stack:
+                self._requests.drop(request)
         self._own.load()
         self._look_mono = now.mono
 
@@ -201,7 +203,8 @@ class Renewal(Block):
                 self.ctx.note(
                     Severity.ERROR,
                     f"renewal: {use} expires on {ends} and cannot be renewed; set SecurityCtrlr.OrganizationName and"
-                    " the serial number in the board file (for V2G ISO15118Ctrlr.SeccId)",
+                    " the serial number in the board file, or for V2G ISO15118Ctrlr.SeccId and"
+                    " V2GCertificateInstallationEnabled",
                 )
             else:
                 self.ctx.note(Severity.INFO, f"renewal: {use} expires on {ends} and is renewed")
@@ -219,7 +222,7 @@ class Renewal(Block):
     def _lifetime(self, use: Use) -> Lifetime | None:
         """Of the newest certificate; None: there is none to renew."""
         if use is Use.V2G_CERTIFICATE:
-            chain = self._book.v2g_chain() if self._v2g() is not None else None
+            chain = self._book.v2g_chain() if self.ctx.config.vehicle_stack else None
             pem = None if chain is None else chain.pem
         else:
             client = self._credentials.candidate or self._credentials.client
@@ -230,15 +233,22 @@ class Renewal(Block):
         return Lifetime(leaf.not_before_utc, leaf.not_after_utc)
 
     def _subject(self, use: Use) -> Subject | None:
-        """Whom the certificate has to name (A00.FR.509, A00.FR.511); None: that is not known."""
-        if use is Use.V2G_CERTIFICATE:
-            subject = self._v2g()
+        """Whom the certificate has to name (A00.FR.509, A00.FR.511); None: that is not known, or not wanted."""
+        variables = self.ctx.variables
+        organization = variables[ORGANIZATION_NAME]
+        if use is Use.CHARGING_STATION_CERTIFICATE:
+            subject = Subject(common_name=self.ctx.config.board.serial, organization=organization)
+        elif variables[V2G_CERTIFICATE_INSTALLATION_ENABLED]:
+            subject = Subject(
+                common_name=variables[SECC_ID],
+                organization=variables[V2G_ORGANIZATION_NAME] or organization,
+                country=variables[COUNTRY_NAME],
+                domain_component=V2G_DOMAIN,
+            )
         else:
-            variables = self.ctx.variables
-            subject = Subject(common_name=self.ctx.config.board.serial, organization=variables[ORGANIZATION_NAME])
-        if subject is None or not 0 < len(subject.common_name) <= MAX_COMMON_NAME or not subject.organization:
             return None
-        return subject
+        named = 0 < len(subject.common_name) <= MAX_COMMON_NAME and subject.organization
+        return subject if named else None
 
     def _release(self, use: Use) -> None:
         self._own.release(use)
@@ -352,7 +362,8 @@ class Renewal(Block):
         self.ctx.note(Severity.WARNING, f"renewal: the CSMS {what} SignCertificate for {request.use}, given up")
         self._requests.drop(request)
         self.ctx.publish(KeysReleased())
-        self.ctx.publish(SigningRejected(request.use))
+        if request.use is Use.V2G_CERTIFICATE:
+            self.ctx.variables.set_until_restart(PNC_ENABLED, False)  # A02.FR.21
 
     def _most_tries(self) -> int:
         """The first, one after the first wait, and one after each wait that was doubled (A02.FR.18, A02.FR.19)."""

@@ -15,7 +15,6 @@ from chargerd.certificates import Certificate, has_key_of
 from chargerd.clock import Now
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
-from chargerd.ocpp.stored import readable
 
 NAMESPACE, KEY = "renewal", "requests"
 
@@ -73,7 +72,7 @@ class SigningRequests:
 
     def load(self, now: Now, longest_wait_s: float) -> None:
         """At the start. A wall clock that was set meanwhile makes nobody wait longer than `longest_wait_s`."""
-        self._open = readable(self._ctx, NAMESPACE, KEY, tuple[SigningRequest, ...]) or ()
+        self._open = self._ctx.store.find(NAMESPACE, KEY, tuple[SigningRequest, ...]) or ()
         for request in self._open:
             if request.due_utc is not None:
                 left_s = now.mono_at(request.due_utc) - now.mono

@@ -1,6 +1,6 @@
 """A station that renews its certificates, the CSMS that has them signed, and everything that may be wrong with them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import msgspec
 from cryptography import x509
 
 from chargerd.clock import ManualClock
+from chargerd.ocpp import iso15118_variables
 from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.certificate_book import CertificateBook, root_row
 from chargerd.ocpp.credentials import Credentials
@@ -21,7 +22,7 @@ from chargerd.ocpp.news import Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.security import Security
 from chargerd.ocpp.settings import NetworkSlot
-from chargerd.ocpp.signing_requests import Subject
+from chargerd.ocpp.variables import AnyVariable
 from chargerd.store import Store
 from tests.chargerd.ocpp.peer import Peer, config
 from tests.chargerd.pki import NOON, Pair, csr, ec_key, made, root, sub
@@ -58,6 +59,13 @@ class Keys:
         return next(key for key in self.made.values() if key.public_key().public_numbers() == wanted)
 
 
+class _VehicleVariables(Block):
+    """Stands for the block that a vehicle stack talks to."""
+
+    def variables(self) -> Iterable[AnyVariable]:
+        return iso15118_variables.ALL if self.ctx.config.vehicle_stack else ()
+
+
 class Stand:
     """A station with the blocks that matter here, its keys and its CSMS. `asked`: the SignCertificate requests so far;
     `answers`: what the CSMS says to the next ones (None: nothing), then Accepted.
@@ -83,6 +91,7 @@ class Stand:
         self.answers: list[dict[str, Any] | str | None] = []
         self.makes_keys = True
         self._v2g = v2g
+        secc = {} if not v2g else {"ISO15118Ctrlr.SeccId": v2g, "ISO15118Ctrlr.OrganizationName": "Operator"}
         self.book: CertificateBook
         self.credentials: Credentials
         self.renewal: Renewal
@@ -95,7 +104,8 @@ class Stand:
                 network=NetworkSlot(url="wss://csms.example/ocpp", security_profile=profile),
                 csms_roots_pem=(CSO.pem,) if roots else (),
                 client=client,
-                overrides=overrides or {},
+                overrides=secc | (overrides or {}),
+                vehicle_stack=v2g is not None,
             ),
             store=store,
             clock=clock or ManualClock(utc=NOON),
@@ -109,13 +119,8 @@ class Stand:
         self.book = CertificateBook(ctx)
         self.credentials = Credentials(ctx)
         network = Network(ctx, self.credentials, self.book)
-        self.renewal = Renewal(ctx, self.credentials, self.book, self._v2g_subject)
-        return self.credentials, network, Security(ctx), self.renewal
-
-    def _v2g_subject(self) -> Subject | None:
-        if self._v2g is None:
-            return None
-        return Subject(common_name=self._v2g, organization="Operator", country="DE")
+        self.renewal = Renewal(ctx, self.credentials, self.book)
+        return self.credentials, network, Security(ctx), self.renewal, _VehicleVariables(ctx)
 
     # ------------------------------------------------------------------ what happens
 

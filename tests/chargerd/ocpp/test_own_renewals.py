@@ -42,7 +42,7 @@ def test_A03_FR_02_one_that_expires_later_is_not() -> None:
     assert stand.asked
 
 
-def test_A03_FR_03_and_13_the_request_is_a_CSR_and_says_which_certificate_it_is_for() -> None:
+def test_A03_FR_03_A03_FR_13_the_request_is_a_CSR_and_says_which_certificate_it_is_for() -> None:
     (request,) = expiring(MONTH - DAY).asked
     assert request["csr"].startswith("-----BEGIN CERTIFICATE REQUEST-----")
     assert request["certificateType"] == "ChargingStationCertificate"
@@ -125,7 +125,7 @@ def test_a_clock_that_is_set_changes_when_and_not_whether(step: timedelta) -> No
 # ---- Again ---------------------------------------------------------------------------------------------------------
 
 
-def test_A03_FR_17_to_19_within_a_day_it_is_repeated_as_any_other() -> None:
+def test_A03_FR_17_A03_FR_18_A03_FR_19_within_a_day_it_is_repeated_as_any_other() -> None:
     stand = expiring(MONTH - DAY)
     stand.wait(0.9 * DAY_S)
     assert len(stand.asked) == 3
@@ -163,7 +163,7 @@ def test_A03_FR_08_the_renewed_certificate_ends_it() -> None:
     assert len(stand.asked) == 1
 
 
-def test_A03_FR_06_and_07_what_is_not_valid_is_refused_and_told() -> None:
+def test_A03_FR_06_A03_FR_07_what_is_not_valid_is_refused_and_told() -> None:
     stand = expiring(MONTH - DAY)
     assert stand.sent(stand.signed(until=NOON - DAYS)).status is CertificateSignedStatus.REJECTED
     assert len(stand.invalid) == 1

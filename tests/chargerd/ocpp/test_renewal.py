@@ -10,6 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from chargerd.clock import ManualClock
 from chargerd.ocpp.effects import CloseLink, KeyUse, MakeKey, OpenLink
 from chargerd.ocpp.events import KeyMade
+from chargerd.ocpp.iso15118_variables import PNC_ENABLED
 from chargerd.ocpp.messages.enums import CertificateSignedStatus, MessageTrigger
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
 from chargerd.ocpp.renewal import KEY_TIME_LIMIT_S, MAX_CERTIFICATE_CHAIN_SIZE
@@ -130,7 +131,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_A02_FR_06_and_07_a_certificate_that_is_wrong_is_refused_and_told(wrong: str) -> None:
+def test_A02_FR_06_A02_FR_07_a_certificate_that_is_wrong_is_refused_and_told(wrong: str) -> None:
     changes, why = WRONG[wrong]
     stand = asked()
     response = stand.sent(stand.signed(**changes))
@@ -241,7 +242,7 @@ def test_while_the_clock_is_not_set_nothing_is_accepted_and_nothing_given_up() -
 # ---- A02: again and again ------------------------------------------------------------------------------------------
 
 
-def test_A02_FR_17_to_19_the_CSMS_is_asked_again_after_waits_that_double() -> None:
+def test_A02_FR_17_A02_FR_18_A02_FR_19_the_CSMS_is_asked_again_after_waits_that_double() -> None:
     stand = asked(overrides=QUICK)
     stand.wait(9.9)
     assert len(stand.asked) == 1
@@ -316,11 +317,12 @@ def test_a_request_whose_connection_is_lost_does_not_count() -> None:
     assert len(stand.asked) == 1 + 3
 
 
-def test_A02_FR_21_the_others_hear_that_the_CSMS_rejects_a_V2G_request() -> None:
+def test_A02_FR_21_plug_and_charge_is_off_until_the_next_start_when_the_CSMS_rejects_a_V2G_request() -> None:
     stand = Stand(v2g=SECC_ID).online()
     stand.answers = [{"status": "Rejected"}]
     stand.trigger(V2G_USE)
-    assert [each.use for each in stand.peer.news if type(each).__name__ == "SigningRejected"] == [V2G_USE]
+    assert not stand.peer.ctx.variables[PNC_ENABLED]
+    assert stand.restarted().peer.ctx.variables[PNC_ENABLED]
 
 
 # ---- A02: more than one at a time ----------------------------------------------------------------------------------
@@ -407,7 +409,25 @@ def test_F06_FR_08_a_combined_certificate_is_not_offered() -> None:
 
 def test_F06_FR_05_what_cannot_name_the_station_is_rejected() -> None:
     assert not Stand(v2g="").online().trigger(V2G_USE)
+    off = {"ISO15118Ctrlr.V2GCertificateInstallationEnabled": "false"}
+    assert not Stand(v2g=SECC_ID, overrides=off).online().trigger(V2G_USE)
     assert not Stand(overrides={"SecurityCtrlr.OrganizationName": ""}).online().trigger()
+
+
+def test_the_request_for_a_V2G_certificate_names_the_SECC_and_the_operator() -> None:
+    stand = Stand(v2g=SECC_ID, overrides={"ISO15118Ctrlr.CountryName": "DE"}).online()
+    stand.makes_keys = False
+    stand.trigger(V2G_USE)
+    (order,) = stand.peer.took(MakeKey)
+    assert msgspec.structs.replace(order, request_id="") == order_of(
+        KeyUse.V2G, common_name=SECC_ID, organization="Operator", country="DE", domain_component="CPO"
+    )
+
+
+def test_a_station_without_a_vehicle_stack_forgets_requests_for_vehicles() -> None:
+    stand = Stand(v2g=SECC_ID).online()
+    stand.trigger(V2G_USE)
+    assert stand.restarted(v2g=None, overrides={}).renewal.status() == ()
 
 
 def test_A02_FR_15_the_newest_V2G_certificate_is_used() -> None:

@@ -49,8 +49,13 @@ def test_the_path_goes_from_the_station_to_the_root() -> None:
 
 
 @pytest.mark.parametrize("key", [rsa_key(1024), ec_key(9, ec.SECP192R1)], ids=["RSA", "EC"])
-def test_A00_FR_502_and_503_a_weak_key_is_refused(key: Any) -> None:
+def test_A00_FR_502_A00_FR_503_a_weak_key_is_refused(key: Any) -> None:
     assert "a key of this kind or length is not accepted" in (why_not(leaf(key=key), CSO_SUB) or "")
+
+
+def test_A00_FR_509_A00_FR_511_the_certificate_names_who_asked() -> None:
+    assert why_not(leaf(organization="Thief"), CSO_SUB) == "issued to organization Thief rather than O"
+    assert why_not(made("SN-2", CSO_SUB, organization="O"), CSO_SUB) == "issued to SN-2 rather than SN-1"
 
 
 def test_each_use_has_its_own_hierarchy() -> None:

@@ -88,7 +88,7 @@ def test_what_another_version_has_stored_is_set_aside() -> None:
     stand.peer.store.put(NAMESPACE, KEY, "what is this")
     again = stand.restarted().online()
     assert again.renewal.status() == ()
-    assert any("set aside" in note for note in again.peer.notes())
+    assert any("renewal/requests was set aside" in note for note in again.peer.store.take_notes())
 
 
 def test_one_that_has_an_answer_takes_the_older_ones_along() -> None:
