@@ -154,13 +154,13 @@ class Renewal(Block):
 
     def on_time(self, now: Now) -> None:
         """What is due."""
-        if self.ctx.online and self._look_mono is not None and now.mono >= self._look_mono:
-            self._look_mono = now.mono + LOOK_EVERY_S
-            self._look(now)
         for request in self._requests.all():
             due_mono = self._requests.due_mono(request)
             if due_mono is not None and now.mono >= due_mono and self._may_go_on(request):
                 self._go_on(request, now)
+        if self.ctx.online and self._look_mono is not None and now.mono >= self._look_mono:
+            self._look_mono = now.mono + LOOK_EVERY_S
+            self._look(now)
 
     def status(self) -> tuple[RenewalStatus, ...]:
         """The open requests, oldest first."""
