@@ -386,6 +386,20 @@ def test_a_database_in_use_by_another_station_is_refused(tmp_path: Path) -> None
     other.close()
 
 
+def test_a_station_with_nothing_to_show_who_it_is_does_not_connect_and_names_the_remedy(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear().publish()
+        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
+            await Daemon(stage.site, password=None).run()
+        assert not stage.csms.told
+        stage.control.end.close() if stage.control is not None else None
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+
+    play(tmp_path, story)
+
+
 # ---- the console ----
 
 
