@@ -35,6 +35,7 @@ class RealSurroundings:
             board=BOARD,
             identity="WORLD",
             csms_url=url,
+            ca_file=_root_file(self.peer, state_dir),
             password=PASSWORD,
             state_dir=state_dir,
             variables={**settings, **case.settings},
@@ -91,3 +92,12 @@ class RealSurroundings:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
+
+
+def _root_file(peer: Peer, state_dir: Path) -> Path | None:
+    """The root of who signs for the CSMS, as a file; None: no TLS is spoken there."""
+    if peer.door.authority is None:
+        return None
+    path = state_dir / "csms-root.pem"
+    path.write_text(peer.door.authority.root_pem)
+    return path
