@@ -29,11 +29,15 @@ from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity import IdentityError, csms_context
+from chargerd.key_work import KeyWork
+from chargerd.keys import Keys
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
     CancelJob,
     CloseLink,
     Effect,
+    KeepKeys,
+    MakeKey,
     Note,
     OpenLink,
     Reboot,
@@ -94,6 +98,8 @@ class Daemon:
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
+        self._keys = Keys(site.identity, state_dir / "keys", lambda: provisioned.key_ids(state_dir))
+        self._key_work = KeyWork(self._keys, self.feed, self._restart)
         self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
@@ -223,6 +229,7 @@ class Daemon:
         """Something happened: tell the core, then do what it wants."""
         if isinstance(event, Received):
             self._keep_frame("in", event.text)
+        self._key_work.watch(event)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
 
     def _on_timer(self) -> None:
@@ -282,14 +289,19 @@ class Daemon:
                 self._link.close(why)
             case SetTime(utc):
                 self._clock.set_utc(utc)
+            case MakeKey() | KeepKeys():
+                self._key_work.perform(effect)
             case Reboot(why):
-                log.warning("daemon: restarting (%s)", why)
-                self._exit_code = EXIT_TRY_AGAIN
-                self._stop.set()
+                self._restart(why)
             case StartJob(job_id, kind):
                 asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
             case CancelJob():
                 pass
+
+    def _restart(self, why: str) -> None:
+        log.warning("daemon: restarting (%s)", why)
+        self._exit_code = EXIT_TRY_AGAIN
+        self._stop.set()
 
     # ------------------------------------------------------------------ what happens by itself
 
