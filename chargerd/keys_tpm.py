@@ -152,6 +152,7 @@ class _LimitedThread:
             except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked
                 future.set_exception(error)
             self._hangs = False
+            del work, future  # with them goes what they hold: a context keeps its key in one of the TPM's few places
 
 
 class _TpmSigner(ec.EllipticCurvePrivateKey):

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_uint, c_ulong, c_void_p
 from pathlib import Path
 
 OWN_PROVIDERS = Path(sys.prefix, "lib", "ossl-modules")
@@ -72,11 +72,19 @@ class Provider:
             )
 
     def works(self) -> bool:
-        """Whether the TPM does a small thing for this process: a digest."""
-        digest, length = ctypes.create_string_buffer(64), c_size_t()
-        done: int = self._crypto.EVP_Q_digest(None, b"SHA256", b"provider=tpm2", b"chargerd", 8, digest, byref(length))
-        self._crypto.ERR_clear_error()
-        return done == 1
+        """Whether the TPM does the smallest thing for this process: a few random bytes, which need no key."""
+        crypto, number = self._crypto, ctypes.create_string_buffer(8)
+        method = crypto.EVP_RAND_fetch(None, b"CTR-DRBG", b"provider=tpm2")
+        context = method and crypto.EVP_RAND_CTX_new(method, None)
+        done = (
+            context
+            and crypto.EVP_RAND_instantiate(context, 0, 0, None, 0, None) == 1
+            and crypto.EVP_RAND_generate(context, number, len(number), 0, 0, None, 0) == 1
+        )
+        crypto.EVP_RAND_CTX_free(context)
+        crypto.EVP_RAND_free(method)
+        crypto.ERR_clear_error()
+        return bool(done)
 
     def make_key(self) -> bytes:
         """A new P-256 key as TSS2 PEM text. Raises TpmError."""
@@ -156,7 +164,12 @@ class Provider:
 _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "OSSL_PROVIDER_set_default_search_path": (c_int, (c_void_p, c_char_p)),
     "OSSL_PROVIDER_load": (c_void_p, (c_void_p, c_char_p)),
-    "EVP_Q_digest": (c_int, (c_void_p, c_char_p, c_char_p, c_char_p, c_size_t, c_char_p, POINTER(c_size_t))),
+    "EVP_RAND_fetch": (c_void_p, (c_void_p, c_char_p, c_char_p)),
+    "EVP_RAND_free": (None, (c_void_p,)),
+    "EVP_RAND_CTX_new": (c_void_p, (c_void_p, c_void_p)),
+    "EVP_RAND_CTX_free": (None, (c_void_p,)),
+    "EVP_RAND_instantiate": (c_int, (c_void_p, c_uint, c_int, c_char_p, c_size_t, c_void_p)),
+    "EVP_RAND_generate": (c_int, (c_void_p, c_char_p, c_size_t, c_uint, c_int, c_char_p, c_size_t)),
     "EVP_PKEY_Q_keygen": (c_void_p, (c_void_p, c_char_p, c_char_p, c_char_p)),
     "EVP_PKEY_free": (None, (c_void_p,)),
     "BIO_s_mem": (c_void_p, ()),

@@ -1,5 +1,6 @@
 """A software TPM for tests: the real swtpm in a directory of its own, on ports that are free."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -7,7 +8,9 @@ import socket
 import subprocess
 import time
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 READY_WITHIN_S = 10.0
@@ -87,3 +90,16 @@ def _free_port() -> int:
                 other.bind(("127.0.0.1", port + 1))
                 return port
     raise AssertionError("no two free ports beside each other")
+
+
+@cache
+def shared_tpm() -> str:
+    """The TCTI of the one TPM of this process, which ends with it: OpenSSL's provider connects once and for all, so
+    what stops or hangs a TPM needs a process of its own.
+    """
+    folder = TemporaryDirectory()
+    tpm = Swtpm(Path(folder.name))
+    tpm.start()
+    atexit.register(folder.cleanup)
+    atexit.register(tpm.stop)
+    return tpm.tcti
