@@ -28,7 +28,6 @@ from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
-from chargerd.identity import IdentityError, csms_context
 from chargerd.key_work import KeyWork
 from chargerd.keys import Keys
 from chargerd.link import Link
@@ -55,6 +54,7 @@ from chargerd.ocpp.variables import VariableError
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
+from chargerd.tls import TrustError, context_for, read_roots
 from chargerd.version import VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -86,21 +86,23 @@ class Daemon:
 
     def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
         """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
-        StoreError, and ConfigError for an extension that cannot be loaded.
+        StoreError, TrustError for roots that cannot be used, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.link_held = False
         self._password = password
+        self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._keys = Keys(site.identity, state_dir / "keys", lambda: provisioned.key_ids(state_dir))
+        self._provisioned = Provisioned(state_dir / "provisioned")
+        self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
-        self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
+        self._link = Link(self.feed, lambda order: context_for(order, self._keys))
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -168,6 +170,7 @@ class Daemon:
             wake_up=site.station.wake_up,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
+            csms_roots_pem=self._csms_roots_pem,
         )
         self._station = Station(
             config,
@@ -432,10 +435,9 @@ def main_station(options: argparse.Namespace) -> int:
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
-        csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
         daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
         return asyncio.run(daemon.run())
-    except (ConfigError, IdentityError, VariableError, service.CredentialError) as error:
+    except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:
