@@ -115,6 +115,16 @@ TABLE = (
     Row("firmware", ("firmware/*",), ("firmware.*",)),
     Row("clock", ("chargerd/clock.py",), LEAVES, IMPURE - {"time"}, ("msgspec",)),
     core("leaf values", ("chargerd/__init__.py", "chargerd/codec.py", "chargerd/limits.py"), LEAVES),
+    Row(
+        "certificates",
+        ("chargerd/certificates.py",),
+        (),
+        IMPURE,
+        ("msgspec",),
+        lazily=("chargerd.certificate_checks",),
+        pure=True,
+    ),
+    core("certificate checks", ("chargerd/certificate_checks.py",), ("chargerd.certificates",), "cryptography"),
     Row("store", ("chargerd/store.py",), LEAVES, CONCURRENCY | NETWORK | CHANCE, ("msgspec",)),
     core(
         "charging core",
@@ -125,7 +135,15 @@ TABLE = (
     core(
         "station core",
         ("chargerd/ocpp/*",),
-        ("hal.types", *LEAVES, "chargerd.store", "chargerd.evse.types", "chargerd.evse.faults", "chargerd.ocpp.*"),
+        (
+            "hal.types",
+            *LEAVES,
+            "chargerd.certificates",
+            "chargerd.store",
+            "chargerd.evse.types",
+            "chargerd.evse.faults",
+            "chargerd.ocpp.*",
+        ),
     ),
     Row("bench", ("chargerd/bench/*",), ("chargerd.*", "hal.*", "firmware.*")),
     # The test system is the station's opponent: it knows the standard, and nothing of how the station does it.

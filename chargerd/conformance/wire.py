@@ -6,12 +6,14 @@ import ssl
 import threading
 import time
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from chargerd.conformance.door import Shown
 from chargerd.conformance.peer import Peer
 
 SUBPROTOCOL = Subprotocol("ocpp2.0.1")
@@ -19,7 +21,7 @@ LOOK_EVERY_S = 0.02
 
 
 class WireServer:
-    """Listens at `address` (port 0: any that is free) for one station. `password`: of whoever comes; None: any."""
+    """Listens at `address` (port 0: any that is free) for one station, and lets it in as `peer.door` says."""
 
     def __init__(
         self,
@@ -28,9 +30,10 @@ class WireServer:
         context: ssl.SSLContext | None = None,
         password: str | None = None,
     ) -> None:
-        """Raises OSError when nobody can listen there."""
+        """`password`: the one the door opens for, None: any. Raises OSError when nobody can listen there."""
         self.peer = peer
-        self._password = password
+        if password is not None:
+            peer.door.passwords = (password,)
         self._server: Server = serve(
             self._serve, *address, subprotocols=[SUBPROTOCOL], process_request=self._let_in, ssl=context
         )
@@ -54,7 +57,12 @@ class WireServer:
         self.peer.attempts.append(time.monotonic())
         if not self.peer.open:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
-        if self._password is not None and not _knows(request.headers.get("Authorization", ""), self._password):
+        user, password = _basic(request.headers.get("Authorization", ""))
+        identity = unquote(request.path.rpartition("/")[2])
+        profile = 1 if self._scheme == "ws" else 2
+        self.peer.shown.append(Shown(security_profile=profile, identity=identity, user=user, password=password))
+        right = self.peer.door.passwords
+        if right is not None and not any(hmac.compare_digest(password.encode(), each.encode()) for each in right):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong password\n")
         return None
 
@@ -75,11 +83,11 @@ class WireServer:
             self.peer.closed(number)
 
 
-def _knows(authorization: str, password: str) -> bool:
-    """Whether a header of HTTP Basic authentication has this password."""
+def _basic(authorization: str) -> tuple[str, str]:
+    """User name and password of a header of HTTP Basic authentication; empty where there is none."""
     scheme, _, credentials = authorization.partition(" ")
     try:
-        given = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
     except ValueError:
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(given.encode(), password.encode())
+        return "", ""
+    return (user, password) if scheme.lower() == "basic" else ("", "")

@@ -67,6 +67,14 @@ class SecurityEvent(msgspec.Struct, frozen=True):
     tech_info: str = ""
 
 
+class CredentialsOffered(msgspec.Struct, frozen=True):
+    """There is a new password or client certificate; the next connection tries it, and that comes at once."""
+
+
+class KeysReleased(msgspec.Struct, frozen=True):
+    """A private key may not be needed any more; after all blocks have heard it, those that are needed are told."""
+
+
 class ClockSet(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds; every wall-clock deadline has to be computed anew."""
 
@@ -82,5 +90,7 @@ News = (
     | AvailabilityChanged
     | ReservationsChanged
     | SecurityEvent
+    | CredentialsOffered
+    | KeysReleased
     | ClockSet
 )

@@ -17,6 +17,8 @@ from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
+from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -114,7 +116,10 @@ class Station:
             self._settle(now)
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
-        self.network = Network(ctx)
+        self.certificate_book = CertificateBook(ctx)
+        self.certificate_book = CertificateBook(ctx)
+        self.credentials = Credentials(ctx)
+        self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
         self.local_list = LocalAuthList(ctx)
@@ -138,6 +143,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            self.credentials,
             self.network,
             self.provisioning,
             self.security,
@@ -271,6 +277,8 @@ class Station:
         else:
             raise AssertionError("can't happen because no two blocks answer each other's news")
         self._outbox.on_time(now)
+        for note in self._store.take_notes():
+            self._note(Severity.ERROR, note)
         self.surface.refresh(now)
         if self._orders_due_mono is not None and (self.ctx.orders.changed() or now.mono >= self._orders_due_mono):
             self.ctx.do(SetOrders(self.ctx.orders.snapshot(now)))

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.verbs import BenchError
+from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.case import Case
+from chargerd.conformance.door import door
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.wire import WireServer
@@ -28,7 +30,7 @@ class RealSurroundings:
 
     def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
         self._wires: list[WireServer] = []
-        url, self.peer = self.another_csms()
+        url, self.peer = self.another_csms(case.security_profile or 1, CSMS_ROOT)
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
@@ -66,8 +68,10 @@ class RealSurroundings:
         time.sleep(off_s)
         self.power_on()
 
-    def another_csms(self) -> tuple[str, Peer]:
-        wire = WireServer(Peer(lambda: datetime.now(UTC), check), ("127.0.0.1", 0), password=PASSWORD)
+    def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
+        peer = Peer(lambda: datetime.now(UTC), check)
+        peer.door = door(security_profile, PASSWORD, root)
+        wire = WireServer(peer, ("127.0.0.1", 0))
         self._wires.append(wire)
         return wire.url, wire.peer
 
