@@ -28,6 +28,7 @@ from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
+from chargerd.identity_report import identity_answer
 from chargerd.key_work import KeyWork
 from chargerd.keys import Keys
 from chargerd.link import Link
@@ -51,6 +52,7 @@ from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, Statu
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
+from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
@@ -155,7 +157,7 @@ class Daemon:
 
     def _build(self, facts: BoardFacts) -> None:
         """The core, from the settings, the board's facts and what the store remembers."""
-        site = self.site
+        site, given = self.site, self._provisioned.at_start()
         config = StationConfig(
             identity=site.station.identity or facts.serial,
             board=facts,
@@ -170,7 +172,9 @@ class Daemon:
             wake_up=site.station.wake_up,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
-            csms_roots_pem=self._csms_roots_pem,
+            csms_roots_pem=(*self._csms_roots_pem, *given.csms_roots_pem),
+            manufacturer_roots_pem=given.manufacturer_roots_pem,
+            client=given.client,
         )
         self._station = Station(
             config,
@@ -383,6 +387,7 @@ class Daemon:
         verbs: dict[str, Callable[[Any], dict[str, Any]]] = {
             "status": lambda _request: self._report(),
             "user_limit": self._limit_by_user,
+            "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
         }
         if self.bench:
             verbs["signal"] = self._set_signal

@@ -1,4 +1,4 @@
-"""What the core wants done with private keys, done beside the loop; and what to do when the TPM is lost to this process.
+"""What the core wants done with private keys, done beside the loop; and what is done when the TPM is lost to us.
 
 Keys are made and destroyed in a thread of their own, in the order in which the core said so.
 """
