@@ -103,7 +103,8 @@ def identity_report(
     if record is None:
         client, candidate, password_set = provisioned.client, None, False
     else:
-        client, candidate = (held and held.certificate for held in (record.client, record.candidate))
+        client = None if record.client is None else record.client.certificate
+        candidate = None if record.candidate is None else record.candidate.certificate
         password_set = bool(record.passwords)
     warnings: list[str] = []
     own = [None if each is None else _own(each, keys, now_utc, warnings) for each in (client, candidate)]
