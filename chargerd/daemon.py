@@ -28,11 +28,16 @@ from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
+from chargerd.identity_report import identity_answer
+from chargerd.key_work import KeyWork
+from chargerd.keys import Keys
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
     CancelJob,
     CloseLink,
     Effect,
+    KeepKeys,
+    MakeKey,
     Note,
     OpenLink,
     Reboot,
@@ -47,6 +52,7 @@ from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, Statu
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
+from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
@@ -95,7 +101,10 @@ class Daemon:
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._link = Link(self.feed, lambda order: context_for(order, None))
+        self._provisioned = Provisioned(state_dir / "provisioned")
+        self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
+        self._key_work = KeyWork(self._keys, self.feed, self._restart)
+        self._link = Link(self.feed, lambda order: context_for(order, self._keys))
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -116,7 +125,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
-        for note in self._store.notes:
+        for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -148,7 +157,7 @@ class Daemon:
 
     def _build(self, facts: BoardFacts) -> None:
         """The core, from the settings, the board's facts and what the store remembers."""
-        site = self.site
+        site, given = self.site, self._provisioned.at_start()
         config = StationConfig(
             identity=site.station.identity or facts.serial,
             board=facts,
@@ -163,7 +172,9 @@ class Daemon:
             wake_up=site.station.wake_up,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
-            csms_roots_pem=self._csms_roots_pem,
+            csms_roots_pem=(*self._csms_roots_pem, *given.csms_roots_pem),
+            manufacturer_roots_pem=given.manufacturer_roots_pem,
+            client=given.client,
         )
         self._station = Station(
             config,
@@ -225,6 +236,7 @@ class Daemon:
         """Something happened: tell the core, then do what it wants."""
         if isinstance(event, Received):
             self._keep_frame("in", event.text)
+        self._key_work.watch(event)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
 
     def _on_timer(self) -> None:
@@ -284,14 +296,19 @@ class Daemon:
                 self._link.close(why)
             case SetTime(utc):
                 self._clock.set_utc(utc)
+            case MakeKey() | KeepKeys():
+                self._key_work.perform(effect)
             case Reboot(why):
-                log.warning("daemon: restarting (%s)", why)
-                self._exit_code = EXIT_TRY_AGAIN
-                self._stop.set()
+                self._restart(why)
             case StartJob(job_id, kind):
                 asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
             case CancelJob():
                 pass
+
+    def _restart(self, why: str) -> None:
+        log.warning("daemon: restarting (%s)", why)
+        self._exit_code = EXIT_TRY_AGAIN
+        self._stop.set()
 
     # ------------------------------------------------------------------ what happens by itself
 
@@ -370,6 +387,7 @@ class Daemon:
         verbs: dict[str, Callable[[Any], dict[str, Any]]] = {
             "status": lambda _request: self._report(),
             "user_limit": self._limit_by_user,
+            "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
         }
         if self.bench:
             verbs["signal"] = self._set_signal

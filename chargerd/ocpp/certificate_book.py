@@ -15,7 +15,6 @@ from chargerd.certificates import HASH_ALGORITHMS, Certificate, CertificateError
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
-from chargerd.ocpp.stored import readable, readable_items
 
 NAMESPACE = "certificates"
 STATE_NAMESPACE, SEEDS_KEY = "certificates_state", "seeds"
@@ -128,7 +127,7 @@ class CertificateBook:
 
     def _loaded(self) -> dict[str, Installed]:
         if self._rows is None:
-            self._rows = dict(readable_items(self._ctx, NAMESPACE, Installed))
+            self._rows = dict(self._ctx.store.items(NAMESPACE, Installed))
             self._take_over_seeds()
         return self._rows
 
@@ -142,7 +141,7 @@ class CertificateBook:
             )
             for pem in pems
         }
-        known = readable(self._ctx, STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
+        known = self._ctx.store.find(STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
         if frozenset(known) == seeds.keys():
             return
         for digest, (kind, pem) in seeds.items():

@@ -10,7 +10,6 @@ import msgspec
 
 from chargerd.clock import Now
 from chargerd.ocpp.block import StationContext
-from chargerd.ocpp.stored import readable
 
 NAMESPACE, KEY = "network_state", "clock_floor"
 
@@ -31,7 +30,7 @@ class ClockFloor:
 
     def load(self) -> None:
         """At the start: the store's, or the release of the software, whichever is later."""
-        kept = readable(self._ctx, NAMESPACE, KEY, _Floor)
+        kept = self._ctx.store.find(NAMESPACE, KEY, _Floor)
         if kept is not None and (self.utc is None or kept.utc > self.utc):
             self.utc = kept.utc
 

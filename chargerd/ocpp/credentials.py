@@ -17,7 +17,6 @@ from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.effects import ClientCertificate, KeepKeys, Severity
 from chargerd.ocpp.network_variables import BASIC_AUTH_PASSWORD
 from chargerd.ocpp.news import CredentialsOffered, KeysReleased, News, SecurityEvent, VariableChanged
-from chargerd.ocpp.stored import readable
 from chargerd.ocpp.variables import AnyVariable
 
 NAMESPACE, KEY = "credentials", "record"
@@ -127,7 +126,7 @@ class Credentials(Block):
 
     def on_start(self, _now: Now) -> None:
         """Reload the record, and take what was provisioned since."""
-        self._record = readable(self.ctx, NAMESPACE, KEY, Record) or Record()
+        self._record = self.ctx.store.find(NAMESPACE, KEY, Record) or Record()
         self._store(self._with_provisioned(self._record))
         self.ctx.publish(KeysReleased())
 

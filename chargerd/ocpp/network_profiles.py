@@ -18,7 +18,6 @@ from chargerd.ocpp.network_variables import (
     SLOTS,
 )
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, PROFILE_TLS, NetworkSlot
-from chargerd.ocpp.stored import readable, readable_items
 
 NAMESPACE = "network"
 STATE_NAMESPACE, STATE_KEY = "network_state", "past"
@@ -67,8 +66,8 @@ class NetworkProfiles:
         means it: that is where the station connects first, be it with a lower security profile (A00.FR.005).
         """
         site = self._ctx.config.network
-        past = readable(self._ctx, STATE_NAMESPACE, STATE_KEY, Past)
-        self._slots = {int(key): slot for key, slot in readable_items(self._ctx, NAMESPACE, NetworkSlot)}
+        past = self._ctx.store.find(STATE_NAMESPACE, STATE_KEY, Past)
+        self._slots = {int(key): slot for key, slot in self._ctx.store.items(NAMESPACE, NetworkSlot)}
         if past is None:
             self._put(SITE_SLOT, self._slots.get(SITE_SLOT, site))
             past = Past(site=site)
