@@ -106,8 +106,8 @@ def check_site(site: SiteSettings, place: str) -> None:
         raise ConfigError(
             f"{place}: csms.url: no password, query or fragment belongs here; the password is a credential"
         )
-    if csms.security_profile not in {1, 2}:
-        raise ConfigError(f"{place}: csms.security_profile: {csms.security_profile} is not offered; expected 1 or 2")
+    if csms.security_profile not in {1, 2, 3}:
+        raise ConfigError(f"{place}: csms.security_profile: {csms.security_profile} is not offered; expected 1, 2 or 3")
     if (parts.scheme == "wss") != (csms.security_profile != 1):
         expected = "wss" if csms.security_profile != 1 else "ws"
         raise ConfigError(f"{place}: csms.url: security profile {csms.security_profile} needs {expected}:// (OCPP A00)")
