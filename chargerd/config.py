@@ -5,9 +5,11 @@ Loaded strictly: an unknown key, a wrong type or an impossible value stops the s
 and remedy. Secrets never stand in this file; they come as credentials.
 """
 
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +18,7 @@ from chargerd.codec import CodecError, convert
 
 DEFAULT_STATE_DIR = "/var/lib/chargerd"
 DEFAULT_RUN_DIR = "/run/chargerd"
+DEFAULT_TPM = "device:/dev/tpmrm0"
 MAX_IDENTITY_CHARS = 48
 """SecurityCtrlr.Identity (device model)."""
 
@@ -70,6 +73,15 @@ class StationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_dir: str = DEFAULT_RUN_DIR
 
 
+class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where new private keys live: in files, or in the TPM that `tpm` names: "device:PATH" (the kernel's resource
+    manager), or for tests "swtpm:host=ADDRESS,port=NUMBER".
+    """
+
+    keys: Literal["file", "tpm"] = "file"
+    tpm: str = DEFAULT_TPM
+
+
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `variables`: device model values, "Component[instance].Variable[instance]" -> value. `vendors`:
     extensions for DataTransfer, "module:Class".
@@ -77,6 +89,7 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     csms: CsmsSettings
     station: StationSettings = StationSettings()
+    identity: IdentitySettings = IdentitySettings()
     variables: dict[str, str | int | float | bool] = {}
     vendors: tuple[str, ...] = ()
 
@@ -133,6 +146,10 @@ def check_site(site: SiteSettings, place: str) -> None:
     identity = site.station.identity
     if identity is not None and (not 0 < len(identity) <= MAX_IDENTITY_CHARS or ":" in identity):
         raise ConfigError(f"{place}: station.identity: 1 to {MAX_IDENTITY_CHARS} characters without a colon expected")
+    if not _TPM.fullmatch(site.identity.tpm):
+        raise ConfigError(
+            f'{place}: identity.tpm: {site.identity.tpm!r} is no TPM; expected "device:/dev/…" or "swtpm:host=…,port=…"'
+        )
     if site.station.fuse_amps is not None and not site.station.fuse_amps > 0:
         raise ConfigError(f"{place}: station.fuse_amps: {site.station.fuse_amps} is not above 0")
 
@@ -151,10 +168,13 @@ def check_password(password: str, place: str, *, examples: bool = False) -> None
         raise ConfigError(f"{place}: the password is one that stands in manuals; {remedy}")
 
 
+_TPM = re.compile(r"device:/[^,:]+|swtpm:host=[^,:=]+,port=[0-9]{1,5}")
+
 _KNOWN: dict[str, tuple[str, ...]] = {
     "": SiteSettings.__struct_fields__,
     "csms": CsmsSettings.__struct_fields__,
     "station": StationSettings.__struct_fields__,
+    "identity": IdentitySettings.__struct_fields__,
 }
 
 
