@@ -21,9 +21,6 @@ from chargerd.keys_tpm import TpmKeys
 from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
 from chargerd.tpm_trial import Trial
 
-PLACES = {"file": "file", "tpm": "TPM"}
-"""The first word of a key id, and what people call it."""
-
 
 class KeyPlace(Protocol):
     """Where keys live."""
@@ -90,7 +87,7 @@ class Keys:
 
     def describe(self) -> tuple[KeyFacts, ...]:
         """See KeyStore."""
-        return self._folder.describe(PLACES)
+        return self._folder.describe()
 
     def why_fresh_start(self) -> str | None:
         """Why only a new process can use the TPM again, if one may be started now; asked once, for it counts."""

@@ -52,7 +52,7 @@ def _main(tcti: str, folder: str, use_within_s: str) -> None:
     from chargerd.identity import IdentityError
     from chargerd.keys import Keys
     from chargerd.ocpp.effects import ClientCertificate
-    from tests.chargerd.key_stands import ClientAuthority, request
+    from tests.chargerd.key_stands import ClientAuthority
 
     keys_tpm.USE_WITHIN_S = float(use_within_s)
     keys = Keys(IdentitySettings(keys="tpm", tpm=tcti), Path(folder) / "keys")
