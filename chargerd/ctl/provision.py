@@ -31,7 +31,7 @@ def provision(options: argparse.Namespace) -> None:
     site, state = site_of(options), state_dir(options)
     settings = _settings(options, site)
     provisioned = Provisioned(state / "provisioned")
-    keys = Keys(settings, state / "keys", provisioned.key_ids)
+    keys = Keys(settings, state / "keys", trial="provision.trial")
     device = settings.tpm.removeprefix("device:") if settings.keys == "tpm" else ""
     with _explained():
         steps = Steps(keys, provisioned)
