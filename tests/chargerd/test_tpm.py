@@ -1,5 +1,6 @@
 """The TPM by way of OpenSSL, against a software TPM."""
 
+import ctypes
 from contextlib import closing
 from pathlib import Path
 from socket import socket
@@ -48,10 +49,9 @@ def test_what_is_no_key_is_an_error_and_does_no_harm(provider: Provider, pem: by
 def test_openssl_cannot_write_the_private_half_in_any_form_that_is_not_the_tpms(provider: Provider) -> None:
     crypto, pem = provider._crypto, provider.make_key()
     with provider._loaded(pem) as key:
-        crypto.i2d_PrivateKey.argtypes = (tpm.c_void_p, tpm.c_void_p)
-        crypto.EVP_PKEY_get_bn_param.argtypes = (tpm.c_void_p, tpm.c_char_p, tpm.c_void_p)
-        number = tpm.c_void_p()
-        assert crypto.EVP_PKEY_get_bn_param(key, b"priv", tpm.byref(number)) != 1
+        crypto.EVP_PKEY_get_bn_param.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        number = ctypes.c_void_p()
+        assert crypto.EVP_PKEY_get_bn_param(key, b"priv", ctypes.byref(number)) != 1
         assert provider._pem(key).startswith(b"-----BEGIN TSS2 PRIVATE KEY-----")
 
 
