@@ -24,6 +24,8 @@ from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import ClientCertificate, Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
+    ContractShown,
+    EvCertificateWanted,
     Event,
     JobDone,
     LinkDown,
@@ -232,6 +234,10 @@ class Station:
                 self._status_lost(now)
             case SignalMeasured(dbm):
                 self.troubles.signal(dbm, now)
+            case ContractShown():
+                self.vehicle_stack.contract_shown(event, now)
+            case EvCertificateWanted():
+                self.vehicle_stack.certificate_wanted(event, now)
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
             case JobDone(job_id):
