@@ -1,5 +1,6 @@
 """The verbs of the console for a vehicle stack."""
 
+import json
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ class Asked:
         self._verbs = VehiclePort(self.fed.append, lambda: REPORT).verbs()
 
     def __call__(self, verb: str, **request: Any) -> dict[str, Any]:
-        return dict(self._verbs[verb]({"verb": verb, **request}))
+        return dict(json.loads(json.dumps(self._verbs[verb]({"verb": verb, **request}))))
 
 
 def test_the_report_says_what_may_be_offered_and_what_has_become_of_each_question() -> None:
