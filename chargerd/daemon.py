@@ -117,7 +117,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
-        for note in self._store.notes:
+        for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
