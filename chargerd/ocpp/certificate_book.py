@@ -16,7 +16,6 @@ from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
 from chargerd.ocpp.news import CertificatesChanged
-from chargerd.ocpp.stored import readable, readable_items
 
 NAMESPACE = "certificates"
 STATE_NAMESPACE, SEEDS_KEY = "certificates_state", "seeds"
@@ -133,7 +132,7 @@ class CertificateBook:
 
     def _loaded(self) -> dict[str, Installed]:
         if self._rows is None:
-            self._rows = dict(readable_items(self._ctx, NAMESPACE, Installed))
+            self._rows = dict(self._ctx.store.items(NAMESPACE, Installed))
             self._take_over_seeds()
         return self._rows
 
@@ -147,7 +146,7 @@ class CertificateBook:
             )
             for pem in pems
         }
-        known = readable(self._ctx, STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
+        known = self._ctx.store.find(STATE_NAMESPACE, SEEDS_KEY, tuple[str, ...]) or ()
         if frozenset(known) == seeds.keys():
             return
         for digest, (kind, pem) in seeds.items():

@@ -21,7 +21,6 @@ from chargerd.ocpp.messages.enums import GetCertificateStatusEnum, HashAlgorithm
 from chargerd.ocpp.messages.types import OCSPRequestData
 from chargerd.ocpp.news import CertificatesChanged, ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.rpc import CallFailure
-from chargerd.ocpp.stored import readable_items
 
 NAMESPACE = "ocsp"
 
@@ -58,7 +57,7 @@ class OcspCache(Block):
 
     def on_start(self, now: Now) -> None:
         """What was fetched before, as far as it is still of use."""
-        self._statuses = dict(readable_items(self.ctx, NAMESPACE, Status))
+        self._statuses = dict(self.ctx.store.items(NAMESPACE, Status))
         self._forget_others()
         self._plan(now)
 
