@@ -24,16 +24,20 @@ import msgspec
 from chargerd import service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
-from chargerd.config import ConfigError, SiteSettings, load_site
+from chargerd.config import ConfigError, SiteSettings, check_password, load_site
 from chargerd.console import Console, ConsoleError, Verb
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
-from chargerd.identity import IdentityError, csms_context
+from chargerd.identity_report import identity_answer
+from chargerd.key_work import KeyWork
+from chargerd.keys import Keys
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
     CancelJob,
     CloseLink,
     Effect,
+    KeepKeys,
+    MakeKey,
     Note,
     OpenLink,
     Reboot,
@@ -49,11 +53,13 @@ from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
 from chargerd.ocpp.vehicle_stack import StackReport
+from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
+from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
 from chargerd.vehicle_port import VehiclePort
-from chargerd.version import VERSION
+from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
 
@@ -84,19 +90,23 @@ class Daemon:
 
     def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
         """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
-        StoreError, and ConfigError for an extension that cannot be loaded.
+        StoreError, TrustError for roots that cannot be used, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.link_held = False
         self._password = password
+        self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
+        self._provisioned = Provisioned(state_dir / "provisioned")
+        self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
+        self._key_work = KeyWork(self._keys, self.feed, self._restart)
+        self._link = Link(self.feed, self._context)
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -116,7 +126,9 @@ class Daemon:
         return self._station
 
     async def run(self) -> int:
-        """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
+        """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more, and
+        ConfigError when the station has nothing to show who it is.
+        """
         for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
@@ -128,6 +140,13 @@ class Daemon:
             self._store.close()
             return self._exit_code
         self._build(facts)
+        if missing := self.station.network.missing:
+            self._channel.close()
+            self._store.close()
+            raise ConfigError(
+                f"csms: there is {missing} for security profile {self.site.csms.security_profile}; give the station one"
+                " with chargerctl provision"
+            )
         if self._first_status is not None:
             self._take_status(self._first_status)
         loop.add_reader(self._channel.fileno(), self._status_readable)
@@ -149,7 +168,7 @@ class Daemon:
 
     def _build(self, facts: BoardFacts) -> None:
         """The core, from the settings, the board's facts and what the store remembers."""
-        site = self.site
+        site, given = self.site, self._provisioned.at_start()
         config = StationConfig(
             identity=site.station.identity or facts.serial,
             board=facts,
@@ -165,6 +184,10 @@ class Daemon:
             vehicle_stack=site.station.vehicle_stack,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
+            released_utc=RELEASED_UTC,
+            csms_roots_pem=(*self._csms_roots_pem, *given.csms_roots_pem),
+            manufacturer_roots_pem=given.manufacturer_roots_pem,
+            client=given.client,
         )
         self._station = Station(
             config,
@@ -226,6 +249,7 @@ class Daemon:
         """Something happened: tell the core, then do what it wants."""
         if isinstance(event, Received):
             self._keep_frame("in", event.text)
+        self._key_work.watch(event)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
 
     def _on_timer(self) -> None:
@@ -285,14 +309,19 @@ class Daemon:
                 self._link.close(why)
             case SetTime(utc):
                 self._clock.set_utc(utc)
+            case MakeKey() | KeepKeys():
+                self._key_work.perform(effect)
             case Reboot(why):
-                log.warning("daemon: restarting (%s)", why)
-                self._exit_code = EXIT_TRY_AGAIN
-                self._stop.set()
+                self._restart(why)
             case StartJob(job_id, kind):
                 asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
             case CancelJob():
                 pass
+
+    def _restart(self, why: str) -> None:
+        log.warning("daemon: restarting (%s)", why)
+        self._exit_code = EXIT_TRY_AGAIN
+        self._stop.set()
 
     # ------------------------------------------------------------------ what happens by itself
 
@@ -341,6 +370,12 @@ class Daemon:
 
     # ------------------------------------------------------------------ the link, which a bench may hold down
 
+    def _context(self, order: OpenLink) -> CsmsContext:
+        """Called in a worker thread."""
+        now = self._clock.now()
+        confirmed = msgspec.structs.replace(now, synced=now.synced or service.follows_time_server())
+        return context_for(order, self._keys, confirmed, self.site.csms.crl_file)
+
     def _open_link(self, effect: OpenLink) -> None:
         if self.link_held:
             self._held_open = effect
@@ -371,6 +406,7 @@ class Daemon:
         verbs: dict[str, Verb] = {
             "status": lambda _request: self._report(),
             "user_limit": self._limit_by_user,
+            "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
         }
         if self.site.station.vehicle_stack:
             verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
@@ -428,10 +464,12 @@ def main_station(options: argparse.Namespace) -> int:
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
-        csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
-        daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
+        password = service.credential("csms-password")
+        if password is not None:
+            check_password(password, "csms-password", examples=options.bench)
+        daemon = Daemon(site, password=password, bench=options.bench)
         return asyncio.run(daemon.run())
-    except (ConfigError, IdentityError, VariableError, service.CredentialError) as error:
+    except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:

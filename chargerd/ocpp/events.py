@@ -98,6 +98,24 @@ class EvCertificateWanted(msgspec.Struct, frozen=True):
     exi_request: str
 
 
+class ShellSecurityEvent(msgspec.Struct, frozen=True):
+    """The shell saw something of security relevance: `kind` is the standard's name for it (security_events.py),
+    `tech_info` says who and where. Never a secret.
+    """
+
+    kind: str
+    tech_info: str = ""
+
+
+class MemoryMeasured(msgspec.Struct, frozen=True):
+    """How much room is left. `ram_used`: share of the memory the process may have, None where nothing limits it;
+    `disk_free_bytes`: on the file system of the store.
+    """
+
+    ram_used: float | None
+    disk_free_bytes: int
+
+
 class TimeStepped(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds against the monotonic clock (NTP, operator, CSMS)."""
 
@@ -121,5 +139,7 @@ Event = (
     | JobDone
     | ContractShown
     | EvCertificateWanted
+    | ShellSecurityEvent
+    | MemoryMeasured
     | TimeStepped
 )

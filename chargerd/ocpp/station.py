@@ -19,18 +19,21 @@ from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.certificate_management import CertificateManagement
+from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
-from chargerd.ocpp.effects import ClientCertificate, Effect, Note, SendText, SetOrders, Severity
+from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
     ContractShown,
     EvCertificateWanted,
     Event,
     JobDone,
+    KeyMade,
     LinkDown,
     LinkUp,
     Received,
+    ShellSecurityEvent,
     SignalMeasured,
     StatusArrived,
     StatusLost,
@@ -42,11 +45,12 @@ from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
+from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.ocsp_cache import OcspCache
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.reservation import Reservations
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
@@ -121,10 +125,12 @@ class Station:
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
-        self.network = Network(ctx)
+        self.credentials = credentials = Credentials(ctx)
+        self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
-        self.certificate_management = CertificateManagement(ctx, self.certificate_book, self._clients)
+        self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
+        self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -148,9 +154,11 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            self.credentials,
             self.network,
             self.provisioning,
             self.security,
+            self.renewal,
             self.certificate_management,
             self.local_list,
             self.auth_cache,
@@ -172,10 +180,6 @@ class Station:
             self.surface,
             self.remote_control,
         )
-
-    def _clients(self) -> tuple[ClientCertificate, ...]:
-        client = self.ctx.config.client
-        return () if client is None else (client,)
 
     def _apply_site_fuse(self, config: StationConfig) -> None:
         """An equal share each: whatever the others do, the sum stays within the fuse."""
@@ -238,8 +242,12 @@ class Station:
                 self.vehicle_stack.contract_shown(event, now)
             case EvCertificateWanted():
                 self.vehicle_stack.certificate_wanted(event, now)
+            case ShellSecurityEvent(kind, tech_info):
+                self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
+            case KeyMade():
+                self.renewal.key_made(event, now)
             case JobDone(job_id):
                 self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
 
