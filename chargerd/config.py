@@ -28,13 +28,14 @@ class ConfigError(Exception):
 
 
 class CsmsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to reach the CSMS. `ca_file`: PEM roots for its certificate (None: the system's). `trusted_network`:
-    allows profile 1.
+    """How to reach the CSMS. `ca_file`: PEM roots for its certificate (None: the system's). `crl_file`: PEM
+    revocation lists of all authorities of the CSMS (None: none are looked at). `trusted_network`: allows profile 1.
     """
 
     url: str
     security_profile: int = 2
     ca_file: str | None = None
+    crl_file: str | None = None
     trusted_network: bool = False
     message_timeout_s: int = 30
 
@@ -106,8 +107,8 @@ def check_site(site: SiteSettings, place: str) -> None:
         raise ConfigError(
             f"{place}: csms.url: no password, query or fragment belongs here; the password is a credential"
         )
-    if csms.security_profile not in {1, 2}:
-        raise ConfigError(f"{place}: csms.security_profile: {csms.security_profile} is not offered; expected 1 or 2")
+    if csms.security_profile not in {1, 2, 3}:
+        raise ConfigError(f"{place}: csms.security_profile: {csms.security_profile} is not offered; expected 1, 2 or 3")
     if (parts.scheme == "wss") != (csms.security_profile != 1):
         expected = "wss" if csms.security_profile != 1 else "ws"
         raise ConfigError(f"{place}: csms.url: security profile {csms.security_profile} needs {expected}:// (OCPP A00)")

@@ -4,6 +4,7 @@ Each is a root with one authority below it, so every chain has something between
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from ipaddress import ip_address
 
@@ -66,6 +67,16 @@ class Authority:
         assert isinstance(key, PublicKey), "stations of these tests have keys on elliptic curves"
         leaf = _signed(request.subject, key, self._below_name, self._key, since=since, until=until)
         return f"{_pem(leaf)}{self._below_pem}"
+
+    def revoked(self, leaves_pem: Sequence[str]) -> str:
+        """The list of certificates that were revoked, in PEM."""
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._below_name)
+        builder = builder.last_update(SINCE).next_update(UNTIL)
+        for pem in leaves_pem:
+            number = x509.load_pem_x509_certificate(pem.encode()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(SINCE)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 @cache

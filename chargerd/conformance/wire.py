@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +15,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from chargerd.conformance.door import Shown
+from chargerd.conformance.door_context import DoorContext
 from chargerd.conformance.peer import Peer
 
 SUBPROTOCOL = Subprotocol("ocpp2.0.1")
@@ -30,8 +32,13 @@ class WireServer:
         context: ssl.SSLContext | None = None,
         password: str | None = None,
     ) -> None:
-        """`password`: the one the door opens for, None: any. Raises OSError when nobody can listen there."""
+        """`context`: None: TLS is spoken as the door says. `password`: the one the door opens for, None: any.
+
+        Raises OSError when nobody can listen there.
+        """
         self.peer = peer
+        if context is None and peer.door.authority is not None:
+            context = DoorContext(peer, address[0])
         if password is not None:
             peer.door.passwords = (password,)
         self._server: Server = serve(
@@ -59,8 +66,7 @@ class WireServer:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
         user, password = _basic(request.headers.get("Authorization", ""))
         identity = unquote(request.path.rpartition("/")[2])
-        profile = 1 if self._scheme == "ws" else 2
-        self.peer.shown.append(Shown(security_profile=profile, identity=identity, user=user, password=password))
+        self.peer.shown.append(_shown(connection.socket, identity, user, password))
         right = self.peer.door.passwords
         if right is not None and not any(hmac.compare_digest(password.encode(), each.encode()) for each in right):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong password\n")
@@ -81,6 +87,22 @@ class WireServer:
             pass
         finally:
             self.peer.closed(number)
+
+
+def _shown(end: socket.socket, identity: str, user: str, password: str) -> Shown:
+    """What came over this socket."""
+    if not isinstance(end, ssl.SSLSocket):
+        return Shown(security_profile=1, identity=identity, user=user, password=password)
+    leaf = end.getpeercert(binary_form=True)
+    return Shown(
+        security_profile=2 if leaf is None else 3,
+        identity=identity,
+        user=user,
+        password=password,
+        client_pem="" if leaf is None else ssl.DER_cert_to_PEM_cert(leaf),
+        tls=end.version() or "",
+        suites=tuple(name for name, _, _ in end.shared_ciphers() or ()),
+    )
 
 
 def _basic(authorization: str) -> tuple[str, str]:

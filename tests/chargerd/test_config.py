@@ -45,7 +45,7 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
         ('[csms]\nurl = "ws://c/o"', "csms.url", "needs wss://"),
         ('[csms]\nurl = "ws://c/o"\nsecurity_profile = 1', "csms.security_profile", "trusted_network = true"),
         ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 1\ntrusted_network = true', "csms.url", "needs ws://"),
-        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 7', "csms.security_profile", "1 or 2"),
+        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 7', "csms.security_profile", "2 or 3"),
         ('[csms]\nurl = "wss://c/o"\nmessage_timeout_s = 0', "csms.message_timeout_s", "1 to 600"),
         ('[csms]\nurl = "wss://c/o"\n[station]\nidentity = "a:b"', "station.identity", "without a colon"),
         ('[csms]\nurl = "wss://c/o"\n[station]\nfuse_amps = 0.0', "station.fuse_amps", "above 0"),

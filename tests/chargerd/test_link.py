@@ -391,7 +391,6 @@ def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_o
     asyncio.run(story())
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_A00_FR_313_a_server_that_offers_only_tls_1_1_is_left(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = tls_server(authority.issue("127.0.0.1"), ssl.TLSVersion.TLSv1_1)

@@ -10,12 +10,20 @@ from typing import Any, TypeVar
 
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.verbs import BenchError
-from chargerd.conformance.authority import CSMS_ROOT
+from chargerd.config import IdentitySettings
+from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
 from chargerd.conformance.door import door
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.wire import WireServer
+from chargerd.keys import Keys
+from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
+from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN
+from chargerd.provisioned import Provisioned, ProvisionedRecord
+
+SERIAL = "WORLD-0001"
+"""The board file's."""
 
 BOARD = Path(__file__).resolve().parents[1] / "sim" / "board.toml"
 PASSWORD = "sixteen-or-more-characters"
@@ -30,11 +38,16 @@ class RealSurroundings:
 
     def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
         self._wires: list[WireServer] = []
-        url, self.peer = self.another_csms(case.security_profile or 1, CSMS_ROOT)
+        profile = case.security_profile or PROFILE_PLAIN
+        url, self.peer = self.another_csms(profile, CSMS_ROOT)
+        if profile == PROFILE_CLIENT_CERTIFICATE:
+            provision(state_dir)
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
             csms_url=url,
+            security_profile=profile,
+            ca_file=_root_file(self.peer, state_dir),
             password=PASSWORD,
             state_dir=state_dir,
             variables={**settings, **case.settings},
@@ -91,3 +104,20 @@ class RealSurroundings:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
+
+
+def provision(state_dir: Path) -> None:
+    """Lay down what the station gets in the factory: a key, and a certificate by the CSMS's authority."""
+    keys = Keys(IdentitySettings(), state_dir / "keys")
+    new = keys.make(MakeKey(request_id="", use=KeyUse.STATION, common_name=SERIAL, organization="chargerd"))
+    client = ClientCertificate(new.key_id, authority(CSMS_ROOT).signed(new.csr_pem))
+    Provisioned(state_dir / "provisioned").write(ProvisionedRecord(client=client))
+
+
+def _root_file(peer: Peer, state_dir: Path) -> Path | None:
+    """The root of who signs for the CSMS, as a file; None: no TLS is spoken there."""
+    if peer.door.authority is None:
+        return None
+    path = state_dir / "csms-root.pem"
+    path.write_text(peer.door.authority.root_pem)
+    return path

@@ -81,8 +81,10 @@ def _refused_by_tls(order: OpenLink, door: Door | None, utc: datetime) -> tuple[
         return LinkFailure.UNREACHABLE, "nobody is there"
     if door.authority is None:
         return LinkFailure.TLS_FAILED, "no TLS is spoken there"
+    if door.newest_tls in {"TLSv1", "TLSv1.1"}:
+        return LinkFailure.OLD_TLS, f"nothing newer than {door.newest_tls} is spoken there"
     host = order.url.removeprefix("wss://").partition("/")[0].partition(":")[0]
-    leaf, *others = read_chain(door.authority.server(host).chain_pem)
+    leaf, *others = read_chain(door.server(host).chain_pem)
     try:
         roots = [read_one(pem) for pem in order.roots_pem]
         found = path(leaf, others, roots, max(utc, order.clock_floor or BEGINNING))

@@ -177,7 +177,9 @@ class World:
 
     def _provisioned(self, signer: Authority) -> ClientCertificate:
         """A key and a certificate, as they come from the factory."""
-        made = self.keys.make(MakeKey(request_id="", use=KeyUse.STATION, common_name="WORLD", organization="chargerd"))
+        made = self.keys.make(
+            MakeKey(request_id="", use=KeyUse.STATION, common_name="WORLD-0001", organization="chargerd")
+        )
         return ClientCertificate(made.key_id, signer.signed(made.csr_pem))
 
     def kill_station(self) -> None:
