@@ -20,8 +20,7 @@ WRONG_HOST, TOO_WEAK, NOBODY = "for another host", "too weak", "signed by nobody
 
 def shows(name: str, make: Any, why: str, **more: Any) -> Case:
     """A case of a server that shows what `make` makes of the authorities."""
-    trying = more.pop("trying", lambda _a: {})
-    return Case(name, lambda a: tls(make(a)), BAD, why, trying)
+    return Case(name, lambda a: tls(make(a)), BAD, why, **more)
 
 
 def below(a: Authorities, **options: Any) -> Issued:
@@ -120,7 +119,7 @@ STRENGTH = (
     shows("of a CA of RSA 1024", lambda a: below(a, kind="RSA-1024"), TOO_WEAK),
     shows("of a CA of 192 bits", lambda a: below(a, kind="P-192"), TOO_WEAK),
     shows("signed with SHA-1", lambda a: a.weak("sha1"), TOO_WEAK),
-    shows("signed with MD5", lambda a: a.weak("md5"), TOO_WEAK),
+    shows("signed with MD5", lambda a: a.weak("md5", sign(a.root, "RSA sub-CA", ca=True, kind="RSA-2048")), TOO_WEAK),
     shows("under a CA signed with SHA-1", lambda a: a.leaf(a.weak_sub), TOO_WEAK),
     shows(
         "of a root of RSA 1024",
@@ -249,6 +248,7 @@ REVOKED = (
         trying=lambda a: (
             revoking(days=(-9, -2))(a) | {"clock": datetime(1970, 1, 1, tzinfo=UTC), "floor": NOW - timedelta(days=1)}
         ),
+        connects=False,
     ),
 )
 

@@ -40,8 +40,11 @@ class Authorities:
 
     def weak(self, digest: str, by: Issued | None = None, *, ca: bool = False) -> Issued:
         """As `leaf`, or an authority, signed with a digest that the library for all others does not know any more."""
-        sound = sign(by or self.sub, "Weak CA" if ca else HOST, ca=ca, names=() if ca else None)
-        return Issued(_signed_again(sound.certificate, by or self.sub, digest), sound.key, sound.above)
+        by = by or self.sub
+        name, names = ("Weak CA", ()) if ca else (HOST, (HOST,))
+        sound = sign(None, name, ca=ca, names=names, without="authority-key")
+        above = () if by is self.root else (by.certificate, *by.above)
+        return Issued(_signed_again(sound, by, digest), sound.key, above)
 
     @cached_property
     def weak_sub(self) -> Issued:
@@ -79,13 +82,9 @@ class Case:
         return Trying(**({"roots": (made.root,)} | self.trying(made)))
 
 
-def _signed_again(certificate: x509.Certificate, by: Issued, digest: str) -> x509.Certificate:
+def _signed_again(sound: Issued, by: Issued, digest: str) -> x509.Certificate:
     with TemporaryDirectory() as folder:
-        ca, leaf, out = (Path(folder, name) for name in ("ca.pem", "leaf.pem", "out.pem"))
-        ca.write_text(by.key_pem + by.pem)
-        leaf.write_text(Issued(certificate, by.key).pem)
-        command = ["openssl", "x509", "-in", leaf, "-CA", ca, "-CAkey", ca, "-out", out, f"-{digest}", "-days", "30"]
-        subprocess.run(
-            [*command, "-set_serial", "4711", "-copy_extensions", "copyall"], check=True, capture_output=True
-        )
-        return x509.load_pem_x509_certificate(out.read_bytes())
+        signer, leaf = by.write(Path(folder), "signer"), sound.write(Path(folder), "leaf")
+        command = ["openssl", "x509", "-in", leaf, "-CA", signer, "-CAkey", signer, f"-{digest}", "-set_serial", "4711"]
+        done = subprocess.run(command, check=True, capture_output=True)
+        return x509.load_pem_x509_certificate(done.stdout)

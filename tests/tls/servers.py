@@ -200,7 +200,8 @@ def _between(serve: Serve, answers: Callable[[socket.socket, socket.socket], Non
             thread.start()
         with contextlib.suppress(OSError):
             answers(near, connection)
-            connection.shutdown(socket.SHUT_RDWR)
+        _end(connection)
+        _end(near)
         near.close()
         for thread in threads:
             thread.join(PATIENCE_S)
@@ -215,7 +216,7 @@ def _relay_until_end(connection: socket.socket, far: socket.socket, seen: Seen) 
     with contextlib.suppress(OSError):
         while data := far.recv(4096):
             connection.sendall(data)
-        connection.shutdown(socket.SHUT_RDWR)
+    _end(connection)
     forward.join(PATIENCE_S)
 
 
@@ -231,6 +232,12 @@ def _pass_on(source: socket.socket, sink: socket.socket, seen: Seen) -> None:
         while data := source.recv(4096):
             seen.plain += data
             sink.sendall(data)
+    _end(sink)
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _quietly(serve: Serve, connection: socket.socket, seen: Seen) -> None:
