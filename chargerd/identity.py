@@ -40,3 +40,11 @@ def csms_context(ca_file: str | None) -> ssl.SSLContext:
     if not context.cert_store_stats()["x509_ca"]:
         raise IdentityError(f"{Path(ca_file)}: holds no CA certificate; the server's own certificate is not enough")
     return context
+
+
+def transfer_context(roots_pem: tuple[str, ...]) -> ssl.SSLContext:
+    """A context for file servers: they may have the CSMS's roots or those of the system (N01.FR.15, N01.FR.16)."""
+    context = csms_context(None)
+    if roots_pem:
+        context.load_verify_locations(cadata="\n".join(roots_pem))
+    return context

@@ -102,6 +102,10 @@ class Store:
         """Open or begin the file at `path` (":memory:": nothing is kept). A damaged one is moved aside; see `notes`."""
         self._path = path
         self.notes: tuple[str, ...] = ()
+        self.is_new = False
+        """Nothing was kept before."""
+        self.was_damaged = False
+        """What was kept before could not be used and was moved aside."""
         self.commits = 0
         self._in_transaction = False
         self._begun = False
@@ -255,6 +259,7 @@ class Store:
             if _primary(error) not in _DAMAGED:
                 raise
             aside = _moved_aside(Path(self._path))
+            self.was_damaged = True
             self.notes = (f"store: {self._path} was damaged ({error}), moved to {aside} and a new one begun",)
         return _checked(self._path)
 
@@ -264,6 +269,7 @@ class Store:
             self._db.close()
             what = f"has schema version {version}, this software knows {len(MIGRATIONS)} at most"
             raise StoreError(self._path, what, "install the newer version again, or start with another state directory")
+        self.is_new = version == 0
         # Also proves at start, not at the first transaction of a customer, that the file can be written.
         self._db.execute("BEGIN IMMEDIATE")
         for step in MIGRATIONS[version:]:

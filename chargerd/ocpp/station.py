@@ -26,6 +26,7 @@ from chargerd.ocpp.events import (
     JobDone,
     LinkDown,
     LinkUp,
+    MemoryMeasured,
     Received,
     ShellSecurityEvent,
     SignalMeasured,
@@ -35,6 +36,7 @@ from chargerd.ocpp.events import (
 )
 from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
+from chargerd.ocpp.logs import Logs
 from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
@@ -48,6 +50,7 @@ from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
 from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
+from chargerd.ocpp.security_log import SecurityLog
 from chargerd.ocpp.settings import StationConfig
 from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.smart_charging import SmartCharging
@@ -117,7 +120,9 @@ class Station:
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.network = Network(ctx)
         self.provisioning = Provisioning(ctx, self.network)
-        self.security = Security(ctx)
+        security_log = SecurityLog(ctx.store)
+        self.security = Security(ctx, security_log)
+        self.logs = Logs(ctx, security_log, lambda: ctx.config.csms_roots_pem)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -142,6 +147,7 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.logs,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -220,10 +226,13 @@ class Station:
                 self.troubles.signal(dbm, now)
             case ShellSecurityEvent(kind, tech_info):
                 self.ctx.publish(SecurityEvent(kind, tech_info))
+            case MemoryMeasured():
+                self.security.memory_measured(event, now)
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
             case JobDone(job_id):
-                self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
+                if not self.logs.job_done(event, now):
+                    self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
 
     def _link_up(self, event: LinkUp, now: Now) -> None:
         self.ctx.link_up = True
