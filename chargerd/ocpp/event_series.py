@@ -1,15 +1,18 @@
-"""What repeats is told once and then counted: a flapping cause must fill neither the log nor the queue.
+"""What repeats is told a few times and then counted: a flapping cause must fill neither the log nor the queue.
 
-The first of a series goes through; those that follow are counted, and their number is told when a window has passed.
-The window doubles while the series goes on, and the series is over when one passes in silence.
+The first ones of a series go through; those that follow are counted, and their number is told when a window has passed.
+The window doubles while the series goes on, and the series is over when one passes with nothing to count.
 """
 
 import msgspec
 
 from chargerd.clock import Now
 
-FIRST_WINDOW_S = 60.0
+FIRST_WINDOW_S = 3600.0
 LAST_WINDOW_S = 86_400.0
+
+TOLD_SINGLY = 3
+"""A person who tries again, or a CSMS that mends its certificate in steps, is no flapping cause."""
 
 MAX_SERIES_OF_A_KIND = 8
 """Different texts of one kind that are kept apart; beyond, they are one series, or the text alone could flood."""
@@ -20,7 +23,9 @@ OTHERS = "and others"
 class _Series(msgspec.Struct):
     ends_mono: float
     window_s: float = FIRST_WINDOW_S
+    told: int = 1
     more: int = 0
+    last_mono: float = 0.0
 
 
 class EventSeries:
@@ -29,7 +34,7 @@ class EventSeries:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Series] = {}
 
-    def is_first(self, kind: str, text: str, now: Now) -> bool:
+    def is_to_be_told(self, kind: str, text: str, now: Now) -> bool:
         """Whether this one is to be told; otherwise it has been counted."""
         key = (kind, text)
         if key not in self._open and sum(known == kind for known, _ in self._open) >= MAX_SERIES_OF_A_KIND:
@@ -38,7 +43,11 @@ class EventSeries:
         if series is None:
             self._open[key] = _Series(now.mono + FIRST_WINDOW_S)
             return True
+        if series.told < TOLD_SINGLY:
+            series.told += 1
+            return True
         series.more += 1
+        series.last_mono = now.mono
         return False
 
     def next_deadline(self) -> float | None:
@@ -55,7 +64,8 @@ class EventSeries:
                 del self._open[key]
                 continue
             kind, text = key
-            told.append((kind, f"{text} ({series.more} more in {series.window_s:.0f} s)".strip()))
+            last = f"{now.utc_at(series.last_mono):%Y-%m-%dT%H:%M:%SZ}"
+            told.append((kind, f"{text} ({series.more} more in {series.window_s:.0f} s, the last at {last})".strip()))
             series.window_s = min(series.window_s * 2, LAST_WINDOW_S)
             series.ends_mono = now.mono + series.window_s
             series.more = 0

@@ -139,7 +139,7 @@ class Security(Block):
 
     def _event(self, kind: str, tech_info: str, now: Now) -> None:
         """Something happened now: told, or counted as one more of a series."""
-        if self._series.is_first(kind, tech_info, now):
+        if self._series.is_to_be_told(kind, tech_info, now):
             self._record(kind, tech_info, now.utc, now)
 
     def _record_start(self, now: Now) -> None:
