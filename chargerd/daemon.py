@@ -30,7 +30,6 @@ from chargerd.console import Console, ConsoleError
 from chargerd.diagnostics import RecentLines, diagnostics
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
-from chargerd.identity import IdentityError, csms_context, transfer_context
 from chargerd.jobs import Jobs, Uploader
 from chargerd.link import Link
 from chargerd.ocpp.effects import (
@@ -63,6 +62,7 @@ from chargerd.ocpp.variables import VariableError
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
+from chargerd.tls import TrustError, context_for, file_server_context, read_roots
 from chargerd.version import VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -97,21 +97,22 @@ class Daemon:
 
     def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
         """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
-        StoreError, and ConfigError for an extension that cannot be loaded.
+        StoreError, TrustError for roots that cannot be used, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.link_held = False
         self._password = password
+        self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, self._state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
         self._store = Store(str(self._state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
+        self._link = Link(self.feed, lambda order: context_for(order, None))
         self._lines = RecentLines(lambda: self._clock.now().utc)
-        self._jobs = Jobs(self.feed, {UPLOAD: Uploader(transfer_context, self._diagnostics)})
+        self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -189,6 +190,7 @@ class Daemon:
             wake_up=site.station.wake_up,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
+            csms_roots_pem=self._csms_roots_pem,
         )
         self._station = Station(
             config,
@@ -457,10 +459,9 @@ def main_station(options: argparse.Namespace) -> int:
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
-        csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
         daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
         return asyncio.run(daemon.run())
-    except (ConfigError, IdentityError, VariableError, service.CredentialError) as error:
+    except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:

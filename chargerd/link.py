@@ -23,8 +23,10 @@ from websockets.exceptions import (
 )
 from websockets.typing import Subprotocol
 
+from chargerd.identity import IdentityError
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received
+from chargerd.tls import TrustError
 
 SUBPROTOCOL = "ocpp2.0.1"
 
@@ -51,7 +53,7 @@ class _Connect(connect):
 class Link:
     """At most one connection. `feed` is called with LinkUp, Received and LinkDown; `trust` makes the TLS context."""
 
-    def __init__(self, feed: Callable[[Event], None], trust: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, feed: Callable[[Event], None], trust: Callable[[OpenLink], ssl.SSLContext]) -> None:
         self._feed = feed
         self._trust = trust
         self._socket: ClientConnection | None = None
@@ -132,6 +134,7 @@ class Link:
             connection.transport.abort()
 
     async def _connect(self, order: OpenLink) -> ClientConnection:
+        context = await asyncio.to_thread(self._trust, order) if order.url.startswith("wss:") else None
         headers = {}
         if order.password is not None:
             secret = base64.b64encode(f"{order.identity}:{order.password}".encode()).decode()
@@ -141,7 +144,7 @@ class Link:
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             additional_headers=headers,
             user_agent_header=f"chargerd/{version('chargerd')}",
-            ssl=self._trust() if order.url.startswith("wss:") else None,
+            ssl=context,
             proxy=None,
             open_timeout=None,
             ping_interval=None,
@@ -225,6 +228,10 @@ def why_failed(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
             return LinkFailure.BAD_CERTIFICATE, f"{order.url}: {error.verify_message}"
         case ssl.SSLError():
             return LinkFailure.TLS_FAILED, f"{order.url}: {error.reason or error}"
+        case IdentityError():
+            return LinkFailure.KEY_UNUSABLE, f"{order.url}: {error}"
+        case TrustError():
+            return LinkFailure.TLS_FAILED, f"{order.url}: {error}"
         case InvalidURI() | InvalidHandshake() | ProtocolError():
             return LinkFailure.UNREACHABLE, f"{order.url}: {error}"
         case OSError():

@@ -167,6 +167,7 @@ class Network(Block):
                 security_profile=settings.security_profile,
                 ping_interval_s=float(variables[WEB_SOCKET_PING_INTERVAL]),
                 connect_timeout_s=CONNECT_TIMEOUT_S,
+                roots_pem=config.csms_roots_pem,
             )
         )
 

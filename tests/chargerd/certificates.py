@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """A certificate authority in a directory: `ca_file` is its root, `issue` makes server certificates."""
+    """A certificate authority in a directory: `ca_file` and `root_pem` are its root, `issue` makes server keys."""
 
     def __init__(self, directory: Path, name: str = "Test root") -> None:
         self._directory = directory
@@ -19,7 +19,8 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._signed(self._name, self._key.public_key(), is_ca=True, names=[])
         self.ca_file = directory / f"{name.replace(' ', '-')}.pem"
-        self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        self.root_pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self.ca_file.write_text(self.root_pem)
 
     def issue(self, host: str, *, days: int = 30) -> Path:
         """A PEM file with key and certificate for `host`; with negative `days` it expired that long ago."""
