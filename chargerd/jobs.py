@@ -19,6 +19,7 @@ from chargerd.http_client import HttpError, Url, parsed_url, send
 from chargerd.ocpp.effects import StartJob
 from chargerd.ocpp.events import Event, JobDone
 from chargerd.ocpp.jobs import MAX_ARGUMENT_BYTES, Upload
+from chargerd.tls import TrustError
 
 MAX_JOBS = 4
 """So many at once; the core has one at a time, and another while an old one is being cancelled."""
@@ -117,7 +118,9 @@ class Uploader:
             async with asyncio.timeout(UPLOAD_WITHIN_S):
                 await self._upload(order, parsed_url(order.location), content.encode())
         except TimeoutError as error:
-            raise JobFailed(f"not sent within {UPLOAD_WITHIN_S:.0f} s", "UploadFailure") from error
+            raise JobFailed(f"not sent within {UPLOAD_WITHIN_S:g} s", "UploadFailure") from error
+        except TrustError as error:
+            raise JobFailed(str(error), "UploadFailure") from error
         except HttpError as error:
             raise JobFailed(str(error), "BadMessage" if error.malformed else "UploadFailure") from error
 
