@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "board": _board,
         "bench": _bench,
         "conformance": _conformance,
+        "verify-log": _verify_log,
     }
     try:
         options = _parser().parse_args(arguments)
@@ -68,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("verb", help="plug-in, plug-out, ev-ready, present-token, limit, fault … ('help' lists them)")
     bench.add_argument("words", nargs="*", default=[], help="its arguments, e.g. EVSE number")
     _add_conformance(commands.add_parser("conformance", help="certification cases against a charger on the desk"))
+    verify = commands.add_parser("verify-log", help="is a security log that was uploaded whole?")
+    verify.add_argument("file", type=Path, metavar="FILE", help="as the CSMS received it")
     return parser
 
 
@@ -159,6 +162,12 @@ def _conformance(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise CtlError(f"{error.name} is missing; install the bench extra: pip install 'chargerd[bench]'") from error
     return conformance(options)
+
+
+def _verify_log(options: argparse.Namespace) -> int:
+    from chargerd.ctl.verify_log import verify_log
+
+    return verify_log(options)
 
 
 def _bench(options: argparse.Namespace) -> None:
