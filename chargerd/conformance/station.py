@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Answer, Asked, Heard, Payload, Peer, Refusal
 
 WITHIN_S = 10.0
@@ -52,6 +53,9 @@ class Surroundings(Protocol):
 
     def another_csms(self) -> tuple[str, Peer]:
         """One more CSMS: where a station finds it, and its end of the wire."""
+
+    def file_server(self) -> tuple[str, Files]:
+        """A server that takes files: its URL, without a folder, and what arrives."""
 
 
 class StationUnderTest:
@@ -262,6 +266,10 @@ class StationUnderTest:
         """One more CSMS to move to: its ocppCsmsUrl, and the same station as that CSMS sees it."""
         url, peer = self._around.another_csms()
         return url, StationUnderTest(self._around, peer)
+
+    def file_server(self) -> tuple[str, Files]:
+        """A server to send files to: its URL, without a folder (files.py), and what arrives there."""
+        return self._around.file_server()
 
     # ------------------------------------------------------------------ complaints
 

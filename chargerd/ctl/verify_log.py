@@ -1,4 +1,4 @@
-"""`chargerctl verify-log`: whether the security log that a CSMS received is whole. Works anywhere, without a station."""
+"""`chargerctl verify-log`: is the security log that a CSMS received whole? It works anywhere, without a station."""
 
 import argparse
 import sys

@@ -54,7 +54,7 @@ class Logs(Block):
         self._roots = roots
         self._now: _UnderWay | None = None
         self._cancelled: set[str] = set()
-        self._started_utc: datetime | None = None
+        self._started_mono = 0.0
 
     def handlers(self) -> Handlers:
         """N01."""
@@ -66,7 +66,7 @@ class Logs(Block):
 
     def on_start(self, now: Now) -> None:
         """An upload that a restart has cut off has failed."""
-        self._started_utc = now.utc
+        self._started_mono = now.mono
         cut_off = readable(self.ctx, NAMESPACE, UNDER_WAY_KEY, int)
         if cut_off is not None:
             self._tell(UploadLogStatus.UPLOAD_FAILURE, cut_off, now)
@@ -142,10 +142,10 @@ class Logs(Block):
         )
 
     def _has_diagnostics(self, oldest: datetime | None, latest: datetime | None, now: Now) -> bool:
-        """N01.FR.04: what is known is of the time since the start."""
-        assert self._started_utc is not None, "can't be None: on_start comes first"
-        since, until = oldest or self._started_utc, latest or now.utc
-        return since <= until and since <= now.utc and until >= self._started_utc
+        """N01.FR.04: what is known is of the time since the start, by the clock as it is now."""
+        started_utc = now.utc_at(self._started_mono)
+        since, until = oldest or started_utc, latest or now.utc
+        return since <= until and since <= now.utc and until >= started_utc
 
     def _filename(self, log_type: Log, now: Now) -> str:
         identity = re.sub(r"[^A-Za-z0-9._-]", "_", self.ctx.config.identity)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.verbs import BenchError
 from chargerd.conformance.case import Case
+from chargerd.conformance.file_wire import FileServer
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.wire import WireServer
@@ -28,6 +30,7 @@ class RealSurroundings:
 
     def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
         self._wires: list[WireServer] = []
+        self._file_servers: list[FileServer] = []
         url, self.peer = self.another_csms()
         self._settings = RigSettings(
             board=BOARD,
@@ -71,11 +74,18 @@ class RealSurroundings:
         self._wires.append(wire)
         return wire.url, wire.peer
 
+    def file_server(self) -> tuple[str, Files]:
+        server = FileServer(("127.0.0.1", 0))
+        self._file_servers.append(server)
+        return server.url, server.files
+
     def close(self) -> None:
         if self._rig is not None:
             self._run(self._rig.stop())
         for wire in self._wires:
             wire.close()
+        for server in self._file_servers:
+            server.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from chargerd.conformance.case import Case
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from hal.sim.desk import obey
+from tests.sim.uploads import FILE_URL
 from tests.sim.world import World
 
 TICK_S = 0.05
@@ -95,6 +97,9 @@ class VirtualSurroundings:
 
     def another_csms(self) -> tuple[str, Peer]:
         return OTHER_URL, self._wire.peers.setdefault(OTHER_URL, self._new_peer())
+
+    def file_server(self) -> tuple[str, Files]:
+        return FILE_URL, self.world.uploads.files
 
     def close(self) -> None:
         if self._world is not None:

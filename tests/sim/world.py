@@ -16,7 +16,18 @@ from chargerd.clock import ManualClock
 from chargerd.control import ControlLoop
 from chargerd.devices import EvseUnit
 from chargerd.evse.types import EvseStatus, Status
-from chargerd.ocpp.effects import CloseLink, Effect, Note, OpenLink, Reboot, SendText, SetOrders, SetTime
+from chargerd.ocpp.effects import (
+    CancelJob,
+    CloseLink,
+    Effect,
+    Note,
+    OpenLink,
+    Reboot,
+    SendText,
+    SetOrders,
+    SetTime,
+    StartJob,
+)
 from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost, TimeStepped
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
@@ -24,6 +35,7 @@ from chargerd.store import Store
 from hal.board import load_board, open_board
 from hal.sim.faults import PlantRefusal
 from tests.sim.csms import Habits, SimCsms
+from tests.sim.uploads import Uploads
 
 BOARD = Path(__file__).with_name("board.toml")
 SILENT_S = 3.0
@@ -80,6 +92,7 @@ class World:
         self.csms = SimCsms(random.Random(seed + 1))
         self._wire: Wire = wire or self.csms
         self.store = Store(":memory:")
+        self.uploads = Uploads()
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
@@ -136,6 +149,7 @@ class World:
         if self.link == "open":
             self._wire.disconnected()
         self.link, self._opening = "closed", None
+        self.uploads.die()
 
     def kill_control(self) -> None:
         """SIGKILL: nobody renews the relays' lease any more."""
@@ -188,6 +202,8 @@ class World:
         self._move_link()
         for text in self._wire.due(now.mono) if self.link == "open" else ():
             self.feed(Received(text))
+        for end in self.uploads.due(now.mono):
+            self.feed(end)
         deadline = self.station.next_deadline()
         if deadline is not None and deadline <= now.mono:
             self.station.on_time(now)
@@ -222,6 +238,10 @@ class World:
                 self.clock.set_utc(utc)
                 if abs(step_s) > 1:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
+            case StartJob():
+                self.uploads.start(effect, self.clock.monotonic())
+            case CancelJob(job_id):
+                self.uploads.cancel(job_id, self.clock.monotonic())
             case Reboot():
                 self.kill_station()
             case Note():

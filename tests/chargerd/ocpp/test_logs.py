@@ -1,6 +1,7 @@
 """N01 on a whole station; the shell's part is played by the test, which sees StartJob and says how it ended."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,9 +24,18 @@ def ready(store: Store | None = None, **options: Any) -> Rig:
     return rig
 
 
-def get_log(rig: Rig, kind: str = "SecurityLog", request_id: int = 7, location: str = LOCATION, **more: Any) -> Payload:
-    window = {name: more.pop(name) for name in ("oldestTimestamp", "latestTimestamp") if name in more}
-    return rig.call("GetLog", logType=kind, requestId=request_id, log={"remoteLocation": location} | window, **more)
+def get_log(
+    rig: Rig,
+    kind: str = "SecurityLog",
+    request_id: int = 7,
+    location: str = LOCATION,
+    *,
+    window: dict[str, str] | None = None,
+    asked: dict[str, int] | None = None,
+) -> Payload:
+    """GetLog; `window`: of the time, `asked`: how often to try."""
+    log = {"remoteLocation": location} | (window or {})
+    return rig.call("GetLog", logType=kind, requestId=request_id, log=log, **(asked or {}))
 
 
 def jobs(rig: Rig) -> list[StartJob]:
@@ -70,7 +80,9 @@ def test_N01_FR_04_the_diagnostics_are_written_by_the_shell_for_the_time_that_is
     rig = ready()
     rig.advance(100.0)
     answer = get_log(
-        rig, "DiagnosticsLog", oldestTimestamp="2026-01-01T00:00:10Z", latestTimestamp="2026-01-01T00:00:50Z"
+        rig,
+        "DiagnosticsLog",
+        window={"oldestTimestamp": "2026-01-01T00:00:10Z", "latestTimestamp": "2026-01-01T00:00:50Z"},
     )
     assert answer["status"] == "Accepted"
     (upload,) = uploads(rig)
@@ -92,11 +104,17 @@ def test_N01_FR_04_the_diagnostics_are_written_by_the_shell_for_the_time_that_is
 def test_N01_FR_05_what_there_is_nothing_of_is_rejected(kind: str, window: dict[str, str]) -> None:
     rig = ready()
     rig.advance(100.0)
-    answer = get_log(rig, kind, **window)
+    answer = get_log(rig, kind, window=window)
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "NotFound")
     assert "filename" not in answer
     assert jobs(rig) == []
     assert told(rig) == []
+
+
+def test_diagnostics_are_there_although_the_clock_was_set_back() -> None:
+    rig = ready()
+    rig.clock.set_utc(rig.clock.now().utc - timedelta(days=400))
+    assert get_log(rig, "DiagnosticsLog")["status"] == "Accepted"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +173,7 @@ def test_N01_FR_07_N01_FR_08_N01_FR_09_N01_FR_13_an_upload_is_told_at_its_start_
 )
 def test_N01_FR_10_a_failure_is_told_after_all_attempts_with_what_it_was(result: str, status: str) -> None:
     rig = ready()
-    get_log(rig, retries=3, retryInterval=10)
+    get_log(rig, asked={"retries": 3, "retryInterval": 10})
     for attempt in range(4):
         assert len(jobs(rig)) == attempt + 1
         rig.advance(1.0)
@@ -169,7 +187,7 @@ def test_N01_FR_10_a_failure_is_told_after_all_attempts_with_what_it_was(result:
 
 def test_an_attempt_follows_the_one_before_at_the_interval_and_at_once_if_that_has_passed() -> None:
     rig = ready()
-    get_log(rig, retries=2, retryInterval=10)
+    get_log(rig, asked={"retries": 2, "retryInterval": 10})
     done(rig, "refused")
     rig.advance(9.9)
     assert len(jobs(rig)) == 1
@@ -194,7 +212,7 @@ def test_an_attempt_follows_the_one_before_at_the_interval_and_at_once_if_that_h
 )
 def test_how_often_it_is_tried_is_bounded(asked: dict[str, int], attempts: int, interval_s: int) -> None:
     rig = ready()
-    get_log(rig, **asked)
+    get_log(rig, asked=asked)
     while told(rig)[-1][0] == "Uploading":
         done(rig, "no way")
         rig.advance(interval_s)
@@ -302,7 +320,7 @@ def test_F06_FR_15_with_no_upload_the_triggered_message_says_idle_without_a_requ
 
 def test_the_password_in_a_location_is_in_no_note_and_no_repr() -> None:
     rig = ready()
-    get_log(rig, retries=1, retryInterval=1)
+    get_log(rig, asked={"retries": 1, "retryInterval": 1})
     done(rig, "refused")
     rig.advance(1.0)
     done(rig, "refused")

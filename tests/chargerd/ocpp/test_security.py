@@ -294,10 +294,12 @@ def test_an_answer_that_is_none_is_an_invalid_message_and_a_refusal_is_not() -> 
 def test_A01_FR_11_a_variable_that_matters_for_security_is_told_by_its_name_alone() -> None:
     peer = started()
     name = SetVariableData(
-        component=Component("SecurityCtrlr"), variable=Variable("OrganizationName"), attribute_value="ACME"
+        component=Component(name="SecurityCtrlr"), variable=Variable(name="OrganizationName"), attribute_value="ACME"
     )
     secret = SetVariableData(
-        component=Component("SecurityCtrlr"), variable=Variable("BasicAuthPassword"), attribute_value="0123456789abcdef"
+        component=Component(name="SecurityCtrlr"),
+        variable=Variable(name="BasicAuthPassword"),
+        attribute_value="0123456789abcdef",
     )
     answer = peer.asked(SetVariables(set_variable_data=(name, secret)))
     assert {each.attribute_status for each in answer.set_variable_result} == {SetVariableStatus.ACCEPTED}
