@@ -366,6 +366,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
         control = stage.appear()
         async with stage.running() as (daemon, task):
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
+            await stage.until(lambda: not daemon.station.ctx.outbox.pending())  # what a start has to say is said
             await stage.until(control.end.latest_orders)
             monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
             monkeypatch.setattr(daemon.station, "_settle", failing(error))
