@@ -140,7 +140,7 @@ class Daemon:
             logging.getLogger().removeHandler(self._lines)
 
     async def _run(self) -> int:
-        for note in self._store.notes:
+        for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,7 +22,6 @@ from chargerd.ocpp.messages.wire import Wire
 from chargerd.ocpp.outbox import LOG_STATUS
 from chargerd.ocpp.rpc import CallFailure
 from chargerd.ocpp.security_log import SecurityLog
-from chargerd.ocpp.stored import readable
 
 NAMESPACE, UNDER_WAY_KEY = "logs", "under_way"
 
@@ -67,7 +66,7 @@ class Logs(Block):
     def on_start(self, now: Now) -> None:
         """An upload that a restart has cut off has failed."""
         self._started_mono = now.mono
-        cut_off = readable(self.ctx, NAMESPACE, UNDER_WAY_KEY, int)
+        cut_off = self.ctx.store.find(NAMESPACE, UNDER_WAY_KEY, int)
         if cut_off is not None:
             self._tell(UploadLogStatus.UPLOAD_FAILURE, cut_off, now)
             self.ctx.store.delete(NAMESPACE, UNDER_WAY_KEY)

@@ -101,7 +101,7 @@ class Network(Block):
         """Connect at once, to the first slot of the list (B10.FR.04)."""
         for key, settings in self.ctx.store.items(NAMESPACE, NetworkSlot):
             self._slots[int(key)] = settings
-        self._last_good_slot = self.ctx.store.get(LAST_GOOD_NAMESPACE, LAST_GOOD_KEY, int)
+        self._last_good_slot = self.ctx.store.find(LAST_GOOD_NAMESPACE, LAST_GOOD_KEY, int)
         self._slot = self._priority()[0]
         self._open(now)
 

@@ -22,7 +22,6 @@ from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.outbox import SECURITY_EVENTS
 from chargerd.ocpp.security_events import CRITICAL
 from chargerd.ocpp.security_log import MAX_INFO_CHARACTERS, SecurityLog, one_line
-from chargerd.ocpp.stored import readable
 from chargerd.ocpp.time_source import TIME_ADJUSTMENT_REPORTING_THRESHOLD
 from chargerd.ocpp.variables import AnyVariable, boolean, integer, string
 
@@ -84,7 +83,7 @@ class Security(Block):
 
     def on_start(self, now: Now) -> None:
         """The start itself is an event; it waits for a clock that is right."""
-        self._held_back = readable(self.ctx, NAMESPACE, HELD_BACK_KEY, dict[str, int]) or {}
+        self._held_back = self.ctx.store.find(NAMESPACE, HELD_BACK_KEY, dict[str, int]) or {}
         self.ctx.rpc.on_invalid = self._invalid_message
         if problem := self._log.open():
             self._record("SecurityLogWasCleared", problem, now.utc, now)

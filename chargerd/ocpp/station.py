@@ -283,6 +283,8 @@ class Station:
         else:
             raise AssertionError("can't happen because no two blocks answer each other's news")
         self._outbox.on_time(now)
+        for note in self._store.take_notes():
+            self._note(Severity.ERROR, note)
         self.surface.refresh(now)
         if self._orders_due_mono is not None and (self.ctx.orders.changed() or now.mono >= self._orders_due_mono):
             self.ctx.do(SetOrders(self.ctx.orders.snapshot(now)))

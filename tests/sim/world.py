@@ -172,7 +172,7 @@ class World:
         self.plant.catch_up()
         if self.control_alive:
             self._poll()
-            self.loop.tick(self.clock.now())
+            self.loop.tick(self.clock.monotonic())
         arrived = self._station_end.latest_status()
         if arrived is not None:
             self.status, self._status_mono = arrived, self.clock.monotonic()
