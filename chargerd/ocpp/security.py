@@ -18,6 +18,7 @@ from chargerd.ocpp.event_series import EventSeries
 from chargerd.ocpp.events import MemoryMeasured
 from chargerd.ocpp.messages.enums import BootReason
 from chargerd.ocpp.messages.security import SecurityEventNotification
+from chargerd.ocpp.network_variables import NETWORK_CONFIGURATION_PRIORITY, SECURITY_PROFILE
 from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent, VariableChanged
 from chargerd.ocpp.outbox import SECURITY_EVENTS
 from chargerd.ocpp.security_events import CRITICAL
@@ -25,7 +26,7 @@ from chargerd.ocpp.security_log import MAX_INFO_CHARACTERS, SecurityLog, one_lin
 from chargerd.ocpp.time_source import TIME_ADJUSTMENT_REPORTING_THRESHOLD
 from chargerd.ocpp.variables import AnyVariable, boolean, integer, string
 
-NAMESPACE, HELD_BACK_KEY = "security", "held_back"
+NAMESPACE, HELD_BACK_KEY, PROFILE_KEY = "security", "held_back", "profile"
 
 MAX_UNDELIVERED = 100
 """With so many on their way to the CSMS, a further event of a kind that is among them is counted instead."""
@@ -92,6 +93,15 @@ class Security(Block):
         if now.synced:
             self._record_start(now)
 
+    def on_link_up(self, now: Now) -> None:
+        """A connection on another security profile than the last is a change of security, whoever made it."""
+        profile = self.ctx.variables[SECURITY_PROFILE]
+        before = self.ctx.store.find(NAMESPACE, PROFILE_KEY, int)
+        if profile != before:
+            self.ctx.store.put(NAMESPACE, PROFILE_KEY, profile)
+            if before is not None:
+                self._event("ReconfigurationOfSecurityParameters", f"SecurityProfile from {before} to {profile}", now)
+
     def on_change(self, change: Change, now: Now) -> None:
         """The enclosure is the station's, whichever EVSE tells of it."""
         match change:
@@ -112,7 +122,7 @@ class Security(Block):
             case ClockSet(by_s):
                 if abs(by_s) > self.ctx.variables[TIME_ADJUSTMENT_REPORTING_THRESHOLD]:
                     self._event("SettingSystemTime", f"by {by_s:.3f} s", now)
-            case VariableChanged(variable) if variable.component == "SecurityCtrlr" and not variable.write_only:
+            case VariableChanged(variable) if _is_of_security(variable):
                 self._event("ReconfigurationOfSecurityParameters", variable.name, now)
 
     def next_deadline(self) -> float | None:
@@ -188,3 +198,10 @@ class Security(Block):
             self._event("MemoryExhaustion", f"{of}: {text}", now)
         elif has_room:
             self._exhausted.discard(of)
+
+
+def _is_of_security(variable: AnyVariable) -> bool:
+    """Passwords apart: whoever changes one says so when it is in use."""
+    return variable == NETWORK_CONFIGURATION_PRIORITY or (
+        variable.component == "SecurityCtrlr" and not variable.write_only
+    )

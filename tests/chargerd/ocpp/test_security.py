@@ -21,6 +21,7 @@ from chargerd.ocpp.outbox import SECURITY_EVENTS
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.security import DISK_FREE_AGAIN_BYTES, DISK_FREE_BYTES, MAX_UNDELIVERED, Security
 from chargerd.ocpp.security_log import MAX_ROWS, QUEUE, LoggedEvent, SecurityLog
+from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.store import Store
 from tests.chargerd.ocpp.peer import Peer, config
 
@@ -28,13 +29,19 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 ROOM = MemoryMeasured(ram_used=0.2, disk_free_bytes=DISK_FREE_AGAIN_BYTES)
 
 
-def make_peer(store: Store | None = None, *, synced: bool = True, boot_reason: str = "PowerUp") -> Peer:
+def make_peer(
+    store: Store | None = None,
+    *,
+    synced: bool = True,
+    boot_reason: str = "PowerUp",
+    settings: StationConfig | None = None,
+) -> Peer:
     def build(ctx: StationContext) -> Sequence[Block]:
         network = Network(ctx)
         return network, Provisioning(ctx, network), Security(ctx, SecurityLog(ctx.store))
 
     clock = ManualClock(utc=START, synced=synced)
-    return Peer(build, store=store, clock=clock, settings=config(boot_reason=boot_reason))
+    return Peer(build, store=store, clock=clock, settings=settings or config(boot_reason=boot_reason))
 
 
 def online(peer: Peer) -> Peer:
@@ -304,6 +311,26 @@ def test_A01_FR_11_a_variable_that_matters_for_security_is_told_by_its_name_alon
     answer = peer.asked(SetVariables(set_variable_data=(name, secret)))
     assert {each.attribute_status for each in answer.set_variable_result} == {SetVariableStatus.ACCEPTED}
     assert infos(peer, "ReconfigurationOfSecurityParameters") == ["OrganizationName", "BasicAuthPassword"]
+
+
+def test_a_change_of_the_order_of_networks_is_told() -> None:
+    peer = started()
+    name = SetVariableData(
+        component=Component(name="OCPPCommCtrlr"),
+        variable=Variable(name="NetworkConfigurationPriority"),
+        attribute_value="1",
+    )
+    peer.asked(SetVariables(set_variable_data=(name,)))
+    assert infos(peer, "ReconfigurationOfSecurityParameters") == ["NetworkConfigurationPriority"]
+
+
+def test_a_connection_on_another_security_profile_is_told_even_after_a_restart() -> None:
+    store = Store(":memory:")
+    online(make_peer(store))
+    online(make_peer(store))
+    settings = config(network=NetworkSlot(url="wss://csms.example/ocpp", security_profile=2))
+    peer = online(make_peer(store, settings=settings))
+    assert infos(peer, "ReconfigurationOfSecurityParameters") == ["SecurityProfile from 1 to 2"]
 
 
 # ---- a log that is not as it was left ----
