@@ -37,6 +37,7 @@ docs: setup ## the pages that are written from the code (conformance.md tells wh
 	@$(PYTHON) -m tools.faults_page
 	@$(PYTHON) -m tools.conformance_page
 	@$(PYTHON) -m tools.requirements_page
+	@$(PYTHON) -m tools.security_events_page
 
 tour: setup ## the faults that take minutes by their nature, on a running bench (20 minutes, mostly waiting)
 	@$(PYTHON) -m pytest -m long $(TEST_ARGS)

@@ -16,19 +16,22 @@ import signal
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from chargerd import service
+from chargerd import beginnings, room, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
 from chargerd.console import Console, ConsoleError, Verb
+from chargerd.diagnostics import RecentLines, diagnostics
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity_report import identity_answer
+from chargerd.jobs import Jobs, Uploader
 from chargerd.key_work import KeyWork
 from chargerd.keys import Keys
 from chargerd.link import Link
@@ -48,7 +51,16 @@ from chargerd.ocpp.effects import (
     Severity,
     StartJob,
 )
-from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.events import (
+    Event,
+    Received,
+    ShellSecurityEvent,
+    SignalMeasured,
+    StatusArrived,
+    StatusLost,
+    TimeStepped,
+)
+from chargerd.ocpp.jobs import UPLOAD
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
@@ -57,7 +69,7 @@ from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
-from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
+from chargerd.tls import CsmsContext, TrustError, context_for, file_server_context, read_roots
 from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
@@ -74,6 +86,9 @@ CLOCK_STEP_S = 1.0
 
 SIGNAL_EVERY_S = 10.0
 """A radio link's level moves with the weather, the cars in between and the neighbours."""
+
+ROOM_EVERY_S = 60.0
+"""How often memory and disk are looked at."""
 
 FRAMES_KEPT = 200
 """How many OCPP frames the bench may look back."""
@@ -100,13 +115,15 @@ class Daemon:
         self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
-        run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
-        self._store = Store(str(state_dir / "station.sqlite"))
+        run_dir, self._state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
+        self._store = Store(str(self._state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._provisioned = Provisioned(state_dir / "provisioned")
-        self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
+        self._provisioned = Provisioned(self._state_dir / "provisioned")
+        self._keys = Keys(site.identity, self._state_dir / "keys", self._provisioned.key_ids)
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
         self._link = Link(self.feed, self._context)
+        self._lines = RecentLines(lambda: self._clock.now().utc)
+        self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -129,6 +146,13 @@ class Daemon:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more, and
         ConfigError when the station has nothing to show who it is.
         """
+        logging.getLogger().addHandler(self._lines)
+        try:
+            return await self._run()
+        finally:
+            logging.getLogger().removeHandler(self._lines)
+
+    async def _run(self) -> int:
         for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
@@ -139,6 +163,7 @@ class Daemon:
             self._channel.close()
             self._store.close()
             return self._exit_code
+        lost = beginnings.lost(self._store, self._state_dir, self._clock.now().utc)
         self._build(facts)
         if missing := self.station.network.missing:
             self._channel.close()
@@ -147,6 +172,8 @@ class Daemon:
                 f"csms: there is {missing} for security profile {self.site.csms.security_profile}; give the station one"
                 " with chargerctl provision"
             )
+        if lost is not None:
+            self.feed(ShellSecurityEvent("SecurityLogWasCleared", lost))
         if self._first_status is not None:
             self._take_status(self._first_status)
         loop.add_reader(self._channel.fileno(), self._status_readable)
@@ -313,10 +340,10 @@ class Daemon:
                 self._key_work.perform(effect)
             case Reboot(why):
                 self._restart(why)
-            case StartJob(job_id, kind):
-                asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
-            case CancelJob():
-                pass
+            case StartJob():
+                self._jobs.start(effect)
+            case CancelJob(job_id):
+                self._jobs.cancel(job_id)
 
     def _restart(self, why: str) -> None:
         log.warning("daemon: restarting (%s)", why)
@@ -340,15 +367,20 @@ class Daemon:
             self._give_up()
 
     async def _watch(self) -> None:
-        """Once a second: has the control process fallen silent, has somebody set the wall clock? And the radio link."""
+        """Once a second: has the control process fallen silent, has somebody set the wall clock? At times: the radio
+        link, memory and disk.
+        """
         known = self._clock.now()
-        signal_due_mono = known.mono
+        signal_due_mono = room_due_mono = known.mono
         while True:
             await asyncio.sleep(1.0)
             now = self._clock.now()
             if now.mono >= signal_due_mono and self._signal_dbm is None:
                 signal_due_mono = now.mono + SIGNAL_EVERY_S
                 self.feed(SignalMeasured(signal_dbm()))
+            if now.mono >= room_due_mono:
+                room_due_mono = now.mono + ROOM_EVERY_S
+                self.feed(room.measured(self._state_dir))
             if now.mono - self._status_mono > STATUS_SILENT_S and self.station.ctx.status is not None:
                 self.feed(StatusLost())
             stepped_s = (now.utc - known.utc).total_seconds() - (now.mono - known.mono)
@@ -361,6 +393,7 @@ class Daemon:
             self._timer.cancel()
         with contextlib.suppress(StoreError):
             self._store.put("shell", "stopped", self._exit_code == 0)
+        await self._jobs.close()
         self._link.close("the station stops")
         await self._link.wait_closed()
         await self._console.stop()
@@ -444,6 +477,10 @@ class Daemon:
         report = msgspec.to_builtins(station_report(self.station, self._clock.now(), link_open=self._link.is_open))
         assert isinstance(report, dict)
         return report
+
+    def _diagnostics(self, oldest: datetime | None, latest: datetime | None) -> str:
+        lines = self._lines.of(oldest, latest)
+        return diagnostics(self.station, lines, self._clock.now(), link_open=self._link.is_open)
 
     def _frames_since(self, after: object) -> list[Any]:
         since = after if isinstance(after, int) else -1

@@ -11,11 +11,13 @@ from chargerd.certificates import read_chain
 from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
 from chargerd.conformance.door import SCHEMES, Door, Shown, door
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, NetworkSlot
 from hal.sim.desk import obey
+from tests.sim.uploads import FILE_URL
 from tests.sim.world import PASSWORD, Given, World
 
 TICK_S = 0.05
@@ -122,6 +124,9 @@ class VirtualSurroundings:
     def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
         self._wire.peers[OTHER] = self._new_peer(security_profile, root)
         return f"{SCHEMES[security_profile]}://{OTHER}/ocpp", self._wire.peers[OTHER]
+
+    def file_server(self) -> tuple[str, Files]:
+        return FILE_URL, self.world.uploads.files
 
     def close(self) -> None:
         if self._world is not None:
