@@ -51,6 +51,7 @@ from chargerd.ocpp.variables import VariableError
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
+from chargerd.vault import Vault, VaultError
 from chargerd.version import VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -80,15 +81,19 @@ _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Sever
 class Daemon:
     """The station process, from its settings to its sockets."""
 
-    def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
-        """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
-        StoreError, and ConfigError for an extension that cannot be loaded.
+    def __init__(
+        self, site: SiteSettings, *, password: str | None, vault: Vault | None = None, bench: bool = False
+    ) -> None:
+        """`password`: initial Basic auth password. `vault`: seals what is kept of secrets; None: nothing does. `bench`:
+        serve the verbs that only a bench may use. Raises StoreError, and ConfigError for an extension that cannot be
+        loaded.
         """
         self.site = site
         self.bench = bench
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
         self.link_held = False
         self._password = password
+        self._vault = vault or Vault(None)
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
@@ -170,6 +175,8 @@ class Daemon:
             new_id=lambda: str(uuid.uuid4()),
             random=random.SystemRandom().random,
             vendors=self._vendors,
+            seal=self._vault.seal,
+            unseal=self._vault.unseal,
         )
 
     async def _board_facts(self) -> BoardFacts | None:
@@ -421,9 +428,12 @@ def main_station(options: argparse.Namespace) -> int:
     try:
         site = load_site(options.config)
         csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
-        daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
+        vault = Vault(service.credential("store-key"))
+        if not vault.has_key:
+            log.info("vault: no credential store-key, secrets that the CSMS sets are kept in clear for our user alone")
+        daemon = Daemon(site, password=service.credential("csms-password"), vault=vault, bench=options.bench)
         return asyncio.run(daemon.run())
-    except (ConfigError, IdentityError, VariableError, service.CredentialError) as error:
+    except (ConfigError, IdentityError, VariableError, VaultError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:
