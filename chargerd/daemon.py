@@ -25,7 +25,7 @@ from chargerd import service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, load_site
-from chargerd.console import Console, ConsoleError
+from chargerd.console import Access, Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity import IdentityError, csms_context
@@ -100,7 +100,8 @@ class Daemon:
         self._store = Store(str(state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
         self._link = Link(self.feed, lambda: csms_context(site.csms.ca_file))
-        self._console = Console(run_dir / "station.console", self._verbs())
+        on_access = None if bench else self._accessed
+        self._console = Console(run_dir / "station.console", self._verbs(), on_access=on_access)
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -382,6 +383,10 @@ class Daemon:
             verbs["link_up"] = lambda _request: self._nothing(self.release_link)
             verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
         return verbs
+
+    def _accessed(self, access: Access) -> None:
+        said = "used by" if access.accepted else "refused to"
+        log.warning("console: %s %s user %d", access.verb, said, access.uid)
 
     def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""
