@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chargerd import service
+from chargerd import hardening, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, load_site
@@ -82,11 +82,17 @@ class Daemon:
     """The station process, from its settings to its sockets."""
 
     def __init__(
-        self, site: SiteSettings, *, password: str | None, vault: Vault | None = None, bench: bool = False
+        self,
+        site: SiteSettings,
+        *,
+        password: str | None,
+        vault: Vault | None = None,
+        bench: bool = False,
+        lock_down: Callable[[], object] = lambda: None,
     ) -> None:
         """`password`: initial Basic auth password. `vault`: seals what is kept of secrets; None: nothing does. `bench`:
-        serve the verbs that only a bench may use. Raises StoreError, and ConfigError for an extension that cannot be
-        loaded.
+        serve the verbs that only a bench may use. `lock_down`: called once all local sockets are there. Raises
+        StoreError, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
@@ -94,6 +100,7 @@ class Daemon:
         self.link_held = False
         self._password = password
         self._vault = vault or Vault(None)
+        self._lock_down = lock_down
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
@@ -137,6 +144,7 @@ class Daemon:
         loop.add_reader(self._channel.fileno(), self._status_readable)
         async with asyncio.TaskGroup() as tasks:
             await self._console.start()
+            self._lock_down()
             background = [tasks.create_task(task, name=name) for name, task in self._tasks()]
             self._guarded(lambda: None)
             service.ready(f"{facts.model} {facts.serial}")
@@ -429,6 +437,7 @@ def _is_number(value: object) -> bool:
 
 def main_station(options: argparse.Namespace) -> int:
     """`chargerd station`: the exit code. Settings that cannot work end in 78 and one line that says why."""
+    hardening.begin_privately()
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
@@ -436,7 +445,13 @@ def main_station(options: argparse.Namespace) -> int:
         vault = Vault(service.credential("store-key"))
         if not vault.has_key:
             log.info("vault: no credential store-key, secrets that the CSMS sets are kept in clear for our user alone")
-        daemon = Daemon(site, password=service.credential("csms-password"), vault=vault, bench=options.bench)
+        daemon = Daemon(
+            site,
+            password=service.credential("csms-password"),
+            vault=vault,
+            bench=options.bench,
+            lock_down=hardening.give_up_programs_and_listeners,
+        )
         return asyncio.run(daemon.run())
     except (ConfigError, IdentityError, VariableError, VaultError, service.CredentialError) as error:
         log.error("%s", error)

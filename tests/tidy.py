@@ -82,7 +82,7 @@ class Row:
 
 LEAVES = ("chargerd", "chargerd.clock", "chargerd.codec", "chargerd.limits")
 # Both processes load these, so they keep to what both may have.
-SHARED = ("chargerd.channel", "chargerd.config", "chargerd.service", "chargerd.version")
+SHARED = ("chargerd.channel", "chargerd.config", "chargerd.hardening", "chargerd.service", "chargerd.version")
 CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.dropin", "chargerd.pace", "chargerd.poll")
 COMMANDS = ("chargerd.__main__", "chargerd.ctl")
 FLAT = tuple(f"chargerd.{path.stem}" for path in sorted((ROOT / "chargerd").glob("[!_]*.py")))
