@@ -33,6 +33,13 @@ class KeyedRig(Rig):
         (self.run_dir / "credentials" / "store-key").write_text(self.store_key)
 
 
+def open_to_others(folder: Path) -> list[Path]:
+    """Files that another user may read or write (bug class 6); what the bench itself put there is not meant."""
+    of_the_bench = {folder / "chargerd.toml", folder / "credentials", folder / "bench.world"}
+    found = (path for path in folder.rglob("*") if path.is_file() and not of_the_bench & {path, path.parent})
+    return [path for path in found if path.stat().st_mode & 0o077]
+
+
 def chargerctl(station: Charger) -> dict[str, bytes]:
     """What an operator sees."""
     told = {}
@@ -146,7 +153,9 @@ def test_no_planted_secret_is_found_where_it_does_not_belong(
             places = await a_day(station, new, spoken)
             for path, content in (await asyncio.to_thread(files_below, station.rig.run_dir)).items():
                 places[path.replace(str(station.rig.run_dir), "run")] = content
+            assert not await asyncio.to_thread(open_to_others, station.rig.run_dir)
             places["log"] = "\n".join(station.log.lines).encode()
+            assert not await asyncio.to_thread(open_to_others, state)
         return places | await asyncio.to_thread(files_below, state)
 
     places = asyncio.run(story())
