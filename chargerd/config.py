@@ -19,11 +19,6 @@ DEFAULT_RUN_DIR = "/run/chargerd"
 MAX_IDENTITY_CHARS = 48
 """SecurityCtrlr.Identity (device model)."""
 
-PASSWORD_CHARACTERS = (16, 64)
-DISTINCT_CHARACTERS = 6
-EXAMPLE_PASSWORDS = ("deadbeef" * 2, "0123456789abcdef", "1234567890123456", "abcdefghijklmnop", "password" * 2)
-"""From the examples of others and the first ones that are tried, in lower case."""
-
 
 class ConfigError(Exception):
     """A settings file cannot be used: where, what is wrong, what to do."""
@@ -115,20 +110,6 @@ def check_site(site: SiteSettings, place: str) -> None:
         raise ConfigError(f"{place}: station.identity: 1 to {MAX_IDENTITY_CHARS} characters without a colon expected")
     if site.station.fuse_amps is not None and not site.station.fuse_amps > 0:
         raise ConfigError(f"{place}: station.fuse_amps: {site.station.fuse_amps} is not above 0")
-
-
-def check_password(password: str | None) -> None:
-    """Refuse a Basic auth password that anybody could guess (A00.FR.205, bug class 4). None: there is none, which some
-    CSMS take. Raises ConfigError, without the password.
-    """
-    if password is None:
-        return
-    place, remedy = "credential csms-password", "have the CSMS make a random one for this charger alone"
-    if not PASSWORD_CHARACTERS[0] <= len(password) <= PASSWORD_CHARACTERS[1]:
-        least, most = PASSWORD_CHARACTERS
-        raise ConfigError(f"{place}: {len(password)} characters, {least} to {most} expected (A00.FR.205); {remedy}")
-    if len(set(password)) < DISTINCT_CHARACTERS or password.lower() in EXAMPLE_PASSWORDS:
-        raise ConfigError(f"{place}: is one that is known from examples or easily guessed; {remedy}")
 
 
 _KNOWN: dict[str, tuple[str, ...]] = {

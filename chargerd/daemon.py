@@ -24,7 +24,7 @@ import msgspec
 from chargerd import hardening, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
-from chargerd.config import ConfigError, SiteSettings, check_password, load_site
+from chargerd.config import ConfigError, SiteSettings, load_site
 from chargerd.console import Access, Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
@@ -442,12 +442,10 @@ def main_station(options: argparse.Namespace) -> int:
     try:
         site = load_site(options.config)
         csms_context(site.csms.ca_file) if site.csms.security_profile != 1 else None
-        password = service.credential("csms-password")
-        check_password(password)
         vault = Vault(service.credential("store-key"))
         daemon = Daemon(
             site,
-            password=password,
+            password=service.credential("csms-password"),
             vault=vault,
             bench=options.bench,
             lock_down=hardening.give_up_programs_and_listeners,

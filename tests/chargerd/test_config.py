@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.config import ConfigError, check_password, load_site
+from chargerd.config import ConfigError, load_site
 
 RIGHT = """
 [csms]
@@ -72,20 +72,3 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_site(path)
-
-
-@pytest.mark.parametrize(
-    "password",
-    ["", "fifteen-letters", "x" * 65, "aaaaaaaaaaaaaaaa", "DeadBeef" * 2, "1234567890123456", "PasswordPassword"],
-)
-def test_A00_FR_205_a_password_that_is_short_or_known_is_refused_and_not_repeated(password: str) -> None:
-    with pytest.raises(ConfigError, match="credential csms-password") as caught:
-        check_password(password)
-    assert not password or password not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "password", [None, "correct horse batt", "l4-_x." * 4, "Sixteen-Letters!", "x1-,;:" * 10 + "abcd"]
-)
-def test_a_password_of_its_own_or_none_is_taken(password: str | None) -> None:
-    check_password(password)

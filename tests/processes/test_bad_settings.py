@@ -128,15 +128,13 @@ def test_a_credential_that_cannot_be_used_stops_the_station_for_good(tmp_path: P
     assert "csms-password: not UTF-8 text" in only_line(done)
 
 
-@pytest.mark.parametrize("name, content", [("csms-password", "short"), ("store-key", "also short")])
-def test_a_secret_that_could_be_guessed_stops_the_station_for_good_and_is_not_shown(
-    tmp_path: Path, name: str, content: str
-) -> None:
-    (tmp_path / name).write_text(content)
+def test_a_store_key_that_could_be_guessed_stops_the_station_for_good_and_is_not_shown(tmp_path: Path) -> None:
+    content = "also short"
+    (tmp_path / "store-key").write_text(content)
     site = written(tmp_path / "chargerd.toml", SITE.format(folder=tmp_path))
     done = chargerd("station", "--config", site, CREDENTIALS_DIRECTORY=str(tmp_path))
     assert done.returncode == 78
-    assert f"credential {name}: {len(content)} characters" in only_line(done)
+    assert f"credential store-key: {len(content)} characters" in only_line(done)
     assert content not in done.stderr
 
 
