@@ -22,11 +22,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chargerd import beginnings, room, service
+from chargerd import beginnings, hardening, room, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
-from chargerd.console import Console, ConsoleError, Verb
+from chargerd.console import Access, Console, ConsoleError, Verb
 from chargerd.diagnostics import RecentLines, diagnostics
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
@@ -70,6 +70,7 @@ from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, file_server_context, read_roots
+from chargerd.vault import Vault, VaultError
 from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
@@ -103,8 +104,17 @@ _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Sever
 class Daemon:
     """The station process, from its settings to its sockets."""
 
-    def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
-        """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
+    def __init__(
+        self,
+        site: SiteSettings,
+        *,
+        password: str | None,
+        vault: Vault | None = None,
+        bench: bool = False,
+        lock_down: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`password`: initial Basic auth password. `vault`: seals what is kept of secrets; None: nothing does. `bench`:
+        serve the verbs that only a bench may use. `lock_down`: called once all local sockets are there. Raises
         StoreError, TrustError for roots that cannot be used, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
@@ -113,6 +123,8 @@ class Daemon:
         self.link_held = False
         self._password = password
         self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
+        self._vault = vault or Vault(None)
+        self._lock_down = lock_down
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
         run_dir, self._state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
@@ -124,7 +136,8 @@ class Daemon:
         self._link = Link(self.feed, self._context)
         self._lines = RecentLines(lambda: self._clock.now().utc)
         self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
-        self._console = Console(run_dir / "station.console", self._verbs())
+        on_access = None if bench else self._accessed
+        self._console = Console(run_dir / "station.console", self._verbs(), on_access=on_access)
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -179,6 +192,7 @@ class Daemon:
         loop.add_reader(self._channel.fileno(), self._status_readable)
         async with asyncio.TaskGroup() as tasks:
             await self._console.start()
+            self._lock_down()
             background = [tasks.create_task(task, name=name) for name, task in self._tasks()]
             self._guarded(lambda: None)
             service.ready(f"{facts.model} {facts.serial}")
@@ -223,6 +237,8 @@ class Daemon:
             new_id=lambda: str(uuid.uuid4()),
             random=random.SystemRandom().random,
             vendors=self._vendors,
+            seal=self._vault.seal,
+            unseal=self._vault.unseal,
         )
 
     async def _board_facts(self) -> BoardFacts | None:
@@ -452,6 +468,9 @@ class Daemon:
 
     def _vehicle_report(self) -> StackReport:
         return self.station.vehicle_stack.report()
+    def _accessed(self, access: Access) -> None:
+        said = "used by" if access.accepted else "refused to"
+        log.warning("console: %s %s user %d", access.verb, said, access.uid)
 
     def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""
@@ -498,15 +517,25 @@ def _is_number(value: object) -> bool:
 
 def main_station(options: argparse.Namespace) -> int:
     """`chargerd station`: the exit code. Settings that cannot work end in 78 and one line that says why."""
+    hardening.begin_privately()
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
         password = service.credential("csms-password")
         if password is not None:
             check_password(password, "csms-password", examples=options.bench)
-        daemon = Daemon(site, password=password, bench=options.bench)
+        vault = Vault(service.credential("store-key"))
+        daemon = Daemon(
+            site,
+            password=password,
+            vault=vault,
+            bench=options.bench,
+            lock_down=hardening.give_up_programs_and_listeners,
+        )
+        if not vault.has_key:
+            log.info("vault: no credential store-key, secrets that the CSMS sets are kept in clear for our user alone")
         return asyncio.run(daemon.run())
-    except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
+    except (ConfigError, TrustError, VariableError, VaultError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:

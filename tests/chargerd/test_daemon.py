@@ -368,6 +368,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
             await stage.until(lambda: not daemon.station.ctx.outbox.pending())  # what a start has to say is said
             await stage.until(control.end.latest_orders)
+            await stage.until(lambda: any(frame[2:3] == ["StatusNotification"] for frame in stage.csms.told))
             monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
             monkeypatch.setattr(daemon.station, "_settle", failing(error))
             sent = len(stage.csms.told)
