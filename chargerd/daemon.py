@@ -468,6 +468,7 @@ class Daemon:
 
     def _vehicle_report(self) -> StackReport:
         return self.station.vehicle_stack.report()
+
     def _accessed(self, access: Access) -> None:
         said = "used by" if access.accepted else "refused to"
         log.warning("console: %s %s user %d", access.verb, said, access.uid)

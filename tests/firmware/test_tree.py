@@ -48,7 +48,9 @@ def test_programs_are_told_from_files() -> None:
     assert kinds["lib/chargerd.py"] is Kind.FILE
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.py", "jaraco.text-3.12.1.dist-info/x", "script (dev).tmpl", "__init__.py", ".x", "..."])
+@pytest.mark.parametrize(
+    "path", ["a", "a/b.py", "jaraco.text-3.12.1.dist-info/x", "script (dev).tmpl", "__init__.py", ".x", "..."]
+)
 def test_names_of_python_packages_are_allowed(path: str) -> None:
     check_path(path)
 

@@ -126,5 +126,3 @@ def test_a_device_takes_a_good_bundle_after_all_that(tmp_path: Path) -> None:
         updating.activate(updating.stage(file).manifest_sha256)
     assert board.place.record().b.state is State.ON_TRIAL
     board.close()
-
-
