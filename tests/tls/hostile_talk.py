@@ -247,5 +247,3 @@ TRUST = (
         connects=False,
     ),
 )
-
-TALK = (*VERSIONS, *WEAK, *BROKEN, *CUT, *OURS, *TRUST)

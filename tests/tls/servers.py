@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import struct
@@ -96,7 +98,7 @@ def tls(
     clients: Issued | None = None,
     curve: str = "",
 ) -> Serve:
-    """A server that shows what it is given, as weak as it may be, and takes in a request.
+    """A server that shows what it is given, as weak as it may be, and makes a WebSocket for a moment.
 
     `suites`: of TLS 1.2 and older. `clients`: whose client certificates it wants.
     """
@@ -116,9 +118,20 @@ def tls(
             while data := inside.recv(4096):
                 seen.secret += data
                 if b"\r\n\r\n" in seen.secret:
+                    inside.sendall(_upgrade(seen.secret))
                     return
 
     return serve
+
+
+def _upgrade(request: bytes) -> bytes:
+    """The answer that makes a WebSocket of it (RFC 6455, 4.2.2)."""
+    key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))[18:].strip()
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Protocol: ocpp2.0.1\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
 def s_server(shown: Issued, *options: str) -> Serve:
