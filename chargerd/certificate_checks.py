@@ -4,6 +4,7 @@ The library's own path validation is for servers on the web: it wants names and 
 charging station, a contract or a piece of firmware do not have.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -32,6 +33,7 @@ CURVES = frozenset(
 """A00.FR.502: at least 224 bits. A00.FR.504: those that the BSI recommends."""
 
 MIN_DIGEST_BYTES = 28  # SHA-224: 112 bits against collisions, so neither MD5 nor SHA-1
+MAX_SERIAL_NUMBER = 2**160 - 1  # RFC 5280, 4.1.2.2, and as long as OCPP can say it
 V2G_MIN_BITS = 256  # A00.FR.503: ISO 15118 knows ECDSA only, of 256 bits and more
 
 UNDERSTOOD = frozenset({"2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.32", "2.5.29.35", "2.5.29.37"})
@@ -82,14 +84,17 @@ def read(pem: str) -> Certificate:
 
 def _load(pem: str) -> x509.Certificate:
     try:
-        loaded = x509.load_pem_x509_certificate(pem.encode())
-        # Read whatever may be looked at later: what cannot be read is refused here and nowhere else.
-        _ = (loaded.extensions, loaded.public_key(), loaded.subject.rfc4514_string(), loaded.issuer.rfc4514_string())
-        _ = (loaded.signature_hash_algorithm, loaded.not_valid_before_utc, loaded.not_valid_after_utc)
-    except _UNREADABLE as error:
+        # What the library only warns of will be an error in one of its next versions.
+        with warnings.catch_warnings(action="error"):
+            loaded = x509.load_pem_x509_certificate(pem.encode())
+            # Read whatever may be looked at later: what cannot be read is refused here and nowhere else.
+            _ = (loaded.extensions, loaded.public_key(), loaded.signature_hash_algorithm)
+            _ = (loaded.subject.rfc4514_string(), loaded.issuer.rfc4514_string())
+            _ = (loaded.not_valid_before_utc, loaded.not_valid_after_utc)
+    except (*_UNREADABLE, Warning) as error:
         raise CertificateError(f"not a certificate ({error})") from error
-    if loaded.serial_number < 0:
-        raise CertificateError("not a certificate (its serial number is negative)")
+    if loaded.serial_number > MAX_SERIAL_NUMBER:
+        raise CertificateError("not a certificate (its serial number is too long)")
     return loaded
 
 
@@ -242,7 +247,8 @@ def _why_not_sound(loaded: x509.Certificate, at_utc: datetime, *, signature_coun
     """What must hold for any certificate by itself."""
     if at_utc < loaded.not_valid_before_utc:
         return f"not valid before {loaded.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
-    if at_utc > loaded.not_valid_after_utc:
+    # OpenSSL, which judges in TLS, takes the last second for too late already.
+    if at_utc >= loaded.not_valid_after_utc:
         return f"expired on {loaded.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
     for extension in loaded.extensions:
         if extension.critical and extension.oid.dotted_string not in UNDERSTOOD:
@@ -286,11 +292,11 @@ def _why_may_not_sign(issuer: x509.Certificate, below: Sequence[x509.Certificate
 def why_not_root(certificate: Certificate, at_utc: datetime, signed_by: Certificate | None) -> str | None:
     """See certificates.why_not_root."""
     loaded = _load(certificate.pem)
+    if reason := _why_not_sound(loaded, at_utc) or _why_may_not_sign(loaded, ()):
+        return reason
     if signed_by is not None and (reason := _why_not_issued_by(loaded, _load(signed_by.pem))):
         return f"not signed by the root it replaces: {reason}"
-    if signed_by is None and not certificate.signs_itself:
-        return "not a root: it is not signed by itself"
-    return _why_not_sound(loaded, at_utc) or _why_may_not_sign(loaded, ())
+    return "not a root: it is not signed by itself" if signed_by is None and not certificate.signs_itself else None
 
 
 def why_not_client(leaf: Certificate) -> str | None:

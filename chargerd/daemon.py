@@ -24,7 +24,7 @@ import msgspec
 from chargerd import service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
-from chargerd.config import ConfigError, SiteSettings, load_site
+from chargerd.config import ConfigError, SiteSettings, check_password, load_site
 from chargerd.console import Console, ConsoleError
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
@@ -57,7 +57,7 @@ from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
-from chargerd.version import VERSION
+from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
 
@@ -124,7 +124,9 @@ class Daemon:
         return self._station
 
     async def run(self) -> int:
-        """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more."""
+        """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more, and
+        ConfigError when the station has nothing to show who it is.
+        """
         for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
@@ -136,6 +138,13 @@ class Daemon:
             self._store.close()
             return self._exit_code
         self._build(facts)
+        if missing := self.station.network.missing:
+            self._channel.close()
+            self._store.close()
+            raise ConfigError(
+                f"csms: there is {missing} for security profile {self.site.csms.security_profile}; give the station one"
+                " with chargerctl provision"
+            )
         if self._first_status is not None:
             self._take_status(self._first_status)
         loop.add_reader(self._channel.fileno(), self._status_readable)
@@ -170,8 +179,10 @@ class Daemon:
             password=self._password,
             fuse_amps=site.station.fuse_amps,
             wake_up=site.station.wake_up,
+            vehicle_stack=site.station.vehicle_stack,
             boot_reason=self._boot_reason(),
             overrides=site.overrides(),
+            released_utc=RELEASED_UTC,
             csms_roots_pem=(*self._csms_roots_pem, *given.csms_roots_pem),
             manufacturer_roots_pem=given.manufacturer_roots_pem,
             client=given.client,
@@ -446,7 +457,10 @@ def main_station(options: argparse.Namespace) -> int:
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
-        daemon = Daemon(site, password=service.credential("csms-password"), bench=options.bench)
+        password = service.credential("csms-password")
+        if password is not None:
+            check_password(password, "csms-password", examples=options.bench)
+        daemon = Daemon(site, password=password, bench=options.bench)
         return asyncio.run(daemon.run())
     except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
         log.error("%s", error)

@@ -19,6 +19,9 @@ from chargerd.identity import IdentityError, KeyFacts
 
 SUFFIX = ".pem"
 MAX_KEY_BYTES = 16 * 1024
+PLACES = {"file": "file", "tpm": "TPM"}
+"""The first word of a key id, and what people call it."""
+
 _KEY_ID = re.compile(r"(file|tpm)-[0-9a-f]{32}")
 
 
@@ -67,14 +70,14 @@ class KeyFolder:
         except OSError as error:
             raise IdentityError(f"{self.path}: an old key cannot be destroyed ({error.strerror})") from error
 
-    def describe(self, places: dict[str, str]) -> tuple[KeyFacts, ...]:
-        """Each key, the oldest first; `places`: what the first word of a key id means."""
+    def describe(self) -> tuple[KeyFacts, ...]:
+        """Each key, the oldest first."""
         facts = []
         for path in self._files():
             with suppress(FileNotFoundError):
                 found = path.lstat()
                 made_utc = datetime.fromtimestamp(found.st_mtime, UTC)
-                place = places[path.stem.partition("-")[0]]
+                place = PLACES[path.stem.partition("-")[0]]
                 facts.append(KeyFacts(path.stem, place, made_utc, self._why_not_private(found)))
         return tuple(sorted(facts, key=lambda fact: fact.made_utc))
 

@@ -51,8 +51,8 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
         return 1 + len(self.children)
 
     def is_named(self, wanted: HashData) -> bool:
-        """Whether `wanted` names the first certificate."""
-        return wanted in self.names
+        """Whether `wanted` names one of the certificates."""
+        return any(wanted in names for names in (self.names, *self.children))
 
 
 class CertificateBook:
@@ -65,9 +65,9 @@ class CertificateBook:
     # ------------------------------------------------------------------ what is in it
 
     def all(self, kinds: Iterable[Kind] = tuple(Kind)) -> list[Installed]:
-        """What is installed of some kinds, in a steady order."""
+        """What is installed of some kinds, in the order of their keys."""
         wanted = frozenset(kinds)
-        return [row for row in self._loaded().values() if row.kind in wanted]
+        return [row for _key, row in sorted(self._loaded().items()) if row.kind in wanted]
 
     def roots(self, kind: Kind) -> tuple[str, ...]:
         """The roots of a kind, each in PEM."""

@@ -29,7 +29,7 @@ from chargerd.ocpp.messages.enums import (
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
 from chargerd.ocpp.messages.types import CertificateHashData, StatusInfo
 from chargerd.ocpp.network_variables import SECURITY_PROFILE
-from chargerd.ocpp.news import CertificatesChanged, SecurityEvent
+from chargerd.ocpp.news import CertificatesChanged, KeysReleased, SecurityEvent
 from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer
 
 CERTIFICATE_ENTRIES = integer(
@@ -84,6 +84,10 @@ class CertificateManagement(Block):
             InstallCertificate: self._install,
         }
 
+    def on_start(self, _now: Now) -> None:
+        """What was provisioned is taken over in the transaction of the start, whoever asks for it first."""
+        self._book.all()
+
     # ------------------------------------------------------------------ M03
 
     def _get_installed(self, request: GetInstalledCertificateIds, _now: Now) -> GetInstalledCertificateIdsResponse:
@@ -116,6 +120,8 @@ class CertificateManagement(Block):
             )
         self._book.remove(row)
         self._tell(row, "deleted")
+        if row.key_id:
+            self.ctx.publish(KeysReleased())
         return DeleteCertificateResponse(status=DeleteCertificateStatus.ACCEPTED)
 
     def _why_not_deleted(self, row: Installed) -> str | None:

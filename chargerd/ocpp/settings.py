@@ -36,6 +36,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     "Component[instance].Variable[instance]" -> value. `csms_roots_pem`, `manufacturer_roots_pem`: roots that were
     provisioned, one certificate each. `client`: the client certificate that was provisioned (security profile 3).
     `released_utc`: the software is not older than this, so it is later now.
+    `vehicle_stack`: something beside the station speaks ISO 15118 with vehicles.
     """
 
     identity: str
@@ -51,6 +52,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     manufacturer_roots_pem: tuple[str, ...] = ()
     client: ClientCertificate | None = None
     released_utc: datetime | None = None
+    vehicle_stack: bool = False
 
     def __repr__(self) -> str:
         return f"StationConfig({self.identity}, {self.network.url})"

@@ -18,6 +18,7 @@ from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
 from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.certificate_management import CertificateManagement
 from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
@@ -117,11 +118,11 @@ class Station:
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
-        self.certificate_book = CertificateBook(ctx)
-        self.credentials = Credentials(ctx)
+        self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
+        self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -147,6 +148,7 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.certificate_management,
             self.local_list,
             self.auth_cache,
             self.notices,

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from chargerd import daemon as daemon_module
 from chargerd.channel import ControlEnd
 from chargerd.clock import Now
-from chargerd.config import CsmsSettings, SiteSettings, StationSettings
+from chargerd.config import ConfigError, CsmsSettings, SiteSettings, StationSettings
 from chargerd.daemon import Daemon
 from chargerd.evse.types import EvseStatus, PilotState, Status
 from chargerd.service import EXIT_TRY_AGAIN
@@ -384,6 +384,21 @@ def test_a_database_in_use_by_another_station_is_refused(tmp_path: Path) -> None
 
     play(tmp_path, story)
     other.close()
+
+
+def test_a_station_with_nothing_to_show_who_it_is_does_not_connect_and_names_the_remedy(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        control = stage.appear()
+        control.publish()
+        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
+            await Daemon(stage.site, password=None).run()
+        assert not stage.csms.told
+        control.end.close()
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+
+    play(tmp_path, story)
 
 
 # ---- the console ----
