@@ -22,7 +22,6 @@ from chargerd.ocpp.messages.types import OCSPRequestData
 from chargerd.ocpp.news import CertificatesChanged, ClockSet, News, Registration, RegistrationChanged
 from chargerd.ocpp.rpc import CallFailure
 
-
 NAMESPACE = "ocsp"
 
 REFRESH_AFTER = timedelta(days=6)
