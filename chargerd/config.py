@@ -48,12 +48,14 @@ class ConfigError(Exception):
 
 class CsmsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to reach the CSMS. `security_profile`: 1 a password without encryption, 2 a password over TLS, 3 a client
-    certificate. `ca_file`: PEM roots for its certificate (None: the system's). `trusted_network`: allows profile 1.
+    certificate. `ca_file`: PEM roots for its certificate (None: the system's). `crl_file`: PEM revocation lists of all
+    authorities of the CSMS (None: none are looked at). `trusted_network`: allows profile 1.
     """
 
     url: str
     security_profile: int = 2
     ca_file: str | None = None
+    crl_file: str | None = None
     trusted_network: bool = False
     message_timeout_s: int = 30
 

@@ -56,7 +56,7 @@ from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
-from chargerd.tls import TrustError, context_for, read_roots
+from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -104,7 +104,7 @@ class Daemon:
         self._provisioned = Provisioned(state_dir / "provisioned")
         self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
-        self._link = Link(self.feed, lambda order: context_for(order, self._keys))
+        self._link = Link(self.feed, self._context)
         self._console = Console(run_dir / "station.console", self._verbs())
         self._station: Station | None = None
         self._held_open: OpenLink | None = None
@@ -367,6 +367,12 @@ class Daemon:
             self._store.close()
 
     # ------------------------------------------------------------------ the link, which a bench may hold down
+
+    def _context(self, order: OpenLink) -> CsmsContext:
+        """Called in a worker thread."""
+        now = self._clock.now()
+        confirmed = msgspec.structs.replace(now, synced=now.synced or service.follows_time_server())
+        return context_for(order, self._keys, confirmed, self.site.csms.crl_file)
 
     def _open_link(self, effect: OpenLink) -> None:
         if self.link_held:

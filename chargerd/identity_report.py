@@ -80,7 +80,9 @@ class StoredValues:
         if not self._path.exists():
             return []
         try:
-            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as db:
+            # Without a journal beside it nothing is to be folded in, and the file can be read without making one.
+            how = "mode=ro" if Path(f"{self._path}-wal").exists() else "immutable=1"
+            with closing(sqlite3.connect(f"file:{self._path}?{how}", uri=True)) as db:
                 found = db.execute("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", (namespace,))
                 return [(key, decode(kind, bytes(raw), max_bytes=MAX_ROW_BYTES)) for key, raw in found]
         except (sqlite3.Error, CodecError) as error:

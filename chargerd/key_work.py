@@ -1,6 +1,7 @@
 """What the core wants done with private keys, done beside the loop; and what is done when the TPM is lost to us.
 
-Keys are made and destroyed in a thread of their own, in the order in which the core said so.
+Keys are made and destroyed in a thread of their own, in the order in which the core said so. What the core wanted kept
+before it heard of a key says nothing about that key.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ class KeyWork:
         self._keys = keys
         self._feed = feed
         self._restart = restart
-        self._waiting: SimpleQueue[tuple[asyncio.AbstractEventLoop, MakeKey | KeepKeys]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[asyncio.AbstractEventLoop, MakeKey | KeepKeys, frozenset[str]]] = SimpleQueue()
+        self._made_ids: set[str] = set()
+        self._told_ids: set[str] = set()
         self._thread: threading.Thread | None = None
 
     def perform(self, effect: MakeKey | KeepKeys) -> None:
@@ -35,7 +38,7 @@ class KeyWork:
             # A daemon: the end of the process does not wait for a TPM.
             self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
             self._thread.start()
-        self._waiting.put((asyncio.get_running_loop(), effect))
+        self._waiting.put((asyncio.get_running_loop(), effect, frozenset(self._told_ids)))
 
     def watch(self, event: Event) -> None:
         """Every event of the station passes here before the core has it."""
@@ -48,13 +51,13 @@ class KeyWork:
 
     def _run(self) -> None:
         while True:
-            loop, effect = self._waiting.get()
+            loop, effect, told_ids = self._waiting.get()
             try:
                 if isinstance(effect, MakeKey):
                     made = self._made(effect)
                     loop.call_soon_threadsafe(self._tell, made)
                 else:
-                    self._keys.keep(effect.key_ids)
+                    self._keys.keep([*effect.key_ids, *(self._made_ids - told_ids)])
             except IdentityError as error:
                 log.warning("%s, ignoring", error)
             except RuntimeError as error:  # the loop has ended, and with it whoever waits for a key
@@ -68,9 +71,9 @@ class KeyWork:
         except Exception as error:
             log.exception("a key could not be made")
             return KeyMade(request.request_id, problem=f"{type(error).__name__}: {error}")
+        self._made_ids.add(new.key_id)
         return KeyMade(request.request_id, new.key_id, new.csr_pem)
 
     def _tell(self, made: KeyMade) -> None:
-        # From here on the core answers for the key: it names it in every KeepKeys, or does not want it.
-        self._keys.claimed(made.key_id)
+        self._told_ids.add(made.key_id)
         self._feed(made)

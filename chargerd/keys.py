@@ -11,18 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from chargerd.config import IdentitySettings
-from chargerd.csr import csr_pem
 from chargerd.identity import IdentityError, KeyFacts, NewKey
 from chargerd.keys_file import MAX_KEY_BYTES, FileKeys, KeyFolder
 from chargerd.keys_tpm import TpmKeys
 from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
 from chargerd.tpm_trial import Trial
-
-PLACES = {"file": "file", "tpm": "TPM"}
-"""The first word of a key id, and what people call it."""
 
 
 class KeyPlace(Protocol):
@@ -30,8 +24,8 @@ class KeyPlace(Protocol):
 
     prefix: str
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
-        """A new key as the text of its file, and what `request` made of it. Raises IdentityError."""
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
+        """A new key as the text of its file, and the request to have it signed. Raises IdentityError."""
         ...
 
     def use(self, pem: bytes, load: Callable[[], None]) -> None:
@@ -40,38 +34,33 @@ class KeyPlace(Protocol):
 
 
 class Keys:
-    """See KeyStore. `folder`: where the files are; `elsewhere`: ids of keys that `keep` spares in any case."""
+    """See KeyStore. `folder`: where the files are; `elsewhere`: ids of keys that `keep` spares in any case; `trial`:
+    the file of that folder in which this program notes what the TPM does to it.
+    """
 
     def __init__(
-        self, settings: IdentitySettings, folder: Path, elsewhere: Callable[[], Collection[str]] = tuple
+        self,
+        settings: IdentitySettings,
+        folder: Path,
+        elsewhere: Callable[[], Collection[str]] = tuple,
+        trial: str = "tpm.trial",
     ) -> None:
         self._folder = KeyFolder(folder)
         self._elsewhere = elsewhere
         self._file = FileKeys()
-        self._tpm = TpmKeys(settings.tpm, Trial(folder / "tpm.trial"))
+        self._tpm = TpmKeys(settings.tpm, Trial(folder / trial))
         self._station: KeyPlace = self._tpm if settings.keys == "tpm" else self._file
-        self._unclaimed: set[str] = set()
 
     def make(self, request: MakeKey, key_id: str | None = None) -> NewKey:
-        """See KeyStore. The key is spared by `keep` until `claimed`. `key_id`: from `new_id`, if it was asked for."""
-        place = self._place_for(request.use)
+        """See KeyStore. `key_id`: from `new_id`, if it was asked for."""
         key_id = key_id or self.new_id(request.use)
-        self._unclaimed.add(key_id)
-        try:
-            pem, csr = place.make(lambda key: csr_pem(request, key))
-            self._folder.write(key_id, pem)
-        except BaseException:
-            self._unclaimed.discard(key_id)
-            raise
+        pem, csr = self._place_for(request.use).make(request)
+        self._folder.write(key_id, pem)
         return NewKey(key_id, csr)
 
     def new_id(self, use: KeyUse) -> str:
         """A name that no key has."""
         return f"{self._place_for(use).prefix}-{uuid.uuid4().hex}"
-
-    def claimed(self, key_id: str) -> None:
-        """Its owner knows the key: from now on it is kept as long as `keep` names it."""
-        self._unclaimed.discard(key_id)
 
     def load_into(self, context: ssl.SSLContext, client: ClientCertificate) -> None:
         """See KeyStore. Each success must be followed by `settled`, when the handshake is over."""
@@ -86,11 +75,11 @@ class Keys:
 
     def keep(self, key_ids: Collection[str]) -> None:
         """See KeyStore."""
-        self._folder.destroy_all_but(frozenset({*key_ids, *self._elsewhere(), *self._unclaimed}))
+        self._folder.destroy_all_but(frozenset({*key_ids, *self._elsewhere()}))
 
     def describe(self) -> tuple[KeyFacts, ...]:
         """See KeyStore."""
-        return self._folder.describe(PLACES)
+        return self._folder.describe()
 
     def why_fresh_start(self) -> str | None:
         """Why only a new process can use the TPM again, if one may be started now; asked once, for it counts."""

@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from chargerd.identity import IdentityError, KeyFacts
+from chargerd.ocpp.effects import MakeKey
 
 SUFFIX = ".pem"
 MAX_KEY_BYTES = 16 * 1024
+PLACES = {"file": "file", "tpm": "TPM"}
+"""The first word of a key id, and what people call it."""
+
 _KEY_ID = re.compile(r"(file|tpm)-[0-9a-f]{32}")
 
 
@@ -67,14 +68,14 @@ class KeyFolder:
         except OSError as error:
             raise IdentityError(f"{self.path}: an old key cannot be destroyed ({error.strerror})") from error
 
-    def describe(self, places: dict[str, str]) -> tuple[KeyFacts, ...]:
-        """Each key, the oldest first; `places`: what the first word of a key id means."""
+    def describe(self) -> tuple[KeyFacts, ...]:
+        """Each key, the oldest first."""
         facts = []
         for path in self._files():
             with suppress(FileNotFoundError):
                 found = path.lstat()
                 made_utc = datetime.fromtimestamp(found.st_mtime, UTC)
-                place = places[path.stem.partition("-")[0]]
+                place = PLACES[path.stem.partition("-")[0]]
                 facts.append(KeyFacts(path.stem, place, made_utc, self._why_not_private(found)))
         return tuple(sorted(facts, key=lambda fact: fact.made_utc))
 
@@ -106,11 +107,11 @@ class FileKeys:
 
     prefix = "file"
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
         """See KeyPlace."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return key.private_bytes(*form), request(key)
+        from chargerd.csr import new_file_key  # noqa: PLC0415  see there
+
+        return new_file_key(request)
 
     def use(self, _pem: bytes, load: Callable[[], None]) -> None:
         """See KeyPlace."""

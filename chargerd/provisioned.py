@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from chargerd.codec import CodecError, decode, encode
-from chargerd.identity import IdentityError, NewKey
+from chargerd.identity import IdentityError
 from chargerd.keys_file import sync_folder
 from chargerd.ocpp.effects import ClientCertificate
 
@@ -22,11 +22,20 @@ MAX_RECORD_BYTES = 512 * 1024
 """Fifty certificates are some 100 kB."""
 
 
+class OpenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A key whose certificate has not come back yet, and whom that is to name. `csr_pem` is empty while it is made."""
+
+    key_id: str
+    common_name: str
+    organization: str
+    csr_pem: str = ""
+
+
 class ProvisionedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The file. `request`: a key whose certificate has not come back yet. Roots: one certificate each, PEM."""
+    """The file. Roots: one certificate each, PEM."""
 
     client: ClientCertificate | None = None
-    request: NewKey | None = None
+    request: OpenRequest | None = None
     csms_roots_pem: tuple[str, ...] = ()
     manufacturer_roots_pem: tuple[str, ...] = ()
 

@@ -176,6 +176,25 @@ TABLE = (
         ("chargerd/ctl/conformance_*.py",),
         (*LEAVES, *SHARED, "chargerd.conformance.*", "chargerd.ctl.*"),
     ),
+    # These work on the station's own files, in its place or beside it, and are loaded by their own command only.
+    Row(
+        "identity commands",
+        files_of("chargerd.ctl.identity", "chargerd.ctl.provision"),
+        (
+            *LEAVES,
+            *SHARED,
+            "chargerd.certificates",
+            "chargerd.identity",
+            "chargerd.identity_report",
+            "chargerd.keys",
+            "chargerd.keys_file",
+            "chargerd.provisioned",
+            "chargerd.provisioning_steps",
+            "chargerd.tls",
+            "chargerd.ctl.*",
+        ),
+        frozenset({"asyncio", "multiprocessing", "socketserver"}),
+    ),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
         "commands",

@@ -154,13 +154,16 @@ armhf 48666318c442dffae18b245d20a8ee95b86f0409a2275e4ce562d278d1574cac
 
 # One file of one package: it needs no library that Debian 12 does not have.
 install_provider() {
-    local architecture hash folder
+    local architecture hash mirror folder
     architecture=$(dpkg --print-architecture)
     hash=$(awk -v wanted="$architecture" '$1 == wanted { print $2 }' <<<"$provider_hashes")
     [ -n "$hash" ] || fail "there is no TPM provider for $architecture: use amd64, arm64 or armhf"
+    # Any mirror of Debian has all its releases in one pool: the one that apt uses here will do.
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian$') ||
+        fail "apt has no mirror of Debian (…/debian) to take OpenSSL's TPM provider from: add one to its sources"
     folder=$(mktemp -d)
     step "downloading OpenSSL's TPM provider" /usr/lib/apt/apt-helper download-file \
-        "http://deb.debian.org/debian/pool/main/t/tpm2-openssl/tpm2-openssl_${provider_version}_$architecture.deb" \
+        "$mirror/pool/main/t/tpm2-openssl/tpm2-openssl_${provider_version}_$architecture.deb" \
         "$folder/provider.deb" "SHA256:$hash"
     step "unpacking OpenSSL's TPM provider" dpkg-deb -x "$folder/provider.deb" "$folder"
     mkdir -p "$venv/lib/ossl-modules"

@@ -43,8 +43,8 @@ log = logging.getLogger("bench")
 
 class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `csms_url` None: the embedded CSMS. `security_profile` None: 2 where the URL says TLS, else 1; for 3
-    the state directory holds what was provisioned. `tpm`: where new private keys live, None: in files. `state_dir` None:
-    forget everything at the end.
+    the state directory holds what was provisioned. `tpm`: where new private keys live, None: in files. `state_dir`
+    None: forget everything at the end.
     """
 
     board: Path

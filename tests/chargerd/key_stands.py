@@ -41,11 +41,16 @@ class ClientAuthority:
         self.ca_file = folder / f"{name.replace(' ', '-')}.pem"
         self.ca_file.write_text(self.root)
 
-    def sign(self, csr_pem: str, *, days: float = 30.0) -> str:
-        """The certificate for a request; with negative `days` it expired that long ago."""
+    def sign(self, csr_pem: str, *, days: float = 30.0, common_name: str = "", organization: bool = True) -> str:
+        """The certificate for a request; with negative `days` it expired that long ago. `common_name`: to somebody
+        else; `organization` False: it is left out.
+        """
         csr = x509.load_pem_x509_csr(csr_pem.encode())
         assert csr.is_signature_valid
-        return self._signed(csr.subject, csr.public_key(), is_ca=False, days=days)
+        common = x509.NameOID.COMMON_NAME
+        names = [x509.NameAttribute(common, common_name) if common_name and n.oid == common else n for n in csr.subject]
+        subject = x509.Name(n for n in names if organization or n.oid != x509.NameOID.ORGANIZATION_NAME)
+        return self._signed(subject, csr.public_key(), is_ca=False, days=days)
 
     def client(self, keys: Keys) -> ClientCertificate:
         """A new key and the certificate for it."""

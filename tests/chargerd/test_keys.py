@@ -55,7 +55,6 @@ def test_old_and_new_key_live_side_by_side_until_the_old_one_is_not_named_any_mo
     keys, clients = store(kind, tmp_path), ClientAuthority(tmp_path)
     old, new = clients.client(keys), clients.client(keys)
     for client in (old, new):
-        keys.claimed(client.key_id)
         keys.load_into(ssl.create_default_context(), client)
         keys.settled()
     keys.keep([new.key_id])
@@ -63,17 +62,6 @@ def test_old_and_new_key_live_side_by_side_until_the_old_one_is_not_named_any_mo
         keys.load_into(ssl.create_default_context(), old)
     keys.load_into(ssl.create_default_context(), new)
     keys.settled()
-
-
-@both
-def test_a_key_that_was_just_made_survives_until_its_owner_knows_it(kind: str, tmp_path: Path) -> None:
-    keys = store(kind, tmp_path)
-    new = keys.make(request())
-    keys.keep([])
-    assert [fact.key_id for fact in keys.describe()] == [new.key_id]
-    keys.claimed(new.key_id)
-    keys.keep([])
-    assert keys.describe() == ()
 
 
 @both
@@ -147,7 +135,6 @@ def test_keys_that_others_need_are_kept_too(tmp_path: Path) -> None:
     kept: list[str] = []
     keys = Keys(settings("file"), tmp_path / "keys", lambda: kept)
     new = keys.make(request())
-    keys.claimed(new.key_id)
     kept.append(new.key_id)
     keys.keep([])
     assert [fact.key_id for fact in keys.describe()] == [new.key_id]
