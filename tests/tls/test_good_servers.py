@@ -155,12 +155,27 @@ GOOD = (
 )
 
 
-@pytest.mark.parametrize("good", GOOD, ids=[each.name for each in GOOD])
-def test_A00_FR_319_A00_FR_402_A00_FR_422_a_good_server_gets_its_request(good: Good, tmp_path: Path) -> None:
+def gets_its_request(good: Good, folder: Path) -> None:
     made = authorities()
     server = HostileServer(good.serve(made))
     with server as port:
-        down, events = attempt(Trying(**({"roots": (made.root,)} | good.trying(made))), port, tmp_path)
+        down, events = attempt(Trying(**({"roots": (made.root,)} | good.trying(made))), port, folder)
     assert server.seen.secret.startswith(b"GET /ocpp/CS-1 HTTP/1.1"), down
     root_sha256 = hashlib.sha256(good.root(made).certificate.public_bytes(Encoding.DER)).hexdigest()
     assert events == [LinkUp(1, root_sha256), down]
+
+
+@pytest.mark.parametrize("good", GOOD, ids=[each.name for each in GOOD])
+def test_A00_FR_319_A00_FR_401_A00_FR_402_A00_FR_422_a_good_server_gets_its_request(good: Good, tmp_path: Path) -> None:
+    gets_its_request(good, tmp_path)
+
+
+def test_A00_FR_430_with_a_client_certificate_that_has_expired_the_decision_is_left_to_the_csms(tmp_path: Path) -> None:
+    gets_its_request(
+        Good(
+            "that forgives",
+            lambda a: tls(a.good, clients=a.clients, forgiving=True),
+            lambda a: {"client": partial(sign_request, a.clients, days=(-9, -1))},
+        ),
+        tmp_path,
+    )
