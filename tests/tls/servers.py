@@ -144,7 +144,7 @@ def s_server(shown: Issued, *options: str) -> Serve:
     def serve(connection: socket.socket, seen: Seen) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = shown.write(Path(folder))
-            command = [
+            command: list[str | Path] = [
                 "openssl",
                 "s_server",
                 "-accept",

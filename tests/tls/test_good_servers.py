@@ -36,6 +36,11 @@ class Good:
     root: Callable[[Authorities], Issued] = lambda a: a.root
 
 
+def only(suite: str, kind: str) -> Good:
+    """A server with one suite of TLS 1.2, and the key for it."""
+    return Good(suite, lambda a: tls(a.leaf(kind=kind), newest=V1_2, suites=suite))
+
+
 def plain_root() -> Issued:
     """A root as many tools make it by default: it does not say what its key is for."""
     return ROOTS.setdefault("plain", sign(name="Plain root", usage=None))
@@ -73,7 +78,7 @@ GOOD = (
     Good("TLS 1.2", lambda a: tls(a.good, newest=V1_2)),
     Good("TLS 1.3", lambda a: tls(a.good, oldest=V1_3)),
     *(
-        Good(suite, lambda a, s=suite, k=kind: tls(a.leaf(kind=k), newest=V1_2, suites=s))  # type: ignore[misc]
+        only(suite, kind)
         for suite, kind in (
             ("ECDHE-ECDSA-AES128-GCM-SHA256", "P-256"),
             ("ECDHE-ECDSA-AES256-GCM-SHA384", "P-384"),
