@@ -1,4 +1,4 @@
-"""A CSMS with a bad certificate, and the real processes: from the socket to the event that the good one gets to hear."""
+"""A CSMS with a bad certificate, and the real processes: from the socket to the event that the good one hears of."""
 
 from pathlib import Path
 
