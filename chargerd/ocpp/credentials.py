@@ -127,7 +127,11 @@ class Credentials(Block):
     def on_start(self, _now: Now) -> None:
         """Reload the record, and take what was provisioned since."""
         self._record = self.ctx.store.find(NAMESPACE, KEY, Record) or Record()
-        self._store(self._with_provisioned(self._record))
+        record = self._with_provisioned(self._record)
+        earlier = self.ctx.variables[BASIC_AUTH_PASSWORD]
+        if earlier and not self._record.passwords:
+            record = _with_password(record, earlier)  # set over OCPP, and kept there by versions before this one
+        self._store(record)
         self.ctx.publish(KeysReleased())
 
     def on_news(self, news: News, _now: Now) -> None:
