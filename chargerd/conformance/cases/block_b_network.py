@@ -83,24 +83,24 @@ def check_wait(waited_s: float, least_s: float) -> None:
         raise CaseFailed(f"waited {waited_s:.2f} s, expected {least_s} s")
 
 
-def profile(slot: int, url: str) -> Payload:
+def profile(slot: int, url: str, security_profile: int = 1) -> Payload:
     """A SetNetworkProfile request."""
     connection = {
         "ocppVersion": "OCPP20",
         "ocppTransport": "JSON",
         "ocppCsmsUrl": url,
         "messageTimeout": 30,
-        "securityProfile": 1,
+        "securityProfile": security_profile,
         "ocppInterface": "Wired0",
     }
     return {"configurationSlot": slot, "connectionData": connection}
 
 
-def first_on_the_list(sut: StationUnderTest, url: str) -> None:
+def first_on_the_list(sut: StationUnderTest, url: str, security_profile: int = 1) -> None:
     """A slot that is not in use is filled with this address and put before the one in use."""
     active = sut.get_variable(NETWORK, "ActiveNetworkProfile")
     slot = "2" if active == "1" else "1"
-    sut.call_gives("SetNetworkProfile", profile(int(slot), url), {"status": "Accepted"})
+    sut.call_gives("SetNetworkProfile", profile(int(slot), url, security_profile), {"status": "Accepted"})
     sut.set_variable(NETWORK, "NetworkConfigurationPriority", f"{slot},{active}")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from chargerd.conformance.authority import CSMS_ROOT, OTHER_ROOT, Authority, authority, hash_data
 from chargerd.conformance.case import case
 from chargerd.conformance.cases.block_a_renewal import asks, signed
+from chargerd.conformance.cases.block_b_network import AT_ONCE, first_on_the_list, reset
 from chargerd.conformance.station import CaseFailed, StationUnderTest
-from chargerd.conformance.steps import booted, rebooted
+from chargerd.conformance.steps import booted, boots, rebooted
 
 CSMS, MANUFACTURER = "CSMSRootCertificate", "ManufacturerRootCertificate"
 V2G, MO, CHAIN = "V2GRootCertificate", "MORootCertificate", "V2GCertificateChain"
@@ -219,3 +220,24 @@ def tc_m_31(sut: StationUnderTest) -> None:
     rebooted(sut, "OnIdle")
     lists(sut, CSMS, of_root(old))
     lists(sut, CSMS, of_root(new, old))
+
+
+@case(
+    "TC_B_47_CS",
+    settings=CHECKED | AT_ONCE | {"OCPPCommCtrlr.NetworkProfileConnectionAttempts": "1"},
+    security_profile=2,
+)
+def tc_b_47(sut: StationUnderTest) -> None:
+    """Another CSMS is verified by the new root alone; the way back from it leads over the old root."""
+    booted(sut)
+    old = authority(CSMS_ROOT)
+    install(sut, CSMS, Authority("New CSO", signed_by=old).root_pem)
+    url, there = sut.another_csms(2, CSMS_ROOT)
+    before = there.peer.connections
+    first_on_the_list(sut, url, security_profile=2)
+    reset(sut)
+    there.attempted(1)
+    boots(sut)
+    if there.peer.connections != before:
+        raise CaseFailed("connected to a CSMS that only the old root verifies")
+    lists(sut, CSMS, of_root(old))
