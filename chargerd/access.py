@@ -33,6 +33,7 @@ GROUPS: Mapping[Role, str] = {
 
 VERBS: Mapping[str, Role] = {
     "status": Role.READER,
+    "identity": Role.READER,  # certificates and where keys live, none of which is a secret
     "user_limit": Role.OPERATOR,
     # Frames hold what the CSMS and the station say to each other, tokens and all; the rest plays with the link.
     "frames": Role.TECHNICIAN,

@@ -21,7 +21,6 @@ import msgspec
 
 from chargerd import hardening, service
 from chargerd.channel import ChannelBusy, ChannelError, ControlChannel, ControlEnd
-from chargerd.clock import Now, SystemClock
 from chargerd.devices import EvseUnit, OutputFailed
 from chargerd.dropin import board_dropin
 from chargerd.evse.controller import Controller
@@ -76,23 +75,23 @@ class ControlLoop:
         self._missed = 0
         self._work = Histogram()
 
-    def tick(self, now: Now, stopping: bool = False) -> None:
+    def tick(self, now_mono: float, stopping: bool = False) -> None:
         """Read, step, write and publish once. `stopping`: as if nobody gave orders. Raises OutputFailed."""
         self._orders = self._channel.latest_orders() or self._orders
         orders = None if stopping else self._orders
         for unit, controller in zip(self._units, self._controllers, strict=True):
             was_closed = unit.relay_closed
-            outputs = controller.step(unit.read(now.mono), orders, now)
-            unit.write(outputs, now.mono)
+            outputs = controller.step(unit.read(now_mono), orders, now_mono)
+            unit.write(outputs, now_mono)
             if was_closed and not unit.relay_closed:
-                why = ", ".join(controller.status(now).why_not) or "the pilot does not do as it is told"
+                why = ", ".join(controller.status(now_mono).why_not) or "the pilot does not do as it is told"
                 log.info("EVSE %d: contactor opens (%s)", unit.evse_id, why)
             for poller in unit.pollers:
                 if poller.crash is not None:
                     raise RuntimeError(f"{poller.name}: the poller ended: {poller.crash!r}") from poller.crash
         self._ticks += 1
-        self._publish(now)
-        self._feed_watchdog(now.mono)
+        self._publish(now_mono)
+        self._feed_watchdog(now_mono)
 
     def account(self, wake: Wake, work_s: float) -> None:
         """Remember how late a tick began and how long it took."""
@@ -116,25 +115,25 @@ class ControlLoop:
             work_max_ms=self._work.max_s * 1e3,
         )
 
-    def _publish(self, now: Now) -> None:
-        evses = tuple(controller.status(now) for controller in self._controllers)
-        if evses == self._published and now.mono < self._publish_due_mono:
+    def _publish(self, now_mono: float) -> None:
+        evses = tuple(controller.status(now_mono) for controller in self._controllers)
+        if evses == self._published and now_mono < self._publish_due_mono:
             return
-        if now.mono >= self._publish_due_mono:
-            self._publish_due_mono = now.mono + PUBLISH_PERIOD_S
+        if now_mono >= self._publish_due_mono:
+            self._publish_due_mono = now_mono + PUBLISH_PERIOD_S
             self._tell_refused()
         self._published = evses
         self._seq += 1
         status = Status(
             run_id=self._run_id,
             seq=self._seq,
-            at_mono=now.mono,
+            at_mono=now_mono,
             board=self._facts,
             evses=evses,
             loop=self.health(),
         )
         if not self._channel.publish(status):
-            self._publish_due_mono = min(self._publish_due_mono, now.mono + OFFER_PERIOD_S)
+            self._publish_due_mono = min(self._publish_due_mono, now_mono + OFFER_PERIOD_S)
 
     def _tell_refused(self) -> None:
         refused = self._channel.health().refused
@@ -166,14 +165,14 @@ class StopSignal:
         self.name = signal.Signals(number).name
 
 
-def run_loop(loop: ControlLoop, clock: SystemClock, stop: StopSignal) -> None:
+def run_loop(loop: ControlLoop, stop: StopSignal) -> None:
     """Tick until stopped; then go on until every contactor opened softly, STOP_BOUND_S at most."""
     pacer = Pacer(PERIOD_S)
-    collect_due_mono = clock.now().mono + COLLECT_PERIOD_S
+    collect_due_mono = time.monotonic() + COLLECT_PERIOD_S
     stop_by_mono: float | None = None
     while True:
         wake = pacer.wait()
-        loop.tick(clock.now(), stopping=stop.count > 0)
+        loop.tick(wake.at_mono, stopping=stop.count > 0)
         done_mono = time.monotonic()
         loop.account(wake, done_mono - wake.at_mono)
         if stop.count:
@@ -281,19 +280,18 @@ def control_board(board: Board, channel: ControlChannel, stop: StopSignal) -> No
     """Run an open board until stopped; whatever ends it, it ends in the safe state. Raises OutputFailed."""
     units = tuple(EvseUnit(evse_id, devices) for evse_id, devices in enumerate(board.evses, 1))
     loop = ControlLoop(board.facts, units, channel)
-    clock = SystemClock()
     try:
         board.safe_state()
         for poller in _pollers(units):
             poller.start()
-        loop.tick(clock.now())
+        loop.tick(time.monotonic())
         hardening.give_up_programs_and_listeners()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()  # what lives now lives for ever and need not be looked at again
         gc.disable()
         service.ready(f"{board.facts.model} {board.facts.serial}, {len(units)} EVSE")
-        run_loop(loop, clock, stop)
+        run_loop(loop, stop)
     finally:
         problems = board.safe_state()
         for problem in problems:

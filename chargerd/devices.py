@@ -78,7 +78,7 @@ class EvseUnit:
     """All devices of one EVSE.
 
     `relay_closed`: what the contactor was told last; `contacts_closed`: what its feedback said last (None: nothing).
-    `pilot_at_mono`: when the pilot was measured last.
+    `pilot_at_mono`: when the pilot was measured last. `pollers`: those of the slow devices that are fitted.
     """
 
     def __init__(self, evse_id: int, devices: EvseDevices) -> None:
@@ -118,10 +118,9 @@ class EvseUnit:
         self._limit = Poller(f"{name}.external_limit", limit.read, LIMIT_PERIOD_S) if limit else None
         self._display = Writer[tuple[str, ...]](f"{name}.display", display.show, ()) if display else None
         self._tester = SelfTester(residual, f"{name}.residual self-test") if residual else None
+        self.pollers = self._fitted_pollers()
 
-    @property
-    def pollers(self) -> list[Poller[Any]]:
-        """The pollers of the slow devices that are fitted."""
+    def _fitted_pollers(self) -> list[Poller[Any]]:
         fitted: tuple[Poller[Any] | None, ...] = (
             self._meter,
             self._reader,

@@ -8,9 +8,10 @@ import asyncio
 import base64
 import contextlib
 import socket
-import ssl
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -25,6 +26,9 @@ from websockets.typing import Subprotocol
 
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received
+from chargerd.tls import CsmsContext
+from chargerd.tls_failures import failure_by_probe, failure_of, is_ambiguous
+from chargerd.tls_probe import probe
 
 SUBPROTOCOL = "ocpp2.0.1"
 
@@ -48,10 +52,23 @@ class _Connect(connect):
         return exc
 
 
+class _Connection(ClientConnection):
+    """Not a byte of HTTP is sent before the CSMS has been verified to the end. `root_sha256`: see LinkUp."""
+
+    root_sha256 = ""
+
+    async def handshake(self, *arguments: Any, **options: Any) -> None:
+        """The opening handshake of the WebSocket."""
+        tls = self.transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.root_sha256 = tls.context.verified(tls)
+        await super().handshake(*arguments, **options)
+
+
 class Link:
     """At most one connection. `feed` is called with LinkUp, Received and LinkDown; `trust` makes the TLS context."""
 
-    def __init__(self, feed: Callable[[Event], None], trust: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, feed: Callable[[Event], None], trust: Callable[[OpenLink], CsmsContext]) -> None:
         self._feed = feed
         self._trust = trust
         self._socket: ClientConnection | None = None
@@ -115,39 +132,49 @@ class Link:
 
     async def _connect_and_serve(self, order: OpenLink) -> tuple[LinkFailure, str]:
         """Connect, serve until the end, and say why it ended."""
+        context = None
         try:
-            connection = await asyncio.wait_for(self._connect(order), order.connect_timeout_s)
+            async with asyncio.timeout(order.connect_timeout_s):
+                if order.url.startswith("wss:"):
+                    context = await asyncio.to_thread(self._trust, order)
+                connection = await self._connect(order, context)
         except Exception as error:  # noqa: BLE001 - every way to fail is told apart by why_failed, none is lost
-            return why_failed(error, order)
+            return await why_failed(error, order, context)
+        finally:
+            if context is not None:
+                context.settled()
         try:
             if connection.subprotocol != SUBPROTOCOL:
                 return LinkFailure.WRONG_SUBPROTOCOL, f"{order.url}: the server did not agree to {SUBPROTOCOL}"
             _watch_acknowledgements(connection)
             self._socket = connection
-            self._feed(LinkUp(order.slot))
+            self._feed(LinkUp(order.slot, connection.root_sha256))
             return await self._serve(connection)
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.close(), CLOSE_WITHIN_S)
             connection.transport.abort()
 
-    async def _connect(self, order: OpenLink) -> ClientConnection:
+    async def _connect(self, order: OpenLink, context: CsmsContext | None) -> _Connection:
         headers = {}
         if order.password is not None:
             secret = base64.b64encode(f"{order.identity}:{order.password}".encode()).decode()
             headers["Authorization"] = f"Basic {secret}"  # A00.FR.203: on every attempt
-        return await _Connect(
+        connection = await _Connect(
             order.url,
+            create_connection=_Connection,
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             additional_headers=headers,
             user_agent_header=f"chargerd/{version('chargerd')}",
-            ssl=self._trust() if order.url.startswith("wss:") else None,
+            ssl=context,
             proxy=None,
             open_timeout=None,
             ping_interval=None,
             close_timeout=CLOSE_WITHIN_S,
             max_size=MAX_FRAME_BYTES,
         )
+        assert isinstance(connection, _Connection), "can't be another: it is made above"
+        return connection
 
     async def _serve(self, connection: ClientConnection) -> tuple[LinkFailure, str]:
         """Move text until one of the three directions ends; the first reason is the one told."""
@@ -202,8 +229,21 @@ class Link:
                 return _why_closed(closed)
 
 
-def why_failed(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
+async def why_failed(error: Exception, order: OpenLink, context: CsmsContext | None) -> tuple[LinkFailure, str]:
     """What a failed attempt to connect means, with the place and the remedy for people. Never contains the password."""
+    if isinstance(error, TimeoutError | InvalidStatus | NegotiationError):
+        return _why_not_served(error, order)
+    talk = None if context is None else context.talk
+    failure = failure_of(error, talk)
+    if is_ambiguous(talk):
+        parts = urlsplit(order.url)
+        failure = failure_by_probe(await probe(parts.hostname or "", parts.port or 443)) or failure
+    if failure is None:
+        return _why_not_served(error, order)
+    return failure[0], f"{order.url}: {failure[1]}"
+
+
+def _why_not_served(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
     match error:
         case TimeoutError():
             return LinkFailure.UNREACHABLE, f"{order.url}: no connection within {order.connect_timeout_s:.0f} s"
@@ -221,10 +261,6 @@ def why_failed(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
             return LinkFailure.UNREACHABLE, f"{order.url}: HTTP {response.status_code} instead of a WebSocket"
         case NegotiationError():
             return LinkFailure.WRONG_SUBPROTOCOL, f"{order.url}: the server did not agree to {SUBPROTOCOL} ({error})"
-        case ssl.SSLCertVerificationError():
-            return LinkFailure.BAD_CERTIFICATE, f"{order.url}: {error.verify_message}"
-        case ssl.SSLError():
-            return LinkFailure.TLS_FAILED, f"{order.url}: {error.reason or error}"
         case InvalidURI() | InvalidHandshake() | ProtocolError():
             return LinkFailure.UNREACHABLE, f"{order.url}: {error}"
         case OSError():

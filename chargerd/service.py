@@ -37,6 +37,10 @@ FEEDS_PER_TIMEOUT = 4
 """The watchdog is fed this often in its timeout: sd_watchdog_enabled(3) advises twice, so a late feed does no harm."""
 
 
+CLOCK_WAS_SET = Path("/run/systemd/timesync/synchronized")
+"""systemd-timesyncd makes this file when a time server has set the clock for the first time since boot."""
+
+
 class CredentialError(Exception):
     """A credential is there and cannot be used. Says which file and what to do."""
 
@@ -65,6 +69,11 @@ def status(text: str) -> None:
 def stopping(text: str) -> None:
     """The process has begun to stop."""
     notify(f"STOPPING=1\nSTATUS={_one_line(text)}")
+
+
+def follows_time_server(sign: Path = CLOCK_WAS_SET) -> bool:
+    """Whether the machine's clock has been set by a time server; False: nobody says so."""
+    return sign.exists()
 
 
 # ------------------------------------------------------------------ watchdog

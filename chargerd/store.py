@@ -99,9 +99,11 @@ class Store:
     """Named values and ordered queues in one file. Every method raises StoreError when the file fails."""
 
     def __init__(self, path: str) -> None:
-        """Open or begin the file at `path` (":memory:": nothing is kept). A damaged one is moved aside; see `notes`."""
+        """Open or begin the file at `path` (":memory:": nothing is kept). A damaged one is moved aside; see
+        `take_notes`.
+        """
         self._path = path
-        self.notes: tuple[str, ...] = ()
+        self._notes: list[str] = []
         self.commits = 0
         self._in_transaction = False
         self._begun = False
@@ -167,10 +169,24 @@ class Store:
         assert found is not None, "can't be empty: sum() always gives a row"
         return int(found[0])
 
+    def find(self, namespace: str, key: str, kind: type[T]) -> T | None:
+        """The value under `key`, None when there is none that is a `kind`: what another version wrote is put aside
+        with a note. Whoever stopped at it would stop again at every start; whoever deleted it would take it away from
+        who installs the right version.
+        """
+        try:
+            return self.get(namespace, key, kind)
+        except StoredValueError as error:
+            self._notes.append(f"store: {namespace}/{key} was set aside ({error})")
+            self.put_aside(namespace, key)
+            return None
+
     def items(self, namespace: str, kind: type[T]) -> list[tuple[str, T]]:
-        """All keys and values of a namespace, ordered by key."""
-        found = self._all("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", namespace)
-        return [(key, self._decoded(raw, kind, f"value {namespace}/{key}")) for key, raw in found]
+        """All keys and values of a namespace, ordered by key, that are a `kind`; the others are put aside as by
+        `find`.
+        """
+        found = ((key, self.find(namespace, key, kind)) for key in self.keys(namespace))
+        return [(key, value) for key, value in found if value is not None]
 
     def keys(self, namespace: str) -> list[str]:
         """All keys of a namespace, in order; whatever their values are."""
@@ -184,6 +200,11 @@ class Store:
             namespace,
             key,
         )
+
+    def take_notes(self) -> list[str]:
+        """What people should know: a file that was moved aside, values that could not be read. Each is told once."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def append(self, queue: str, value: object, subject: str = "") -> int:
         """Add a row at the end of `queue`; its id is greater than that of any row before it, removed ones included."""
@@ -255,7 +276,7 @@ class Store:
             if _primary(error) not in _DAMAGED:
                 raise
             aside = _moved_aside(Path(self._path))
-            self.notes = (f"store: {self._path} was damaged ({error}), moved to {aside} and a new one begun",)
+            self._notes.append(f"store: {self._path} was damaged ({error}), moved to {aside} and a new one begun")
         return _checked(self._path)
 
     def _migrate(self) -> None:

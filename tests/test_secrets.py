@@ -19,7 +19,7 @@ from tests.tidy import CODE, ROOT, committed_texts
 # ---------------------------------------------------------------- what a value shows of itself
 
 SECRET_NAME = re.compile(
-    r"password|passphrase|secret|private|(^|_)(pin|auth)$|(?<!public_)key$|attribute_value|location|csms_url"
+    r"password(?!_set)|passphrase|secret|private|(^|_)(pin|auth)$|(?<!public_)key$|attribute_value|location|csms_url"
 )
 NO_SECRET = {"key", "location"}
 """A key in a table and a place on a screen; in the messages of the CSMS the same words are of another kind."""
@@ -82,6 +82,8 @@ GIVEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 DEFAULT_NAMES = re.compile(r"basicauthpassword", re.IGNORECASE)
+REFUSES_KNOWN = "chargerd/config.py"
+"""Passwords that stand in manuals stand here too, to be refused."""
 
 
 def secrets_in(path: str, text: str) -> Iterator[str]:
@@ -90,6 +92,8 @@ def secrets_in(path: str, text: str) -> Iterator[str]:
         [PRIVATE_KEY, TOKEN] if path.startswith(("tests/", "benchmarks/")) else [PRIVATE_KEY, TOKEN, KNOWN, GIVEN]
     )
     for pattern in patterns:
+        if pattern is KNOWN and path == REFUSES_KNOWN:
+            continue
         for match in pattern.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             if not (pattern is GIVEN and DEFAULT_NAMES.fullmatch(match[1])):

@@ -115,6 +115,16 @@ TABLE = (
     Row("firmware", ("firmware/*",), ("firmware.*",)),
     Row("clock", ("chargerd/clock.py",), LEAVES, IMPURE - {"time"}, ("msgspec",)),
     core("leaf values", ("chargerd/__init__.py", "chargerd/codec.py", "chargerd/limits.py"), LEAVES),
+    Row(
+        "certificates",
+        ("chargerd/certificates.py",),
+        (),
+        IMPURE,
+        ("msgspec",),
+        lazily=("chargerd.certificate_checks",),
+        pure=True,
+    ),
+    core("certificate checks", ("chargerd/certificate_checks.py",), ("chargerd.certificates",), "cryptography"),
     Row("store", ("chargerd/store.py",), LEAVES, CONCURRENCY | NETWORK | CHANCE, ("msgspec",)),
     core(
         "charging core",
@@ -125,7 +135,15 @@ TABLE = (
     core(
         "station core",
         ("chargerd/ocpp/*",),
-        ("hal.types", *LEAVES, "chargerd.store", "chargerd.evse.types", "chargerd.evse.faults", "chargerd.ocpp.*"),
+        (
+            "hal.types",
+            *LEAVES,
+            "chargerd.certificates",
+            "chargerd.store",
+            "chargerd.evse.types",
+            "chargerd.evse.faults",
+            "chargerd.ocpp.*",
+        ),
     ),
     Row("bench", ("chargerd/bench/*",), ("chargerd.*", "hal.*", "firmware.*")),
     # The test system is the station's opponent: it knows the standard, and nothing of how the station does it.
@@ -157,6 +175,25 @@ TABLE = (
         "conformance desk",
         ("chargerd/ctl/conformance_*.py",),
         (*LEAVES, *SHARED, "chargerd.conformance.*", "chargerd.ctl.*"),
+    ),
+    # These work on the station's own files, in its place or beside it, and are loaded by their own command only.
+    Row(
+        "identity commands",
+        files_of("chargerd.ctl.identity", "chargerd.ctl.provision"),
+        (
+            *LEAVES,
+            *SHARED,
+            "chargerd.certificates",
+            "chargerd.identity",
+            "chargerd.identity_report",
+            "chargerd.keys",
+            "chargerd.keys_file",
+            "chargerd.provisioned",
+            "chargerd.provisioning_steps",
+            "chargerd.tls",
+            "chargerd.ctl.*",
+        ),
+        frozenset({"asyncio", "multiprocessing", "socketserver"}),
     ),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
@@ -262,7 +299,10 @@ PAST_PYTHON = (
     "chargerd/hardening.py",  # prctl and seccomp
     "chargerd/tpm.py",  # keys in the TPM, by the libcrypto that ssl uses
 )
-TLS_CONTEXTS = ("chargerd/tls.py", "chargerd/identity.py")
+TLS_CONTEXTS = (
+    "chargerd/tls.py",
+    "chargerd/provisioning_steps.py",  # tries a key and its certificate, and connects to nobody
+)
 LISTENERS = ("create_server", "serve", "start_server", "ModbusTcpServer", "StartTcpServer", "StartAsyncTcpServer")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A CSMS has to be reached by the charger on the desk, so its user says where it listens. It never runs on a device.

@@ -19,6 +19,12 @@ log=$PWD/.setup.log
 apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python3-venv"
 # The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
 apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
+# A software TPM for the keys, and with the tools the libraries to reach any TPM.
+apt_dev="$apt_dev swtpm tpm2-tools"
+# OpenSSL's provider for TPMs: Debian 12 has 1.1, which cannot do TLS; there it comes from Debian 13's archive (below).
+debian=$(sed -n 's/^VERSION_ID="\([0-9]*\)"$/\1/p' /etc/os-release 2>/dev/null)
+debian=${debian:-13}
+[ "$debian" -lt 13 ] || apt_dev="$apt_dev tpm2-openssl"
 # A second CSMS, for the tests, comes from the npm registry; a Node.js of another origin has its own npm.
 command -v npm >/dev/null || apt_dev="$apt_dev nodejs npm"
 
@@ -62,7 +68,7 @@ No space left;enough free space|the disk is full, free some space and run it aga
 Could not get lock;Unable to acquire the dpkg|another apt or dpkg is running, wait for it and run it again
 Temporary failure resolving;Could not resolve;Name or service not known;Failed to establish;NewConnectionError;Could not connect;Network is unreachable;ConnectTimeout|no network, connect the machine and run it again
 CERTIFICATE_VERIFY_FAILED;certificate verification failed|the TLS certificate of the server is not trusted, check the clock and ca-certificates
-DO NOT MATCH THE HASHES|a downloaded package is not the locked one, run it again and report it if it stays
+DO NOT MATCH THE HASHES;Hash Sum mismatch|a downloaded package is not the locked one, run it again and report it if it stays
 Unable to locate package;has no installation candidate|a package is not in this release's archive, Debian 12 or 13 is needed
 END
     if [ ! -s "$log" ]; then
@@ -134,7 +140,35 @@ build_environment() {
     step "installing the build tool" $pip --require-hashes -r requirements/build.txt
     step "installing the locked Python packages" $pip --require-hashes --no-build-isolation --use-pep517 -r "$locks"
     step "installing chargerd itself" $pip --no-deps --no-build-isolation -e .
+    [ "$level" != dev ] || [ "$debian" -ge 13 ] || install_provider
     [ "$level" != dev ] || step "installing the second CSMS" npm ci --prefix tests/second_csms --ignore-scripts --no-audit --no-fund
+}
+
+# ---- 3. OpenSSL's provider for TPMs on Debian 12 ----------------------------------------------------------------------------
+provider_version=1.3.0-1
+provider_hashes="
+amd64 ce4447d8d2a75207e4710700c7c69588626f376982b93fbb44e0e75d47ce4845
+arm64 106c56b87f678d5abcfa7f39b2dfe208ec2e86d0bf6dc7f92d7212fe7d657825
+armhf 48666318c442dffae18b245d20a8ee95b86f0409a2275e4ce562d278d1574cac
+"
+
+# One file of one package: it needs no library that Debian 12 does not have.
+install_provider() {
+    local architecture hash mirror folder
+    architecture=$(dpkg --print-architecture)
+    hash=$(awk -v wanted="$architecture" '$1 == wanted { print $2 }' <<<"$provider_hashes")
+    [ -n "$hash" ] || fail "there is no TPM provider for $architecture: use amd64, arm64 or armhf"
+    # Any mirror of Debian has all its releases in one pool: the one that apt uses here will do.
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian$') ||
+        fail "apt has no mirror of Debian (…/debian) to take OpenSSL's TPM provider from: add one to its sources"
+    folder=$(mktemp -d)
+    step "downloading OpenSSL's TPM provider" /usr/lib/apt/apt-helper download-file \
+        "$mirror/pool/main/t/tpm2-openssl/tpm2-openssl_${provider_version}_$architecture.deb" \
+        "$folder/provider.deb" "SHA256:$hash"
+    step "unpacking OpenSSL's TPM provider" dpkg-deb -x "$folder/provider.deb" "$folder"
+    mkdir -p "$venv/lib/ossl-modules"
+    cp "$folder"/usr/lib/*/ossl-modules/tpm2.so "$venv/lib/ossl-modules/tpm2.so"
+    rm -r "$folder"
 }
 
 # ---- in order -----------------------------------------------------------------------------------------------------------

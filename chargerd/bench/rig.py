@@ -42,13 +42,18 @@ log = logging.getLogger("bench")
 
 
 class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `csms_url` None: the embedded CSMS. `state_dir` None: forget everything at the end."""
+    """What to run. `csms_url` None: the embedded CSMS. `security_profile` None: 2 where the URL says TLS, else 1; for 3
+    the state directory holds what was provisioned. `tpm`: where new private keys live, None: in files. `state_dir`
+    None: forget everything at the end.
+    """
 
     board: Path
     identity: str
     csms_url: str | None = None
+    security_profile: int | None = None
     ca_file: Path | None = None
     password: str | None = None
+    tpm: str | None = None
     state_dir: Path | None = None
     variables: Mapping[str, str] = {}
 
@@ -228,13 +233,14 @@ class Rig:
         lines = [
             "[csms]",
             f"url = {_toml(url)}",
-            f"security_profile = {2 if url.startswith('wss:') else 1}",
+            f"security_profile = {self.settings.security_profile or (2 if url.startswith('wss:') else 1)}",
             "trusted_network = true",
             *([f"ca_file = {_toml(str(self.settings.ca_file.resolve()))}"] if self.settings.ca_file else []),
             "[station]",
             f"identity = {_toml(self.settings.identity)}",
             f"state_dir = {_toml(str(state_dir))}",
             f"run_dir = {_toml(str(self.run_dir))}",
+            *(["[identity]", 'keys = "tpm"', f"tpm = {_toml(self.settings.tpm)}"] if self.settings.tpm else []),
             "[variables]",
             *(f"{_toml(key)} = {_toml(value)}" for key, value in self.settings.variables.items()),
         ]

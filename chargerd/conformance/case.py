@@ -13,6 +13,7 @@ Body = Callable[[StationUnderTest], None]
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One certification case. `settings`: device model values it starts with. `evses`: how many it needs at least.
+    `security_profile`: the one the station is set up for, with what that needs, and its CSMS serves; None: any will do.
 
     `virtual_only`: why it cannot be waited for in real time, empty when it can.
     """
@@ -21,6 +22,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     body: Body
     settings: Mapping[str, str] = {}
     evses: int = 1
+    security_profile: int | None = None
     virtual_only: str = ""
 
     @property
@@ -34,7 +36,12 @@ REGISTER: dict[str, Case] = {}
 
 
 def case(
-    case_id: str, *, settings: Mapping[str, str] | None = None, evses: int = 1, virtual_only: str = ""
+    case_id: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    evses: int = 1,
+    security_profile: int | None = None,
+    virtual_only: str = "",
 ) -> Callable[[Body], Body]:
     """Register the body of a certification case; its docstring says what it shows."""
 
@@ -42,7 +49,12 @@ def case(
         assert case_id not in REGISTER, f"{case_id} is written twice"
         assert body.__doc__, f"{case_id} does not say what it shows"
         REGISTER[case_id] = Case(
-            case_id=case_id, body=body, settings=settings or {}, evses=evses, virtual_only=virtual_only
+            case_id=case_id,
+            body=body,
+            settings=settings or {},
+            evses=evses,
+            security_profile=security_profile,
+            virtual_only=virtual_only,
         )
         return body
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from chargerd.conformance.door import Door, Shown
+
 Payload = Mapping[str, Any]
 Checker = Callable[[str, str, Payload], str | None]
 """(“request” or “response”, action, payload) -> what the schema says against it, None when it is right."""
@@ -62,15 +64,18 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 class Peer:
-    """One CSMS for one station. `open`: it can be reached. `attempts`: when the station tried to connect, in seconds.
-    `problems`: what it did against the schemas or the framing rules.
+    """One CSMS for one station. `open`: it can be reached. `door`: whom it lets in then. `attempts`: when the station
+    tried to connect, in seconds; `shown`: what it had to show for itself. `problems`: what it did against the schemas
+    or the framing rules.
     """
 
     def __init__(self, utc: Callable[[], datetime], check: Checker = lambda _kind, _action, _payload: None) -> None:
         self.heard: list[Heard] = []
         self.problems: list[str] = []
         self.open = True
+        self.door = Door()
         self.attempts: list[float] = []
+        self.shown: list[Shown] = []
         self.connections = 0
         self.connected = False
         self.lock = threading.RLock()  # over a real wire another thread moves the frames
@@ -194,6 +199,8 @@ class Peer:
                 return {"idTokenInfo": {"status": "Accepted"}}
             case "DataTransfer":
                 return {"status": "UnknownVendorId"}
+            case "SignCertificate":
+                return {"status": "Accepted"}
             case _:
                 return {}
 

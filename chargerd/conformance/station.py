@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.peer import Answer, Asked, Heard, Payload, Peer, Refusal
 
 WITHIN_S = 10.0
@@ -50,8 +51,10 @@ class Surroundings(Protocol):
     def power_cycle(self, off_s: float) -> None:
         """The mains fail for so long; then everything starts from nothing but what is on disk."""
 
-    def another_csms(self) -> tuple[str, Peer]:
-        """One more CSMS: where a station finds it, and its end of the wire."""
+    def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
+        """One more CSMS: where a station finds it, and its end of the wire. `root`: the name of the authority that
+        signs for it, where it speaks TLS.
+        """
 
 
 class StationUnderTest:
@@ -258,9 +261,11 @@ class StationUnderTest:
         """Mains off and on again."""
         self._around.power_cycle(off_s)
 
-    def another_csms(self) -> tuple[str, "StationUnderTest"]:
-        """One more CSMS to move to: its ocppCsmsUrl, and the same station as that CSMS sees it."""
-        url, peer = self._around.another_csms()
+    def another_csms(self, security_profile: int = 1, root: str = CSMS_ROOT) -> tuple[str, "StationUnderTest"]:
+        """One more CSMS to move to: its ocppCsmsUrl, and the same station as that CSMS sees it. `root`: the name of the
+        authority that signs for it (authority.py).
+        """
+        url, peer = self._around.another_csms(security_profile, root)
         return url, StationUnderTest(self._around, peer)
 
     # ------------------------------------------------------------------ complaints

@@ -2,16 +2,20 @@
 
 import base64
 import hmac
+import socket
 import ssl
 import threading
 import time
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from chargerd.conformance.door import Shown
+from chargerd.conformance.door_context import DoorContext
 from chargerd.conformance.peer import Peer
 
 SUBPROTOCOL = Subprotocol("ocpp2.0.1")
@@ -19,7 +23,7 @@ LOOK_EVERY_S = 0.02
 
 
 class WireServer:
-    """Listens at `address` (port 0: any that is free) for one station. `password`: of whoever comes; None: any."""
+    """Listens at `address` (port 0: any that is free) for one station, and lets it in as `peer.door` says."""
 
     def __init__(
         self,
@@ -28,9 +32,15 @@ class WireServer:
         context: ssl.SSLContext | None = None,
         password: str | None = None,
     ) -> None:
-        """Raises OSError when nobody can listen there."""
+        """`context`: None: TLS is spoken as the door says. `password`: the one the door opens for, None: any.
+
+        Raises OSError when nobody can listen there.
+        """
         self.peer = peer
-        self._password = password
+        if context is None and peer.door.authority is not None:
+            context = DoorContext(peer, address[0])
+        if password is not None:
+            peer.door.passwords = (password,)
         self._server: Server = serve(
             self._serve, *address, subprotocols=[SUBPROTOCOL], process_request=self._let_in, ssl=context
         )
@@ -54,7 +64,11 @@ class WireServer:
         self.peer.attempts.append(time.monotonic())
         if not self.peer.open:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no network\n")
-        if self._password is not None and not _knows(request.headers.get("Authorization", ""), self._password):
+        user, password = _basic(request.headers.get("Authorization", ""))
+        identity = unquote(request.path.rpartition("/")[2])
+        self.peer.shown.append(_shown(connection.socket, identity, user, password))
+        right = self.peer.door.passwords
+        if right is not None and not any(hmac.compare_digest(password.encode(), each.encode()) for each in right):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong password\n")
         return None
 
@@ -75,11 +89,27 @@ class WireServer:
             self.peer.closed(number)
 
 
-def _knows(authorization: str, password: str) -> bool:
-    """Whether a header of HTTP Basic authentication has this password."""
+def _shown(end: socket.socket, identity: str, user: str, password: str) -> Shown:
+    """What came over this socket."""
+    if not isinstance(end, ssl.SSLSocket):
+        return Shown(security_profile=1, identity=identity, user=user, password=password)
+    leaf = end.getpeercert(binary_form=True)
+    return Shown(
+        security_profile=2 if leaf is None else 3,
+        identity=identity,
+        user=user,
+        password=password,
+        client_pem="" if leaf is None else ssl.DER_cert_to_PEM_cert(leaf),
+        tls=end.version() or "",
+        suites=tuple(name for name, _, _ in end.shared_ciphers() or ()),
+    )
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """User name and password of a header of HTTP Basic authentication; empty where there is none."""
     scheme, _, credentials = authorization.partition(" ")
     try:
-        given = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
     except ValueError:
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(given.encode(), password.encode())
+        return "", ""
+    return (user, password) if scheme.lower() == "basic" else ("", "")

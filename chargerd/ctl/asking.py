@@ -20,6 +20,10 @@ class CtlError(Exception):
         self.code = code
 
 
+class NobodyListens(CtlError):
+    """There is no station or bench at that socket."""
+
+
 def bench_socket() -> Path:
     """Where a bench of this user listens when it was told no other place."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/chargerd-{os.getuid()}"  # noqa: S108 - a directory of our own, mode 0700
@@ -44,7 +48,7 @@ def ask(path: Path, verb: str, arguments: Mapping[str, Any] | None = None) -> di
             with connection.makefile("rb") as answers:
                 line = answers.readline()
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise CtlError(
+        raise NobodyListens(
             f"{path}: nobody listens there; is the station (systemctl status chargerd) or a bench running?"
         ) from error
     except PermissionError as error:

@@ -13,6 +13,10 @@ from chargerd.ctl.asking import RUN_DIR, CtlError, ask, bench_socket, find_socke
 from chargerd.ctl.live import may_be_live, show_live, wants_colours
 from chargerd.ctl.screen import limit_lines, screen
 
+CONFIG = Path("/etc/chargerd/chargerd.toml")
+CREDENTIAL = Path("/etc/credstore/chargerd.csms-password")
+"""Where chargerd.service looks for them."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, else lines on stderr: 78 for a wrong board file, 75 try again, 1 the rest."""
@@ -24,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "board": _board,
         "bench": _bench,
         "conformance": _conformance,
+        "identity": _identity,
+        "provision": _provision,
     }
     try:
         options = _parser().parse_args(arguments)
@@ -68,7 +74,40 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("verb", help="plug-in, plug-out, ev-ready, present-token, limit, fault … ('help' lists them)")
     bench.add_argument("words", nargs="*", default=[], help="its arguments, e.g. EVSE number")
     _add_conformance(commands.add_parser("conformance", help="certification cases against a charger on the desk"))
+    _add_identity(commands.add_parser("identity", help="who the station is, whom it trusts, where its keys live"))
+    _add_provision(commands.add_parser("provision", help="give a blank device what it proves its identity with"))
     return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, default=CONFIG, metavar="FILE", help="site settings, if any (default %(default)s)"
+    )
+    parser.add_argument("--state", type=Path, metavar="DIR", help="the station's state (default: as in the settings)")
+
+
+def _add_identity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document and no more")
+    _add_place(parser)
+
+
+def _add_provision(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_argument_group("steps, in any number; none: say what is missing")
+    steps.add_argument("--csr-out", type=Path, metavar="FILE", help="make a key, write the request to have it signed")
+    steps.add_argument("--chain", type=Path, metavar="FILE", help="take the certificate, with those that signed it")
+    steps.add_argument("--csms-roots", type=Path, metavar="FILE", help="trust these roots for the CSMS")
+    steps.add_argument("--manufacturer-roots", type=Path, metavar="FILE", help="trust these roots for firmware")
+    steps.add_argument("--password-out", type=Path, metavar="FILE", help="make a password, leave its only copy here")
+    parser.add_argument("--replace", action="store_true", help="make a new key or password although there is one")
+    parser.add_argument("--serial", metavar="TEXT", help="serial number for the request (default: the station's)")
+    parser.add_argument("--organization", metavar="TEXT", help="O of the request (default: as in the settings)")
+    parser.add_argument("--country", metavar="CC", help="C of the request (default: none)")
+    parser.add_argument("--keys", choices=["file", "tpm"], help="where the key lives (default: as in the settings)")
+    parser.add_argument("--tpm", metavar="TCTI", help="which TPM (default: as in the settings)")
+    parser.add_argument(
+        "--credential", type=Path, default=CREDENTIAL, metavar="FILE", help="the password's place (default %(default)s)"
+    )
+    _add_place(parser)
 
 
 def _add_conformance(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +190,18 @@ def _board(options: argparse.Namespace) -> int:
     from chargerd.ctl import board_commands
 
     return board_commands.check(options) if options.board_command == "check" else board_commands.bring_up(options)
+
+
+def _identity(options: argparse.Namespace) -> None:
+    from chargerd.ctl.identity import identity
+
+    identity(options)
+
+
+def _provision(options: argparse.Namespace) -> None:
+    from chargerd.ctl.provision import provision
+
+    provision(options)
 
 
 def _conformance(options: argparse.Namespace) -> int:

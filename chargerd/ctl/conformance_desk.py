@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.station import OTHER, VALID, CaseFailed, StationUnderTest
 from chargerd.conformance.wire import WireServer
@@ -157,10 +158,12 @@ class DeskSurroundings:
         else:
             self._ask(f"Take the mains from the charger for {max(off_s, 5.0):g} s, and give it back.")
 
-    def another_csms(self) -> tuple[str, Peer]:
+    def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
         """See Surroundings."""
         if self._another is None:
             raise CaseSkipped("needs a second CSMS")
+        if security_profile != self.peer.door.security_profile or root != CSMS_ROOT:
+            raise CaseSkipped(f"needs a second CSMS of security profile {security_profile}, signed for by {root}")
         wire = self._another()
         self._others.append(wire)
         return wire.url, wire.peer

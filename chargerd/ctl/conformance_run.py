@@ -101,6 +101,8 @@ def _run_one(case: Case, around: DeskSurroundings) -> Result:
     try:
         if case.evses > around.evses:
             raise CaseSkipped(f"needs {case.evses} EVSEs")
+        if case.security_profile not in {None, around.peer.door.security_profile}:
+            raise CaseSkipped(f"needs a station on security profile {case.security_profile}")
         around.begin(case.settings)
         sut = StationUnderTest(around)
         case.body(sut)
@@ -136,6 +138,7 @@ def _listen(options: argparse.Namespace, station: Declaration) -> tuple[WireServ
 
     def server(number: int) -> WireServer:
         peer = DeskPeer(check, cards_by_name(station.cards))
+        peer.door.security_profile = 1 if context is None else 2
         return WireServer(peer, (where[0], number), context, options.password)
 
     try:

@@ -10,7 +10,6 @@ the plug has to be released within 5 s of that (IEC 61851-1 table A.6): only the
 
 import math
 
-from chargerd.clock import Now
 from chargerd.evse.cable import CableWatch
 from chargerd.evse.contactor import SOFT_STOP_S, Contactor
 from chargerd.evse.faults import blink_code
@@ -67,14 +66,14 @@ class Controller:
         self._energy_on_wh: float | None = None
         self._energy_off_wh: float | None = None
 
-    def step(self, readings: Readings, orders: Orders | None, now: Now) -> Outputs:
+    def step(self, readings: Readings, orders: Orders | None, now_mono: float) -> Outputs:
         """One tick. `readings`: what the devices said last; `orders`: the station's last word for the whole board,
         None: none.
 
         Never raises for anything a reading or an order can hold.
         """
-        mine = valid_orders(orders, self._evse_id, now.mono)
-        self._look(readings, now.mono)
+        mine = valid_orders(orders, self._evse_id, now_mono)
+        self._look(readings, now_mono)
         situation = self._situation
         faults = self._supervision.update(situation)
         self._table.update(situation, readings.external_limit, mine)
@@ -82,9 +81,9 @@ class Controller:
         self._phases.drive(situation, _phases_wanted(mine, self._facts))
         offer = may_offer(self._why_not, self._facts)
         self._ladder.drive(situation, offer, allowed=mine is not None and mine.wake_up)
-        self._drive_pilot(offer and not self._ladder.waking, now.mono)
+        self._drive_pilot(offer and not self._ladder.waking, now_mono)
         self._contactor.drive(self._why_not, situation)
-        locked = self._drive_lock(mine, now.mono)
+        locked = self._drive_lock(mine, now_mono)
         is_open = not self._contactor.closed and situation.feedback is not True and situation.has_to_be_open
         self._signing.update(mine, is_open)
         self._count(situation)
@@ -104,13 +103,13 @@ class Controller:
             message=() if mine is None else mine.message,
         )
 
-    def status(self, now: Now) -> EvseStatus:
-        """What is known as of the last step. `now` only dates a state that has not been seen to begin yet."""
+    def status(self, now_mono: float) -> EvseStatus:
+        """What is known as of the last step. `now_mono` only dates a state that has not been seen to begin yet."""
         pilot, situation = self._pilot, self._situation
         return EvseStatus(
             evse_id=self._evse_id,
             pilot_state=pilot.state,
-            pilot_since_mono=pilot.since_mono if math.isfinite(pilot.since_mono) else now.mono,
+            pilot_since_mono=pilot.since_mono if math.isfinite(pilot.since_mono) else now_mono,
             ev_connected=self._connected,
             pilot_mode=self._mode,
             duty_percent=self._duty_percent,

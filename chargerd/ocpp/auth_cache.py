@@ -15,7 +15,6 @@ from chargerd.ocpp.known_tokens import KEY_CHARACTERS, MAX_INFO_BYTES, file_key,
 from chargerd.ocpp.messages.authorization import ClearCache, ClearCacheResponse
 from chargerd.ocpp.messages.enums import AuthorizationStatus, ClearCacheStatus, IdTokenEnum
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo, StatusInfo
-from chargerd.ocpp.stored import readable_items
 from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer, option_list
 
 MAX_ENTRIES = 1000
@@ -112,7 +111,7 @@ class AuthCache(Block):
 
     def on_start(self, _now: Now) -> None:
         """Read the disk (C10.FR.02)."""
-        self._entries = dict(readable_items(self.ctx, NAMESPACE, CacheEntry))
+        self._entries = dict(self.ctx.store.items(NAMESPACE, CacheEntry))
 
     def find(self, token: IdToken, now: Now) -> IdTokenInfo | None:
         """What was last heard of a token; None: nothing that still holds, or the cache is switched off."""

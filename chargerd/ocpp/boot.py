@@ -22,7 +22,7 @@ MAX_INTERVAL_S = 86_400.0
 
 def boot_reason(ctx: StationContext) -> BootReason:
     """Why the station started: what it noted before it restarted itself, else what the shell found out."""
-    return ctx.store.get(NAMESPACE, BOOT_REASON_KEY, BootReason) or BootReason(ctx.config.boot_reason)
+    return ctx.store.find(NAMESPACE, BOOT_REASON_KEY, BootReason) or BootReason(ctx.config.boot_reason)
 
 
 def keep_boot_reason(ctx: StationContext, reason: BootReason) -> None:
@@ -32,7 +32,7 @@ def keep_boot_reason(ctx: StationContext, reason: BootReason) -> None:
 
 def forget_boot_reason(ctx: StationContext) -> None:
     """The CSMS knows why the station started, or the restart did not come."""
-    if ctx.store.get(NAMESPACE, BOOT_REASON_KEY, BootReason) is not None:
+    if ctx.store.has(NAMESPACE, BOOT_REASON_KEY):
         ctx.store.delete(NAMESPACE, BOOT_REASON_KEY)
 
 

@@ -78,6 +78,24 @@ class JobDone(msgspec.Struct, frozen=True):
     result: str = ""
 
 
+class ShellSecurityEvent(msgspec.Struct, frozen=True):
+    """The shell saw something of security relevance: `kind` is the standard's name for it (security_events.py),
+    `tech_info` says who and where. Never a secret.
+    """
+
+    kind: str
+    tech_info: str = ""
+
+
+class MemoryMeasured(msgspec.Struct, frozen=True):
+    """How much room is left. `ram_used`: share of the memory the process may have, None where nothing limits it;
+    `disk_free_bytes`: on the file system of the store.
+    """
+
+    ram_used: float | None
+    disk_free_bytes: int
+
+
 class TimeStepped(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds against the monotonic clock (NTP, operator, CSMS)."""
 
@@ -90,4 +108,16 @@ class SignalMeasured(msgspec.Struct, frozen=True):
     dbm: float | None
 
 
-Event = SignalMeasured | Received | LinkUp | LinkDown | StatusArrived | StatusLost | KeyMade | JobDone | TimeStepped
+Event = (
+    SignalMeasured
+    | Received
+    | LinkUp
+    | LinkDown
+    | StatusArrived
+    | StatusLost
+    | KeyMade
+    | JobDone
+    | ShellSecurityEvent
+    | MemoryMeasured
+    | TimeStepped
+)

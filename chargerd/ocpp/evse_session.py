@@ -97,10 +97,7 @@ class EvseSession:
 
     def end_authorization(self, ending: Ending, now: Now) -> None:
         """Nobody is authorized any more: the transaction ends, or goes on without energy if no stop point says so."""
-        self._connect_by_mono = None
-        self._waiting = None
-        self._limits.end()
-        self._held_plugs.release(self.evse_id)  # E07.FR.07
+        self._let_go()
         if self.tx is not None:
             self.tx = without_grant(self.tx, ending.reason)
             points = self._ctx.variables[TX_STOP_POINT]
@@ -112,14 +109,18 @@ class EvseSession:
 
     def end_at_once(self, ending: Ending, now: Now) -> None:
         """Nobody is authorized any more and the transaction ends, whatever the stop points say."""
-        self._connect_by_mono = None
-        self._waiting = None
-        self._limits.end()
-        self._held_plugs.release(self.evse_id)
+        self._let_go()
         if self.tx is not None:
             self.tx = msgspec.structs.replace(without_grant(self.tx, ending.reason), stopped_reason=ending.reason)
             self._begin_end(ending, now)
         self._set_permit()
+
+    def _let_go(self) -> None:
+        """Nobody is waited for, nothing of the authorization stays, and the plug is free (E07.FR.07)."""
+        self._connect_by_mono = None
+        self._waiting = None
+        self._limits.end()
+        self._held_plugs.release(self.evse_id)
 
     def learn_group(self, group_id_token: IdToken | None, now: Now) -> None:
         """The CSMS says which group the authorized token belongs to; None: it says nothing."""

@@ -9,7 +9,6 @@ import msgspec
 
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.messages.types import IdToken
-from chargerd.ocpp.stored import readable_items
 
 NAMESPACE = "held_plugs"
 
@@ -30,7 +29,7 @@ class HeldPlugs:
 
     def reload(self) -> None:
         """Hold again what was held when the station last ran."""
-        for key, owner in readable_items(self._ctx, NAMESPACE, Owner):
+        for key, owner in self._ctx.store.items(NAMESPACE, Owner):
             if key.isdecimal() and int(key) in self._ctx.evse_ids:
                 self._owners[int(key)] = owner
                 self._ctx.orders.set_hold_plug(int(key), True)

@@ -1,6 +1,6 @@
 """Variables that say how the CSMS is reached: who we are, the slots, the waits between attempts."""
 
-from chargerd.ocpp.variables import AnyVariable, integer, member_list, sequence_list, string
+from chargerd.ocpp.variables import AnyVariable, boolean, integer, member_list, sequence_list, string
 
 SLOTS = ("1", "2", "3")
 """Configuration slots; two at least (B09.FR.06). Slot 1 starts with what the site settings say."""
@@ -90,10 +90,26 @@ BASIC_AUTH_PASSWORD = string(
     min_length=PASSWORD_MIN_CHARACTERS,
     max_length=PASSWORD_MAX_CHARACTERS,
     write_only=True,
-    doc="Password of HTTP Basic authentication; empty: the one of the site settings.",
+    persistent=False,
+    doc="A new password of HTTP Basic authentication; it is kept with the station's other credentials (A01).",
 )
 SECURITY_PROFILE = integer(
-    "SecurityCtrlr", "SecurityProfile", 1, minimum=1, maximum=3, doc="Security profile of the active slot (A00)."
+    "SecurityCtrlr", "SecurityProfile", 1, minimum=1, maximum=3, doc="Security profile of the last connection (A00)."
+)
+ALLOW_SECURITY_PROFILE_DOWNGRADE = boolean(
+    "SecurityCtrlr",
+    "AllowSecurityProfileDowngrade",
+    False,
+    required=False,
+    doc="Whether the CSMS may go from security profile 3 back to 2; the site alone says so (A00.FR.005).",
+)
+ALLOW_CSMS_TLS_WILDCARDS = boolean(
+    "SecurityCtrlr",
+    "AllowCSMSTLSWildcards",
+    False,
+    required=False,
+    writable=True,
+    doc="Whether a certificate for *.example.com may name the CSMS.",
 )
 
 ALL: tuple[AnyVariable, ...] = (
@@ -107,6 +123,7 @@ ALL: tuple[AnyVariable, ...] = (
     RETRY_BACK_OFF_WAIT_MINIMUM,
     WEB_SOCKET_PING_INTERVAL,
     IDENTITY,
-    BASIC_AUTH_PASSWORD,
     SECURITY_PROFILE,
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
+    ALLOW_CSMS_TLS_WILDCARDS,
 )

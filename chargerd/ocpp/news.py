@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from chargerd.ocpp.messages.enums import GetCertificateIdUse
 from chargerd.ocpp.variables import AnyVariable
 
 
@@ -67,6 +68,20 @@ class SecurityEvent(msgspec.Struct, frozen=True):
     tech_info: str = ""
 
 
+class CredentialsOffered(msgspec.Struct, frozen=True):
+    """There is a new password or client certificate; the next connection tries it, and that comes at once."""
+
+
+class CertificatesChanged(msgspec.Struct, frozen=True):
+    """Something of this kind was installed, or is gone."""
+
+    kind: GetCertificateIdUse
+
+
+class KeysReleased(msgspec.Struct, frozen=True):
+    """A private key may not be needed any more; after all blocks have heard it, those that are needed are told."""
+
+
 class ClockSet(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds; every wall-clock deadline has to be computed anew."""
 
@@ -82,5 +97,8 @@ News = (
     | AvailabilityChanged
     | ReservationsChanged
     | SecurityEvent
+    | CertificatesChanged
+    | CredentialsOffered
+    | KeysReleased
     | ClockSet
 )

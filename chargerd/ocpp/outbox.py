@@ -86,8 +86,8 @@ class Outbox:
         self._retry_at_mono: float | None = None
         self._thinned_to_id = 0
         self._count = store.count(QUEUE)
-        self._run = (store.get(NAMESPACE, "run", int) or 0) + 1
-        self._offline_until_id = store.get(NAMESPACE, "offline_until_id", int) or 0
+        self._run = (store.find(NAMESPACE, "run", int) or 0) + 1
+        self._offline_until_id = store.find(NAMESPACE, "offline_until_id", int) or 0
         variables.declare((MESSAGE_ATTEMPTS, MESSAGE_ATTEMPT_INTERVAL))
         rpc.on_idle = self._send_head
 

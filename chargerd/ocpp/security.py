@@ -13,7 +13,7 @@ from chargerd.ocpp.messages.enums import BootReason
 from chargerd.ocpp.messages.security import SecurityEventNotification
 from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.time_source import TIME_ADJUSTMENT_REPORTING_THRESHOLD
-from chargerd.ocpp.variables import AnyVariable, boolean, integer, string
+from chargerd.ocpp.variables import AnyVariable, string
 
 CRITICAL = frozenset(
     {
@@ -53,15 +53,6 @@ ORGANIZATION_NAME = string(
     writable=True,
     doc="Organisation named in certificate requests of the station.",
 )
-CERTIFICATE_ENTRIES = integer(
-    "SecurityCtrlr", "CertificateEntries", 0, minimum=0, maximum=0, doc="Certificates installed by the CSMS."
-)
-ADDITIONAL_ROOT_CERTIFICATE_CHECK = boolean(
-    "SecurityCtrlr",
-    "AdditionalRootCertificateCheck",
-    False,
-    doc="Whether a new CSMS root certificate must be signed by the one it replaces.",
-)
 
 
 class LoggedEvent(msgspec.Struct, frozen=True):
@@ -81,8 +72,8 @@ class Security(Block):
         self._boot_reason = BootReason.UNKNOWN
 
     def variables(self) -> Iterable[AnyVariable]:
-        """SecurityCtrlr, as far as certificates are concerned."""
-        return (ORGANIZATION_NAME, CERTIFICATE_ENTRIES, ADDITIONAL_ROOT_CERTIFICATE_CHECK)
+        """Who is named in requests for certificates."""
+        return (ORGANIZATION_NAME,)
 
     def on_start(self, now: Now) -> None:
         """The start itself is an event; it waits for a clock that is right."""

@@ -1,11 +1,15 @@
 """What the station is told once, at construction, by its composition root. Nothing here changes while it lives."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
 from chargerd.ocpp.effects import ClientCertificate
 from hal.types import BoardFacts
+
+PROFILE_PLAIN, PROFILE_TLS, PROFILE_CLIENT_CERTIFICATE = 1, 2, 3
+"""Security profiles (A00): a password without encryption, a password over TLS, a client certificate in TLS."""
 
 
 class NetworkSlot(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,12 +29,14 @@ class NetworkSlot(msgspec.Struct, frozen=True, kw_only=True):
 class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who this station is and what it starts from.
 
-    `identity`: SecurityCtrlr.Identity, at most 48 characters, no colon. `password`: initial Basic auth password, None
-    where the security profile needs none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs. `wake_up`:
+    `identity`: SecurityCtrlr.Identity, at most 48 characters, no colon. `password`: Basic auth password that was
+    provisioned, None where there is none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs. `wake_up`:
     sleeping vehicles may be woken at this site, as far as the board goes. `boot_reason`: the value of OCPP
     BootReasonEnumType that the shell found out. `overrides`: device model values set by the site,
     "Component[instance].Variable[instance]" -> value. `csms_roots_pem`, `manufacturer_roots_pem`: roots that were
     provisioned, one certificate each. `client`: the client certificate that was provisioned (security profile 3).
+    `released_utc`: the software is not older than this, so it is later now.
+    `vehicle_stack`: something beside the station speaks ISO 15118 with vehicles.
     """
 
     identity: str
@@ -45,6 +51,8 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     csms_roots_pem: tuple[str, ...] = ()
     manufacturer_roots_pem: tuple[str, ...] = ()
     client: ClientCertificate | None = None
+    released_utc: datetime | None = None
+    vehicle_stack: bool = False
 
     def __repr__(self) -> str:
         return f"StationConfig({self.identity}, {self.network.url})"

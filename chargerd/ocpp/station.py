@@ -17,6 +17,9 @@ from chargerd.ocpp.auth_cache import AuthCache
 from chargerd.ocpp.authorization import Authorization
 from chargerd.ocpp.availability import Availability
 from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationContext, Triggers
+from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.certificate_management import CertificateManagement
+from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -24,9 +27,11 @@ from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
     Event,
     JobDone,
+    KeyMade,
     LinkDown,
     LinkUp,
     Received,
+    ShellSecurityEvent,
     SignalMeasured,
     StatusArrived,
     StatusLost,
@@ -38,10 +43,12 @@ from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
+from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
+from chargerd.ocpp.ocsp_cache import OcspCache
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.reservation import Reservations
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
@@ -55,6 +62,7 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Seal, Unseal, Variables, in_clear
+from chargerd.ocpp.vehicle_stack import VehicleStack
 from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 
@@ -118,9 +126,13 @@ class Station:
             self._settle(now)
 
     def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
-        self.network = Network(ctx)
+        self.certificate_book = CertificateBook(ctx)
+        self.credentials = credentials = Credentials(ctx)
+        self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
+        self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
+        self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -129,6 +141,8 @@ class Station:
         book = ReservationBook(ctx)
         self.signatures = Signatures(ctx)
         self.transactions = Transactions(ctx, self.authorization, self.meter_values, self.signatures, book)
+        self.ocsp_cache = OcspCache(ctx, self.certificate_book)
+        self.vehicle_stack = VehicleStack(ctx, self.certificate_book, self.transactions, self.ocsp_cache)
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
@@ -142,9 +156,12 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
+            self.credentials,
             self.network,
             self.provisioning,
             self.security,
+            self.renewal,
+            self.certificate_management,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -152,6 +169,8 @@ class Station:
             self.meter_values,
             self.signatures,
             self.transactions,
+            self.ocsp_cache,
+            self.vehicle_stack,
             self.smart_charging,
             self.availability,
             self.reservations,
@@ -221,8 +240,12 @@ class Station:
                 self._status_lost(now)
             case SignalMeasured(dbm):
                 self.troubles.signal(dbm, now)
+            case ShellSecurityEvent(kind, tech_info):
+                self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
+            case KeyMade():
+                self.renewal.key_made(event, now)
             case JobDone(job_id):
                 self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
 
@@ -275,6 +298,8 @@ class Station:
         else:
             raise AssertionError("can't happen because no two blocks answer each other's news")
         self._outbox.on_time(now)
+        for note in self._store.take_notes():
+            self._note(Severity.ERROR, note)
         self.surface.refresh(now)
         if self._orders_due_mono is not None and (self.ctx.orders.changed() or now.mono >= self._orders_due_mono):
             self.ctx.do(SetOrders(self.ctx.orders.snapshot(now)))

@@ -27,7 +27,6 @@ from chargerd.ocpp.messages.transactions import Transaction, TransactionEvent
 from chargerd.ocpp.messages.types import EVSE, IdToken, MeterValue, SampledValue
 from chargerd.ocpp.meter_values import SAMPLED_ENABLED, TX_ENDED_MEASURANDS, TX_STARTED_MEASURANDS, MeterValues
 from chargerd.ocpp.signatures import Signatures
-from chargerd.ocpp.stored import readable
 from chargerd.ocpp.transaction_machine import Ending, OpenTransaction, PlugIn
 from chargerd.store import StoredValueError
 
@@ -62,7 +61,7 @@ class TransactionLog:
         """What was open when the station last ran. What another version wrote and this one cannot read is over."""
         found: list[OpenTransaction] = []
         for key in self._ctx.store.keys(NAMESPACE):
-            tx = readable(self._ctx, NAMESPACE, key, OpenTransaction)
+            tx = self._ctx.store.find(NAMESPACE, key, OpenTransaction)
             if tx is None:
                 self._end_unreadable(key, now)
             else:
@@ -71,7 +70,7 @@ class TransactionLog:
 
     def has_ended(self, evse_id: int, plug: PlugIn) -> bool:
         """The transaction of this plugging-in is over."""
-        return readable(self._ctx, ENDED_PLUGS, str(evse_id), PlugIn) == plug
+        return self._ctx.store.find(ENDED_PLUGS, str(evse_id), PlugIn) == plug
 
     def mark_ended(self, evse_id: int, plug: PlugIn) -> None:
         """Remember that it is."""

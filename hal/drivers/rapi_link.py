@@ -37,6 +37,9 @@ POLL_S = 0.05
 REPLY_S = 0.5
 """How long an answer may take before the command is said again."""
 
+BURST_S = 0.1
+"""How long after a damaged line an answer may still come, or further damage of the same disturbance."""
+
 SILENT_S = 1.8
 """Before each closing the controller tests its residual current sensor and answers nobody for up to 1.5 s; silence that
 lasts longer is a fault."""
@@ -422,11 +425,23 @@ class RapiLink:
         raise DeviceSilent(self.device, f"no answer to ${command} within {SILENT_S:g} s")
 
     def _await_reply(self, port: Port, sequence: int, give_up_mono: float) -> Reply | None:
+        """RapiGarbled when a damaged line came that may have been the answer, and no other within BURST_S: a disturbance
+        damages several lines in a row and counts once.
+        """
         until_mono = min(self._monotonic() + REPLY_S, give_up_mono)
+        damaged: RapiGarbled | None = None
         while (left_s := until_mono - self._monotonic()) > 0:
-            reply = self._hear(port, left_s)
+            try:
+                reply = self._hear(port, left_s)
+            except RapiGarbled as error:
+                if damaged is None:
+                    until_mono = min(until_mono, self._monotonic() + BURST_S)
+                damaged = error
+                continue
             if reply is not None and reply.sequence == sequence:
                 return reply
+        if damaged is not None:
+            raise damaged
         return None
 
     def _listen(self, port: Port, for_s: float) -> None:

@@ -339,7 +339,6 @@ class SimReader(SimDevice):
     def read(self) -> Token | None:
         """The oldest token not yet read, or None; returns at once."""
         with self._plant.lock:
-            self._evse.catch_up()
             if Fault.FREEZE_READER in self._evse.faults:
                 raise DeviceSilent(self._device, "no answer")
             return self._evse.tokens.popleft() if self._evse.tokens else None

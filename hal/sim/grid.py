@@ -11,6 +11,8 @@ POWER_FACTOR = 0.995
 
 def phase_volts(settings: PlantSettings, faults: Mapping[Fault, float], phase: int) -> float:
     """Voltage of `phase` (from 0) to neutral without load; 0 where it is lost."""
+    if not faults:
+        return settings.grid_volts[phase]
     lost = faults.get(Fault.GRID_LOSS)
     if lost is not None and lost in {0.0, phase + 1.0}:
         return 0.0
@@ -26,5 +28,7 @@ def power_w(supplies: Iterable[float], amps: float) -> float:
 
 def ramp_wh(supplies: tuple[float, ...], start_amps: float, end_amps: float, seconds: float) -> float:
     """Energy while the current is a straight line: power is a parabola, so Simpson's rule is exact."""
+    if start_amps == end_amps:
+        return power_w(supplies, start_amps) * seconds / 3600
     middle_w = power_w(supplies, (start_amps + end_amps) / 2)
     return (power_w(supplies, start_amps) + 4 * middle_w + power_w(supplies, end_amps)) / 6 * seconds / 3600

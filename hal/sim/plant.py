@@ -8,7 +8,7 @@ read advances it.
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hal.iec61851 import CABLE_CLASSES, NO_CABLE_OHMS, offered_amps
@@ -293,6 +293,8 @@ class PlantEvse:
 
     def alarms(self) -> tuple[Alarm, ...]:
         """What the controller behind the pilot found by itself."""
+        if not self.faults:
+            return ()
         return tuple(alarm for fault, alarm in ALARMS.items() if fault in self.faults)
 
     def cable_ohms(self) -> float:
@@ -301,6 +303,8 @@ class PlantEvse:
 
     def inputs(self) -> tuple[InputName, ...]:
         """The input lines that are asserted, of those the board has."""
+        if not self.faults:
+            return ()
         return tuple(name for name in InputName if name in self.facts.inputs and INPUT_FAULTS[name] in self.faults)
 
     def plug_celsius(self, now_mono: float) -> float:
@@ -378,14 +382,16 @@ class PlantEvse:
     def advance(self, to_mono: float) -> None:
         """Go from event to event until `to_mono`; what is due at that instant has happened afterwards."""
         now_mono = self._now_mono
-        while True:
-            self._settle(now_mono)
-            if now_mono >= to_mono:
-                self._now_mono = now_mono
-                return
-            until_mono = min(to_mono, max(now_mono, self._next_due_mono(now_mono)))
-            self._flow(until_mono - now_mono)
+        self._settle(now_mono)  # what was done to it since
+        while now_mono < to_mono:
+            offer_amps, powered = self.offer_amps, self._powered()
+            due_mono = self._next_due_mono(now_mono, offer_amps, powered)
+            until_mono = min(to_mono, max(now_mono, due_mono))
+            self._flow(until_mono - now_mono, offer_amps, powered)
             now_mono = until_mono
+            if now_mono >= due_mono:  # until then nothing changes by itself
+                self._settle(now_mono)
+        self._now_mono = now_mono
 
     def _settle(self, now_mono: float) -> None:
         if now_mono >= self._lease_mono:
@@ -405,29 +411,30 @@ class PlantEvse:
         if self._contacts.drive(energised, now_mono + takes_s):
             self._coil_since_mono = now_mono
 
-    def _free_movements(self) -> Iterator[Movement[Any]]:
+    def _free_movements(self) -> list[Movement[Any]]:
         """What moves in this EVSE, without what is jammed."""
-        yield self._contacts
+        free: list[Movement[Any]] = [self._contacts]
         if Fault.LOCK_JAM not in self.faults:
-            yield self._lock
+            free.append(self._lock)
         if Fault.PHASES_STUCK not in self.faults:
-            yield self._phases
+            free.append(self._phases)
+        return free
 
-    def _next_due_mono(self, now_mono: float) -> float:
+    def _next_due_mono(self, now_mono: float, offer_amps: float, powered: bool) -> float:
         lapse = self._lease_mono if self._contacts.wanted else math.inf
         glitch = self._glitch_until_mono if Fault.GLITCH in self.faults else math.inf
-        vehicle = self.vehicle.next_due_mono(now_mono, self.offer_amps, self._powered()) if self.vehicle else math.inf
+        vehicle = self.vehicle.next_due_mono(now_mono, offer_amps, powered) if self.vehicle else math.inf
         return min(lapse, glitch, vehicle, *(movement.due_mono for movement in self._free_movements()))
 
-    def _flow(self, seconds: float) -> None:
+    def _flow(self, seconds: float, offer_amps: float, powered: bool) -> None:
         """The register counts what flows for so long, and the vehicle's current goes on its way."""
-        self._energy_wh += self._stray_amps() * self._supply_volts(0) * POWER_FACTOR * seconds / 3600
+        if Fault.STRAY_CURRENT in self.faults:
+            self._energy_wh += self._stray_amps() * self._supply_volts(0) * POWER_FACTOR * seconds / 3600
         vehicle = self.vehicle
         if vehicle is None:
             return
-        powered = self._powered()
         start = vehicle.amps
-        end = vehicle.amps_after(seconds, self.offer_amps, powered)
+        end = vehicle.amps_after(seconds, offer_amps, powered)
         if start or end:
             self._energy_wh += ramp_wh(self._supplies(), start, end, seconds)
         vehicle.amps = end

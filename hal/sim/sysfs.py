@@ -34,6 +34,7 @@ CHANNELS = 2
 HERTZ = (980.0, 1020.0)
 """A vehicle takes no other oscillator for one (IEC 61851-1 table A.2)."""
 
+LONGEST_TEXT_BYTES = 32
 ATTRIBUTES = ("period", "duty_cycle", "enable", "polarity")
 PWM = "devices/platform/1f00098000.pwm"
 CHIP = f"{PWM}/pwm/pwmchip2"
@@ -50,7 +51,8 @@ class SysfsPeer:
         self._root = path
         shutil.rmtree(path, ignore_errors=True)
         self._sensors = _lay_out(path)
-        self._pwm = ""
+        self._wishes = {name: os.open(path / CHIP / name, os.O_RDWR | os.O_CLOEXEC) for name in ("export", "unexport")}
+        self._pwm = b""
         self._channel: list[int] = []
         self._rounds = 0
         self._stopping = threading.Event()
@@ -63,6 +65,8 @@ class SysfsPeer:
         self._stopping.set()
         self._thread.join()
         self._let_go("0")
+        for fd in self._wishes.values():
+            os.close(fd)
         for sensor in self._sensors.values():
             sensor.close()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -78,7 +82,7 @@ class SysfsPeer:
             now_mono = self._evse.catch_up()
             if written != self._pwm:
                 self._pwm = written
-                self._evse.drive_pilot(*pilot_of(written))
+                self._evse.drive_pilot(*pilot_of(written.decode("ascii", "replace")))
             values = measured(self._evse, now_mono)
             if self._rounds % SLOW_ROUNDS == 0:
                 values |= measured_slowly(self._evse, now_mono)
@@ -87,12 +91,11 @@ class SysfsPeer:
             self._sensors[name].show(value)
 
     def _obey_export(self) -> None:
-        for name in ("export", "unexport"):
-            path = self._root / CHIP / name
-            if not path.stat().st_size:
+        for name, fd in self._wishes.items():
+            asked = os.pread(fd, LONGEST_TEXT_BYTES, 0).decode("ascii", "replace").strip()
+            if not asked:
                 continue
-            asked = path.read_text(encoding="ascii", errors="replace").strip()
-            path.write_text("")
+            os.ftruncate(fd, 0)
             folder = self._root / CHIP / f"pwm{asked}"
             if name == "unexport":
                 shutil.rmtree(folder, ignore_errors=True)
@@ -108,10 +111,10 @@ class SysfsPeer:
                 os.close(fd)
             self._channel = []
 
-    def _written(self) -> str:
+    def _written(self) -> bytes:
         """Period, duty, enable and polarity of channel 0 in one text; empty while it is not exported."""
-        texts = [os.pread(fd, 32, 0).decode("ascii", "replace").strip() for fd in self._channel]
-        return " ".join(texts) if all(texts) else self._pwm  # a file is empty for an instant while it is written
+        texts = [os.pread(fd, LONGEST_TEXT_BYTES, 0) for fd in self._channel]
+        return b" ".join(texts) if all(texts) else self._pwm  # a file is empty for an instant while it is written
 
 
 class Sensor:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chargerd.channel import MemoryStationEnd, memory_pair
-from chargerd.clock import SystemClock
 from chargerd.control import PERIOD_S, ControlLoop, stop_pollers
 from chargerd.devices import EvseUnit
 from chargerd.evse.types import EvseStatus, Status
@@ -30,7 +29,6 @@ class Charger:
         self._station: MemoryStationEnd = station
         self._unit = EvseUnit(1, board.evses[0])
         self._loop = ControlLoop(board.facts, (self._unit,), control)
-        self._clock = SystemClock()
         self._pacer = Pacer(PERIOD_S)
         self._seq = 0
         self._due_mono = 0.0
@@ -50,12 +48,11 @@ class Charger:
 
     def tick(self) -> None:
         """Wait for the next tick and do it; orders are renewed each second while there are any."""
-        self._pacer.wait()
-        now = self._clock.now()
-        if self.amps is not None and now.mono >= self._due_mono:
+        now_mono = self._pacer.wait().at_mono
+        if self.amps is not None and now_mono >= self._due_mono:
             self.order(self.amps)
         begin = time.monotonic()
-        self._loop.tick(now)
+        self._loop.tick(now_mono)
         self.took_s.append(time.monotonic() - begin)
         status = self._station.latest_status()
         if status is not None:

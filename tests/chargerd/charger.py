@@ -117,7 +117,7 @@ class World:
             if self.amps is not None:
                 self._seq += 1
                 self.station.send(permit(now.mono, self._seq, self.amps))
-        self.loop.tick(now, stopping)
+        self.loop.tick(now.mono, stopping)
         status = self.station.latest_status()
         if status is not None:
             self.statuses.append(status)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.config import ConfigError, load_site
+from chargerd.config import EXAMPLE_PASSWORDS, ConfigError, check_password, load_site
 
 RIGHT = """
 [csms]
@@ -45,11 +45,17 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
         ('[csms]\nurl = "ws://c/o"', "csms.url", "needs wss://"),
         ('[csms]\nurl = "ws://c/o"\nsecurity_profile = 1', "csms.security_profile", "trusted_network = true"),
         ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 1\ntrusted_network = true', "csms.url", "needs ws://"),
-        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 7', "csms.security_profile", "1 or 2"),
+        ('[csms]\nurl = "wss://c/o"\nsecurity_profile = 7', "csms.security_profile", "1, 2 or 3"),
         ('[csms]\nurl = "wss://c/o"\nmessage_timeout_s = 0', "csms.message_timeout_s", "1 to 600"),
         ('[csms]\nurl = "wss://c/o"\n[station]\nidentity = "a:b"', "station.identity", "without a colon"),
         ('[csms]\nurl = "wss://c/o"\n[station]\nfuse_amps = 0.0', "station.fuse_amps", "above 0"),
         ('[csms]\nurl = "wss://c/o"\n[station]\nfuse_amps = nan', "station.fuse_amps", ""),
+        ('[csms]\nurl = "ws://c/o"\nsecurity_profile = 3', "csms.url", "needs wss://"),
+        (
+            '[csms]\nurl = "wss://c/o"\n[variables]\n"SecurityCtrlr.BasicAuthPassword" = "a-secret-of-some-length"',
+            "variables",
+            "chargerctl provision",
+        ),
         ("[csms\nx", "line 1", "TOML"),
     ],
 )
@@ -72,3 +78,31 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_site(path)
+
+
+def test_each_security_profile_can_be_set_with_the_url_that_fits_it(tmp_path: Path) -> None:
+    for text in (
+        'url = "ws://c/o"\nsecurity_profile = 1\ntrusted_network = true',
+        'url = "wss://c/o"\nsecurity_profile = 2',
+        'url = "wss://c/o"\nsecurity_profile = 3',
+    ):
+        assert str(load_site(written(tmp_path, f"[csms]\n{text}")).csms.security_profile) in text
+
+
+@pytest.mark.parametrize("password", ["x" * 15, "x" * 65, "", *EXAMPLE_PASSWORDS, "DEADBEEFDEADBEEF"])
+def test_A00_FR_205_a_password_that_is_short_or_stands_in_manuals_is_refused_and_not_repeated(password: str) -> None:
+    with pytest.raises(ConfigError, match="chargerctl provision") as refused:
+        check_password(password, "csms-password")
+    assert str(refused.value).startswith("csms-password: ")
+    assert not password or password not in str(refused.value)
+
+
+@pytest.mark.parametrize("password", ["x" * 16, "x" * 64, "kR7vP2mQ9tW4zB6n"])
+def test_A00_FR_205_a_password_of_16_to_64_characters_is_taken(password: str) -> None:
+    check_password(password, "csms-password")
+
+
+def test_a_bench_may_use_the_passwords_of_manuals_but_no_short_ones() -> None:
+    check_password("sixteen-or-more-characters", "csms-password", examples=True)
+    with pytest.raises(ConfigError):
+        check_password("short", "csms-password", examples=True)

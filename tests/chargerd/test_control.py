@@ -65,12 +65,12 @@ def test_a_station_that_starts_later_gets_its_first_status_at_once(tmp_path: Pat
     control = ControlEnd(tmp_path)
     loop = ControlLoop(world.board.facts, (world.unit,), control)
     for _ in range(20):
-        loop.tick(world.clock.advance(PERIOD_S))
+        loop.tick(world.clock.advance(PERIOD_S).mono)
     assert control.health().unsent > 1
 
     station = StationEnd(tmp_path)
     for _ in range(round(OFFER_PERIOD_S / PERIOD_S)):
-        loop.tick(world.clock.advance(PERIOD_S))
+        loop.tick(world.clock.advance(PERIOD_S).mono)
 
     assert station.latest_status() is not None
     station.close()

@@ -19,10 +19,10 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargerd import link as link_module
-from chargerd.identity import csms_context
 from chargerd.link import MAX_FRAME_BYTES, Link
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received
+from chargerd.tls import context_for
 from tests.chargerd.certificates import Authority
 
 IDENTITY, PASSWORD = "CS-1", "correct horse battery"
@@ -81,12 +81,16 @@ async def silent(connection: ServerConnection) -> None:
     await connection.wait_closed()
 
 
-def no_tls() -> ssl.SSLContext:
+def no_tls(_order: OpenLink) -> ssl.SSLContext:
     raise AssertionError("TLS was not asked for")
 
 
+def tls(order: OpenLink) -> ssl.SSLContext:
+    return context_for(order, None)
+
+
 async def outcome(
-    url: str, trust: Callable[[], ssl.SSLContext] = no_tls, **changes: Any
+    url: str, trust: Callable[[OpenLink], ssl.SSLContext] = no_tls, **changes: Any
 ) -> tuple[list[Event], LinkDown]:
     """Open a link and let it run into its end."""
     listener = Listener()
@@ -349,9 +353,9 @@ def test_a_server_with_a_good_certificate_is_trusted(tmp_path: Path, version: ss
 
     async def story() -> None:
         listener = Listener()
-        link = Link(listener.feed, lambda: csms_context(str(authority.ca_file)))
+        link = Link(listener.feed, tls)
         async with server(echo, ssl=context) as url:
-            link.open(order(url, security_profile=2))
+            link.open(order(url, security_profile=2, roots_pem=(authority.root_pem,)))
             await listener.until(LinkUp)
             link.close("done")
             await listener.until(LinkDown)
@@ -359,19 +363,19 @@ def test_a_server_with_a_good_certificate_is_trusted(tmp_path: Path, version: ss
     asyncio.run(story())
 
 
-def bad_tls(tmp_path: Path) -> dict[str, tuple[ssl.SSLContext, Path]]:
+def bad_tls(tmp_path: Path) -> dict[str, tuple[ssl.SSLContext, str]]:
     """Servers no station may talk to, with the root the station trusts."""
     good, other = Authority(tmp_path), Authority(tmp_path, "Other root")
     return {
-        "unknown root": (tls_server(other.issue("127.0.0.1")), good.ca_file),
-        "expired": (tls_server(good.issue("127.0.0.1", days=-1)), good.ca_file),
-        "other host": (tls_server(good.issue("csms.example")), good.ca_file),
+        "unknown root": (tls_server(other.issue("127.0.0.1")), good.root_pem),
+        "expired": (tls_server(good.issue("127.0.0.1", days=-1)), good.root_pem),
+        "other host": (tls_server(good.issue("csms.example")), good.root_pem),
     }
 
 
 @pytest.mark.parametrize("case", ["unknown root", "expired", "other host"])
 def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_ocpp(tmp_path: Path, case: str) -> None:
-    context, ca_file = bad_tls(tmp_path)[case]
+    context, root_pem = bad_tls(tmp_path)[case]
     requests: list[str] = []
 
     def remember(_connection: ServerConnection, request: Request) -> None:
@@ -379,7 +383,7 @@ def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_o
 
     async def story() -> None:
         async with server(echo, ssl=context, process_request=remember) as url:
-            events, down = await outcome(url, lambda: csms_context(str(ca_file)), security_profile=2)
+            events, down = await outcome(url, tls, security_profile=2, roots_pem=(root_pem,))
         assert down.failure is LinkFailure.BAD_CERTIFICATE, down.why
         assert events == [down]
         assert requests == []
@@ -387,7 +391,6 @@ def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_o
     asyncio.run(story())
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_A00_FR_313_a_server_that_offers_only_tls_1_1_is_left(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = tls_server(authority.issue("127.0.0.1"), ssl.TLSVersion.TLSv1_1)
@@ -403,17 +406,17 @@ def test_A00_FR_313_a_server_that_offers_only_tls_1_1_is_left(tmp_path: Path) ->
         thread = threading.Thread(target=refuse, args=(listening,))
         thread.start()
         url = f"wss://127.0.0.1:{listening.getsockname()[1]}/ocpp"
-        _, down = asyncio.run(outcome(url, lambda: csms_context(str(authority.ca_file))))
+        _, down = asyncio.run(outcome(url, tls, roots_pem=(authority.root_pem,)))
         thread.join()
     assert down.failure is LinkFailure.TLS_FAILED
 
 
 def test_a_server_without_tls_where_tls_is_asked_for_gets_nothing(tmp_path: Path) -> None:
-    ca_file = Authority(tmp_path).ca_file
+    root_pem = Authority(tmp_path).root_pem
 
     async def story() -> None:
         async with server(echo) as url:
-            _, down = await outcome(url.replace("ws:", "wss:"), lambda: csms_context(str(ca_file)))
+            _, down = await outcome(url.replace("ws:", "wss:"), tls, roots_pem=(root_pem,))
         assert down.failure in {LinkFailure.TLS_FAILED, LinkFailure.UNREACHABLE}
 
     asyncio.run(story())

@@ -54,6 +54,13 @@ def test_ready_status_and_stopping_reach_the_manager_in_one_line_each(manager: M
     assert manager.heard() == ["READY=1\nSTATUS=bench board", "STATUS=two lines", "STOPPING=1\nSTATUS=SIGTERM"]
 
 
+def test_a_clock_is_confirmed_by_the_file_of_the_time_service_alone(tmp_path: Path) -> None:
+    sign = tmp_path / "synchronized"
+    assert not service.follows_time_server(sign)
+    sign.touch()
+    assert service.follows_time_server(sign)
+
+
 def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert not service.notify("READY=1")

@@ -101,7 +101,7 @@ def test_everything_is_still_there_after_reopening(path: str) -> None:
     second = Store(path)
     assert second.get("space", "key", Point) == POINT
     assert second.head("queue", Point) == (row_id, POINT)
-    assert second.notes == ()
+    assert second.take_notes() == []
     second.close()
 
 
@@ -239,10 +239,27 @@ def test_a_process_killed_in_mid_transaction_leaves_the_last_commit_whole(path: 
         child.send_signal(signal.SIGKILL)
         child.wait()
     store = Store(path)
-    assert store.notes == ()
+    assert store.take_notes() == []
     assert store.get("space", "last", int) == 49
     assert [value for _, value in store.rows("queue", int)] == list(range(50))
     store.close()
+
+
+def test_what_is_not_readable_is_set_aside_with_a_note_and_the_rest_is_there(store: Store) -> None:
+    store.put("notes", "a", 1)
+    store.put("notes", "b", {"count": "many"})
+    store.put("notes", "c", 3)
+    assert store.items("notes", int) == [("a", 1), ("c", 3)]
+    assert store.get("notes.unreadable", "b", dict[str, str]) == {"count": "many"}
+    assert store.keys("notes") == ["a", "c"]
+    (note,) = store.take_notes()
+    assert "notes/b was set aside" in note
+    assert store.take_notes() == []
+
+
+def test_what_is_not_there_is_not_found(store: Store) -> None:
+    assert store.find("notes", "z", int) is None
+    assert store.take_notes() == []
 
 
 def test_a_second_process_on_the_same_file_is_refused(path: str, store: Store) -> None:
@@ -393,8 +410,8 @@ def test_a_damaged_file_is_moved_aside_and_a_fresh_one_begun(path: str, damage: 
     second = Store(path)
     aside = Path(f"{path}.damaged-1")
     assert aside.read_bytes() == bytes(content)
-    assert len(second.notes) == 1
-    assert str(aside) in second.notes[0]
+    (note,) = second.take_notes()
+    assert str(aside) in note
     assert second.count("queue") == 0
     second.put("space", "key", POINT)
     second.close()
@@ -407,7 +424,7 @@ def test_a_damaged_file_is_moved_aside_and_a_fresh_one_begun(path: str, damage: 
 def test_an_empty_file_is_begun(path: str) -> None:
     Path(path).touch()
     store = Store(path)
-    assert store.notes == ()
+    assert store.take_notes() == []
     store.put("space", "key", POINT)
     store.close()
 

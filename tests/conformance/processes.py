@@ -10,10 +10,20 @@ from typing import Any, TypeVar
 
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.verbs import BenchError
+from chargerd.config import IdentitySettings
+from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
+from chargerd.conformance.door import door
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.wire import WireServer
+from chargerd.keys import Keys
+from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
+from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN
+from chargerd.provisioned import Provisioned, ProvisionedRecord
+
+SERIAL = "WORLD-0001"
+"""The board file's."""
 
 BOARD = Path(__file__).resolve().parents[1] / "sim" / "board.toml"
 PASSWORD = "sixteen-or-more-characters"
@@ -22,18 +32,24 @@ T = TypeVar("T")
 
 
 class RealSurroundings:
-    """A rig in a thread of its own; verbs go to it."""
+    """A rig in a thread of its own; verbs go to it. `tpm`: where the station's keys are, None: in files."""
 
     evses = 2
 
-    def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
+    def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path, tpm: str | None = None) -> None:
         self._wires: list[WireServer] = []
-        url, self.peer = self.another_csms()
+        profile = case.security_profile or PROFILE_PLAIN
+        url, self.peer = self.another_csms(profile, CSMS_ROOT)
+        if profile == PROFILE_CLIENT_CERTIFICATE:
+            provision(state_dir, IdentitySettings() if tpm is None else IdentitySettings(keys="tpm", tpm=tpm))
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
             csms_url=url,
+            security_profile=profile,
+            ca_file=_root_file(self.peer, state_dir),
             password=PASSWORD,
+            tpm=tpm,
             state_dir=state_dir,
             variables={**settings, **case.settings},
         )
@@ -59,6 +75,10 @@ class RealSurroundings:
             return str(error)
         return None
 
+    def kill_station(self) -> None:
+        """SIGKILL; it is started again."""
+        self._running.kill("station")
+
     def power_cycle(self, off_s: float) -> None:
         for process in ("control", "station"):
             self._running.kill(process)
@@ -66,8 +86,10 @@ class RealSurroundings:
         time.sleep(off_s)
         self.power_on()
 
-    def another_csms(self) -> tuple[str, Peer]:
-        wire = WireServer(Peer(lambda: datetime.now(UTC), check), ("127.0.0.1", 0), password=PASSWORD)
+    def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
+        peer = Peer(lambda: datetime.now(UTC), check)
+        peer.door = door(security_profile, PASSWORD, root)
+        wire = WireServer(peer, ("127.0.0.1", 0))
         self._wires.append(wire)
         return wire.url, wire.peer
 
@@ -87,3 +109,20 @@ class RealSurroundings:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
+
+
+def provision(state_dir: Path, identity: IdentitySettings) -> None:
+    """Lay down what the station gets in the factory: a key, and a certificate by the CSMS's authority."""
+    keys = Keys(identity, state_dir / "keys")
+    new = keys.make(MakeKey(request_id="", use=KeyUse.STATION, common_name=SERIAL, organization="chargerd"))
+    client = ClientCertificate(new.key_id, authority(CSMS_ROOT).signed(new.csr_pem))
+    Provisioned(state_dir / "provisioned").write(ProvisionedRecord(client=client))
+
+
+def _root_file(peer: Peer, state_dir: Path) -> Path | None:
+    """The root of who signs for the CSMS, as a file; None: no TLS is spoken there."""
+    if peer.door.authority is None:
+        return None
+    path = state_dir / "csms-root.pem"
+    path.write_text(peer.door.authority.root_pem)
+    return path

@@ -7,38 +7,46 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from chargerd.certificates import read_chain
+from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
+from chargerd.conformance.door import SCHEMES, Door, Shown, door
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
+from chargerd.ocpp.effects import OpenLink
+from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, NetworkSlot
 from hal.sim.desk import obey
-from tests.sim.world import World
+from tests.sim.world import PASSWORD, Given, World
 
 TICK_S = 0.05
 RESTART_AFTER_S = 0.5
-URL = "ws://csms.test/ocpp"
-OTHER_URL = "ws://other.test/ocpp"
+FIRST, OTHER = "csms.test", "other.test"
 
 
 class PeersOnWire:
-    """Every CSMS there is at the other end of the world's wire, by its address."""
+    """Every CSMS there is at the other end of the world's wire, by its host."""
 
     def __init__(self, first: Peer, now_mono: Callable[[], float]) -> None:
-        self.peers = {URL: first}
+        self.peers = {FIRST: first}
         self.now = first
+        self._tried = first
         self._now_mono = now_mono
         self._number = 0
 
-    def lets_in(self, url: str) -> bool:
-        peer = next((peer for start, peer in self.peers.items() if url.startswith(f"{start}/")), None)
+    def door(self, order: OpenLink) -> Door | None:
+        host = order.url.partition("//")[2].partition("/")[0]
+        peer = self.peers.get(host)
         if peer is None:
-            return False
+            return None
         peer.attempts.append(self._now_mono())
         if not peer.open:
-            return False
-        self.now = peer
-        return True
+            return None
+        self._tried = peer
+        peer.shown.append(shown(order))
+        return peer.door
 
     def connected(self) -> None:
+        self.now = self._tried
         self._number = self.now.opened()
 
     def disconnected(self) -> None:
@@ -51,15 +59,33 @@ class PeersOnWire:
         return self.now.due()
 
 
+def shown(order: OpenLink) -> Shown:
+    """What a CSMS gets to see at an attempt, if it comes as far."""
+    leaf = "" if order.client is None else read_chain(order.client.chain_pem)[0].pem
+    return Shown(
+        security_profile=order.security_profile,
+        identity=order.url.rpartition("/")[2],
+        user=order.identity if order.password is not None else "",
+        password=order.password or "",
+        client_pem=leaf,
+    )
+
+
 class VirtualSurroundings:
     """Surroundings of a charger whose time passes only when a case waits."""
 
     evses = 2
 
     def __init__(self, case: Case, settings: Mapping[str, str]) -> None:
-        self.peer = self._new_peer()
+        security_profile = case.security_profile or PROFILE_PLAIN
+        self.peer = self._new_peer(security_profile, CSMS_ROOT)
         self._wire = PeersOnWire(self.peer, self.now_mono)
         self._settings = {**settings, **case.settings}
+        self._given = Given(
+            network=NetworkSlot(url=f"{SCHEMES[security_profile]}://{FIRST}/ocpp", security_profile=security_profile),
+            csms=(authority(CSMS_ROOT),) if security_profile > PROFILE_PLAIN else (),
+            client=authority(CSMS_ROOT) if security_profile == PROFILE_CLIENT_CERTIFICATE else None,
+        )
         self._world: World | None = None
 
     @property
@@ -68,7 +94,7 @@ class VirtualSurroundings:
         return self._world
 
     def power_on(self) -> None:
-        self._world = World(1, overrides=self._settings, tick_s=TICK_S, wire=self._wire)
+        self._world = World(1, overrides=self._settings, tick_s=TICK_S, wire=self._wire, given=self._given)
 
     def now_mono(self) -> float:
         return self.world.clock.monotonic()
@@ -93,15 +119,18 @@ class VirtualSurroundings:
             self.world.step()
         self.world.revive()
 
-    def another_csms(self) -> tuple[str, Peer]:
-        return OTHER_URL, self._wire.peers.setdefault(OTHER_URL, self._new_peer())
+    def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
+        self._wire.peers[OTHER] = self._new_peer(security_profile, root)
+        return f"{SCHEMES[security_profile]}://{OTHER}/ocpp", self._wire.peers[OTHER]
 
     def close(self) -> None:
         if self._world is not None:
             self._world.close()
 
-    def _new_peer(self) -> Peer:
-        return Peer(lambda: self.world.clock.now().utc, check)
+    def _new_peer(self, security_profile: int, root: str) -> Peer:
+        peer = Peer(lambda: self.world.clock.now().utc, check)
+        peer.door = door(security_profile, PASSWORD, root)
+        return peer
 
     def _keep_running(self) -> None:
         """As systemd does: a process that ended is started again."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from chargerd.conformance.door import Door
+from chargerd.ocpp.effects import OpenLink
+
 TOKENS = {"04A1B2C3": "Accepted", "04DEADBE": "Blocked", "0411223344": "Accepted"}
 """What the CSMS thinks of the cards of this world."""
 
@@ -45,9 +48,9 @@ class SimCsms:
     boots: int = 0
     _calls: int = 0
 
-    def lets_in(self, url: str) -> bool:
+    def door(self, _order: OpenLink) -> Door | None:
         """Whoever comes."""
-        return True
+        return Door()
 
     def connected(self) -> None:
         """A new connection: what was on its way on the old one is lost, and so are answers to what we asked there."""

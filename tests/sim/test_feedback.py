@@ -5,7 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from chargerd.conformance.door import Door
 from chargerd.evse.types import ORDERS_LEASE_S
+from chargerd.ocpp.effects import OpenLink
 from hal.sim.desk import obey
 from hal.types import Indication
 from tests.sim.world import World
@@ -23,8 +25,8 @@ class DeafCsms:
         self._is_there = is_there
         self._answers: list[str] = []
 
-    def lets_in(self, _url: str) -> bool:
-        return self._is_there
+    def door(self, _order: OpenLink) -> Door | None:
+        return Door() if self._is_there else None
 
     def connected(self) -> None:
         pass

@@ -11,19 +11,46 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from chargerd.channel import memory_pair
 from chargerd.clock import ManualClock
+from chargerd.conformance.authority import Authority
+from chargerd.conformance.door import Door
 from chargerd.control import ControlLoop
 from chargerd.devices import EvseUnit
 from chargerd.evse.types import EvseStatus, Status
-from chargerd.ocpp.effects import CloseLink, Effect, Note, OpenLink, Reboot, SendText, SetOrders, SetTime
-from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp, Received, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.effects import (
+    ClientCertificate,
+    CloseLink,
+    Effect,
+    KeepKeys,
+    KeyUse,
+    MakeKey,
+    Note,
+    OpenLink,
+    Reboot,
+    SendText,
+    SetOrders,
+    SetTime,
+)
+from chargerd.ocpp.events import (
+    KeyMade,
+    LinkDown,
+    LinkFailure,
+    LinkUp,
+    Received,
+    StatusArrived,
+    StatusLost,
+    TimeStepped,
+)
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.store import Store
 from hal.board import load_board, open_board
 from hal.sim.faults import PlantRefusal
 from tests.sim.csms import Habits, SimCsms
+from tests.sim.tls import Keys, outcome
 
 BOARD = Path(__file__).with_name("board.toml")
 SILENT_S = 3.0
@@ -44,11 +71,11 @@ CALM = {
 class Wire(Protocol):
     """The CSMS's end of the wire."""
 
-    def lets_in(self, url: str) -> bool:
-        """Whether somebody answers at this address; the next connection goes there."""
+    def door(self, order: OpenLink) -> Door | None:
+        """The station tries to connect: how it is let in there, None: nobody answers at this address."""
 
     def connected(self) -> None:
-        """A new connection."""
+        """A new connection, to where the station tried last."""
 
     def disconnected(self) -> None:
         """It is gone, and what was on its way with it."""
@@ -58,6 +85,17 @@ class Wire(Protocol):
 
     def due(self, mono: float) -> list[str]:
         """Frames that arrive at the station now."""
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody set up on the spot: the site settings of the network, and the secrets. `client`: who signed the
+    station's certificate, None: it has none. `csms`: the roots that a CSMS may have.
+    """
+
+    network: NetworkSlot = NetworkSlot(url="ws://csms.test/ocpp", security_profile=1)
+    password: str | None = PASSWORD
+    csms: tuple[Authority, ...] = ()
+    client: Authority | None = None
 
 
 class World:
@@ -71,8 +109,11 @@ class World:
         tick_s: float = 0.1,
         wire: Wire | None = None,
         board: Path = BOARD,
+        given: Given | None = None,
     ) -> None:
-        """`wire`: another CSMS than the one of stories, on a station that is set up by `overrides` alone."""
+        """`wire`: another CSMS than the one of stories, on a station that is set up by `overrides` alone. `given`: what
+        was provisioned.
+        """
         self.seed = seed
         self.rng = random.Random(seed)
         self.tick_s = tick_s
@@ -80,6 +121,9 @@ class World:
         self.csms = SimCsms(random.Random(seed + 1))
         self._wire: Wire = wire or self.csms
         self.store = Store(":memory:")
+        self.given = given or Given()
+        self.keys = Keys()
+        self.client = None if self.given.client is None else self._provisioned(self.given.client)
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
@@ -90,6 +134,7 @@ class World:
         self._overrides = {**(CALM if wire is None else {}), **(overrides or {})}
         self._ids = 0
         self._opening: OpenLink | None = None
+        self._keys_made: list[KeyMade] = []
         self._status_mono = 0.0
         self._died_mono = float("-inf")
         self.board = open_board(load_board(board), monotonic=self.clock.monotonic)
@@ -115,8 +160,10 @@ class World:
             identity="WORLD",
             board=self.board.facts,
             firmware_version="1",
-            network=NetworkSlot(url="ws://csms.test/ocpp", security_profile=1),
-            password=PASSWORD,
+            network=self.given.network,
+            password=self.given.password,
+            csms_roots_pem=tuple(each.root_pem for each in self.given.csms),
+            client=self.client,
             boot_reason="PowerUp",
             overrides=self._overrides,
         )
@@ -128,6 +175,13 @@ class World:
         self._ids += 1
         return f"id-{self._ids}"
 
+    def _provisioned(self, signer: Authority) -> ClientCertificate:
+        """A key and a certificate, as they come from the factory."""
+        made = self.keys.make(
+            MakeKey(request_id="", use=KeyUse.STATION, common_name="WORLD-0001", organization="chargerd")
+        )
+        return ClientCertificate(made.key_id, signer.signed(made.csr_pem))
+
     def kill_station(self) -> None:
         """SIGKILL: what was committed stays, everything else is gone; the link dies with it."""
         self.diary.append(f"{self.clock.monotonic():8.1f} station killed")
@@ -136,6 +190,7 @@ class World:
         if self.link == "open":
             self._wire.disconnected()
         self.link, self._opening = "closed", None
+        self._keys_made.clear()
 
     def kill_control(self) -> None:
         """SIGKILL: nobody renews the relays' lease any more."""
@@ -158,7 +213,7 @@ class World:
         self.plant.catch_up()
         if self.control_alive:
             self._poll()
-            self.loop.tick(self.clock.now())
+            self.loop.tick(self.clock.monotonic())
         arrived = self._station_end.latest_status()
         if arrived is not None:
             self.status, self._status_mono = arrived, self.clock.monotonic()
@@ -186,6 +241,8 @@ class World:
         elif now.mono - self._status_mono > SILENT_S and self.station.ctx.status is not None:
             self.feed(StatusLost())
         self._move_link()
+        while self._keys_made and self.station_alive:
+            self.feed(self._keys_made.pop(0))
         for text in self._wire.due(now.mono) if self.link == "open" else ():
             self.feed(Received(text))
         deadline = self.station.next_deadline()
@@ -216,7 +273,7 @@ class World:
                 assert self.link == "closed", "opened while open"
                 self._opening = effect
             case CloseLink():
-                self.link_lost()
+                self._close_link()
             case SetTime(utc):
                 step_s = (utc - self.clock.now().utc).total_seconds()
                 self.clock.set_utc(utc)
@@ -224,6 +281,11 @@ class World:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
             case Reboot():
                 self.kill_station()
+            case MakeKey():
+                self._keys_made.append(self.keys.make(effect))
+            case KeepKeys():
+                untold = {made.key_id for made in self._keys_made}
+                self.keys.keep(KeepKeys((*effect.key_ids, *untold)))
             case Note():
                 self.notes.append(effect)
             case _:
@@ -235,13 +297,19 @@ class World:
         if self._opening is None or self.link == "open":
             return
         order, self._opening = self._opening, None
-        if self.link_allowed and self._wire.lets_in(order.url):
+        door = self._wire.door(order) if self.link_allowed else None
+        came = outcome(order, door, self.clock.now().utc, self.keys)
+        if isinstance(came, LinkUp):
             self.link = "open"
             self._wire.connected()
             self._slot = order.slot
-            self.feed(LinkUp(order.slot))
-        else:
-            self.feed(LinkDown(order.slot, LinkFailure.UNREACHABLE, "no route in this story"))
+        self.feed(came)
+
+    def _close_link(self) -> None:
+        if self._opening is not None:
+            order, self._opening = self._opening, None
+            self.feed(LinkDown(order.slot, LinkFailure.CLOSED, "closed while it was opened"))
+        self.link_lost()
 
     def link_lost(self) -> None:
         """The connection ends; frames on their way are lost."""

@@ -29,12 +29,7 @@ def tc_b_45(sut: StationUnderTest) -> None:
 def tc_b_46(sut: StationUnderTest) -> None:
     """The first slot cannot be reached: after its attempts the next one is used."""
     booted(sut)
-    url, there = sut.another_csms()
-    there.peer.open = False
-    before = len(sut.peer.attempts)
-    first_on_the_list(sut, url)
-    reset(sut)
-    there.attempted(2)
+    there, before = first_slot_unreachable(sut, attempts=2)
     back_at = sut.attempted(before + 1)
     if any(mono > back_at for mono in there.peer.attempts) or len(there.peer.attempts) != 2:
         raise CaseFailed(f"attempts on the first slot: {there.peer.attempts}, then on the second at {back_at}")
@@ -45,12 +40,7 @@ def tc_b_46(sut: StationUnderTest) -> None:
 def tc_b_49(sut: StationUnderTest) -> None:
     """No slot can be reached: the station goes back to the one that worked last, and tries it again after its wait."""
     booted(sut)
-    url, there = sut.another_csms()
-    there.peer.open = False
-    before = len(sut.peer.attempts)
-    first_on_the_list(sut, url)
-    reset(sut)
-    there.attempted(1)
+    _there, before = first_slot_unreachable(sut, attempts=1)
     sut.peer.open = False
     refused_at = sut.attempted(before + 1)
     sut.peer.open = True
@@ -112,6 +102,19 @@ def first_on_the_list(sut: StationUnderTest, url: str) -> None:
     slot = "2" if active == "1" else "1"
     sut.call_gives("SetNetworkProfile", profile(int(slot), url), {"status": "Accepted"})
     sut.set_variable(NETWORK, "NetworkConfigurationPriority", f"{slot},{active}")
+
+
+def first_slot_unreachable(sut: StationUnderTest, attempts: int) -> tuple[StationUnderTest, int]:
+    """The station restarts with a CSMS first on its list that is out of reach, and has tried it so often. That one, and
+    how often the station had tried this one before.
+    """
+    url, there = sut.another_csms()
+    there.peer.open = False
+    before = len(sut.peer.attempts)
+    first_on_the_list(sut, url)
+    reset(sut)
+    there.attempted(attempts)
+    return there, before
 
 
 def reset(sut: StationUnderTest) -> None:

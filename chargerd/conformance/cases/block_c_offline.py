@@ -1,7 +1,5 @@
 """Block C: tokens shown while the CSMS is out of reach, and what it says to them afterwards (C12, C13, C15)."""
 
-from collections.abc import Mapping
-
 from chargerd.conformance.case import case
 from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import VALID, StationUnderTest
@@ -21,16 +19,21 @@ def invalid(told: Payload) -> Payload:
     return {"idTokenInfo": {"status": "Invalid"}} if "idToken" in told else {}
 
 
-def started_offline(sut: StationUnderTest, for_s: float = 6.0) -> None:
-    """A known card begins a charge without the CSMS, which hears of it later and calls the card Invalid."""
-    booted(sut)
-    cached(sut, {"status": "Accepted"})
-    local_list(sut, {VALID: {"status": "Accepted"}})
+def card_without_csms(sut: StationUnderTest, for_s: float) -> None:
+    """A vehicle is plugged in, the CSMS goes away, and a card is shown; it is still away when this ends."""
     connected(sut)
     sut.go_offline()
     sut.present(VALID)
     sut.ev_ready()
     sut.wait(for_s)
+
+
+def started_offline(sut: StationUnderTest, for_s: float = 6.0) -> None:
+    """A known card begins a charge without the CSMS, which hears of it later and calls the card Invalid."""
+    booted(sut)
+    cached(sut, {"status": "Accepted"})
+    local_list(sut, {VALID: {"status": "Accepted"}})
+    card_without_csms(sut, for_s)
     sut.answer("TransactionEvent", invalid)
     sut.go_online()
     event(sut, {"Started", "Updated"}, token=VALID, offline=True)
@@ -67,21 +70,11 @@ def tc_c_18(sut: StationUnderTest) -> None:
     event(sut, {"Updated", "Ended"}, trigger="Deauthorized")
 
 
-def shown_offline(sut: StationUnderTest, entries: Mapping[str, Payload]) -> None:
-    """A card of the list is shown while the CSMS is out of reach, which comes back two seconds later."""
-    booted(sut)
-    local_list(sut, entries)
-    connected(sut)
-    sut.go_offline()
-    sut.present(VALID)
-    sut.ev_ready()
-    sut.wait(2.0)
-    sut.go_online()
-
-
 def refused_offline(sut: StationUnderTest, info: Payload) -> None:
-    """Nothing started, and nothing will."""
-    shown_offline(sut, {VALID: info})
+    """The list says this of the card that is shown: nothing starts, then or when the CSMS comes back."""
+    local_list(sut, {VALID: info})
+    card_without_csms(sut, 2.0)
+    sut.go_online()
     sut.expect_nothing("TransactionEvent")
 
 
@@ -112,18 +105,21 @@ def tc_c_21(sut: StationUnderTest) -> None:
 @case("TC_C_22_CS", settings=ONLY_KNOWN)
 def tc_c_22(sut: StationUnderTest) -> None:
     """A card that is Invalid on the list does not charge."""
+    booted(sut)
     refused_offline(sut, {"status": "Invalid"})
 
 
 @case("TC_C_23_CS", settings=ONLY_KNOWN)
 def tc_c_23(sut: StationUnderTest) -> None:
     """A card that is Blocked on the list does not charge."""
+    booted(sut)
     refused_offline(sut, {"status": "Blocked"})
 
 
 @case("TC_C_24_CS", settings=ONLY_KNOWN)
 def tc_c_24(sut: StationUnderTest) -> None:
     """A card that is Expired on the list does not charge."""
+    booted(sut)
     refused_offline(sut, {"status": "Expired"})
 
 
@@ -132,14 +128,7 @@ def tc_c_25(sut: StationUnderTest) -> None:
     """The list counts for more than the cache: a card that it refuses does not charge, nor as an unknown one."""
     booted(sut)
     cached(sut, {"status": "Accepted"})
-    local_list(sut, {VALID: {"status": "Invalid"}})
-    connected(sut)
-    sut.go_offline()
-    sut.present(VALID)
-    sut.ev_ready()
-    sut.wait(2.0)
-    sut.go_online()
-    sut.expect_nothing("TransactionEvent")
+    refused_offline(sut, {"status": "Invalid"})
 
 
 @case("TC_C_26_CS", settings=UNKNOWN | {"TxCtrlr.StopTxOnInvalidId": "false", "TxCtrlr.MaxEnergyOnInvalidId": "0"})

@@ -59,7 +59,7 @@ class Pretend:
     def power_cycle(self, off_s: float) -> None:
         self.acts.append(("power_cycle", {"off_s": off_s}))
 
-    def another_csms(self) -> tuple[str, Peer]:
+    def another_csms(self, _security_profile: int, _root: str) -> tuple[str, Peer]:
         return "ws://other.test/ocpp", Peer(self.peer.utc)
 
     def _move(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.station import OTHER, VALID, CaseFailed, StationUnderTest
 from chargerd.ctl.conformance_desk import CaseSkipped
 from chargerd.ctl.terminal import Ended, Reply
@@ -117,7 +118,7 @@ def test_the_mains_are_taken_by_the_person() -> None:
 
 def test_a_second_csms_is_there_until_the_end_of_the_case_or_the_case_is_skipped() -> None:
     with pytest.raises(CaseSkipped, match="needs a second CSMS"):
-        Table().around.another_csms()
+        Table().around.another_csms(1, CSMS_ROOT)
 
 
 def test_a_bench_does_what_a_person_would() -> None:

@@ -74,12 +74,12 @@ def walk(seed: int, steps: int, chaotic: bool, tick_s: float = 0.02, sleepy: boo
             now = clock.advance(chance.uniform(0.1, 8.0))
         readings = wishes.readings(world.readings(now.mono, outputs), outputs, now.mono)
         orders = wishes.orders(world.orders(now.mono), now.mono)
-        outputs = controller.step(readings, orders, now)
-        status = controller.status(now)
+        outputs = controller.step(readings, orders, now.mono)
+        status = controller.status(now.mono)
         try:
             if twin is not None:
-                assert twin.step(readings, orders, now) == outputs, "same inputs, other outputs"
-                assert step % 50 or repr(twin.status(now)) == repr(status), "same inputs, other status"
+                assert twin.step(readings, orders, now.mono) == outputs, "same inputs, other outputs"
+                assert step % 50 or repr(twin.status(now.mono)) == repr(status), "same inputs, other status"
             checker.check(readings, orders, outputs, status, now.mono)
             manners.check(readings, checker.mine(orders, now.mono), outputs, status, now.mono)
         except AssertionError as problem:

@@ -125,14 +125,14 @@ class PlantRig:
         )
         limits = (Limit("csms", self.limit_amps),)
         mine = EvseOrders(permit=self.permit, limits=limits, phases=self.phases, wake_up=self.wake_up)
-        outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now)
+        outputs = self.controller.step(readings, Orders(seq=1, valid_until_mono=now.mono + 30, evses=(mine,)), now.mono)
         self._pilot.set(outputs.pilot_mode, outputs.duty_percent)
         self._relays.hold(outputs.relay_closed, outputs.relay_hold_s)
         self._lock.set(outputs.locked)
         if self.evse.facts.has_phase_switch:
             self._switch.set(outputs.phases)
         self.outputs = outputs
-        self.status = self.controller.status(now)
+        self.status = self.controller.status(now.mono)
 
     def take(self, steps: tuple[Step, ...]) -> None:
         """Take the steps of a provocation."""

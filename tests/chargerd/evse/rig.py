@@ -155,8 +155,8 @@ class Rig:
 
     def tick(self, step_s: float = TICK_S) -> Outputs:
         now = self.clock.advance(step_s)
-        self.outputs = self.controller.step(self.readings(), self.orders(), now)
-        self.status = self.controller.status(now)
+        self.outputs = self.controller.step(self.readings(), self.orders(), now.mono)
+        self.status = self.controller.status(now.mono)
         return self.outputs
 
     def run(self, seconds: float) -> None:

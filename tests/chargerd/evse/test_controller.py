@@ -20,7 +20,7 @@ from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, WHOLE, A, B, C, D, E,
 def test_at_the_start_everything_is_off_before_anything_is_known() -> None:
     clock = ManualClock()
     controller = Controller(1, PLAIN)
-    outputs = controller.step(Readings(), None, clock.now())
+    outputs = controller.step(Readings(), None, clock.monotonic())
     assert outputs.pilot_mode is PilotMode.STEADY_HIGH
     assert outputs.duty_percent == 100.0
     assert not outputs.relay_closed
@@ -272,6 +272,15 @@ def test_a_meter_whose_power_is_odd_ends_the_charge_softly() -> None:
     assert rig.mode() is PilotMode.STEADY_HIGH
 
 
+def test_a_meter_that_was_swapped_ends_the_charge_softly() -> None:
+    rig = charging()
+    rig.meter_swapped, rig.meter_speaks = "2 answers where 1 was", False
+    rig.tick()
+    assert rig.mode() is PilotMode.STEADY_HIGH
+    assert rig.is_closed()
+    assert [(fault.code, fault.detail) for fault in rig.status.faults] == [("meter_swapped", "2 answers where 1 was")]
+
+
 def test_a_meter_that_restarts_at_nothing_ends_the_charge_and_is_believed_again_when_unplugged() -> None:
     rig = charging()
     rig.energy_wh = 0.0
@@ -493,7 +502,7 @@ def test_indication_passes_through_unless_faulted() -> None:
 
 def test_the_status_of_a_new_controller_says_nothing_is_known() -> None:
     clock = ManualClock()
-    status = Controller(2, PLAIN).status(clock.now())
+    status = Controller(2, PLAIN).status(clock.monotonic())
     assert status == EvseStatus(evse_id=2, pilot_since_mono=clock.monotonic())
 
 

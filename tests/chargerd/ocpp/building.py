@@ -83,7 +83,9 @@ class Rig:
         online: bool = True,
         first_id: int = 1,
         vendors: Sequence[Vendor] = (),
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
+        """`changes`: to the configuration of the station."""
         self.clock = clock or ManualClock()
         self.store = store or Store(":memory:")
         self.csms = Csms()
@@ -106,6 +108,7 @@ class Rig:
             boot_reason=boot_reason,
             overrides=settings or {},
         )
+        config = msgspec.structs.replace(config, **changes or {})
         self.station = Station(
             config,
             self.store,

@@ -9,6 +9,8 @@ from chargerd import codec
 from chargerd.clock import ManualClock, Now
 from chargerd.codec import ErrorCode
 from chargerd.ocpp.block import Block, Response, StationContext
+from chargerd.ocpp.certificate_book import CertificateBook
+from chargerd.ocpp.credentials import Credentials
 from chargerd.ocpp.effects import Effect, Note, SendText, Severity
 from chargerd.ocpp.events import LinkDown, LinkFailure, LinkUp
 from chargerd.ocpp.messages.wire import Call, Wire
@@ -35,6 +37,12 @@ def config(evse_count: int = 2, **changes: Any) -> StationConfig:
         "password": PASSWORD,
     }
     return StationConfig(**(settings | changes))
+
+
+def network_of(ctx: StationContext) -> tuple[Credentials, Network]:
+    """The two blocks that connect, on what the store holds."""
+    credentials = Credentials(ctx)
+    return credentials, Network(ctx, credentials, CertificateBook(ctx))
 
 
 class Peer:

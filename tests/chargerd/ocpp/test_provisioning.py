@@ -26,7 +26,6 @@ from chargerd.ocpp.messages.provisioning import (
 )
 from chargerd.ocpp.messages.types import EVSE, Component, ComponentVariable, Variable
 from chargerd.ocpp.messages.wire import Call
-from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import VariableChanged
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.station_variables import MAX_BYTES, MAX_ITEMS
@@ -34,13 +33,13 @@ from chargerd.ocpp.time_source import HEARTBEAT_INTERVAL, TIME_ADJUSTMENT_REPORT
 from chargerd.ocpp.variables import NAMESPACE
 from chargerd.store import Store
 from hal.types import MeterSample
-from tests.chargerd.ocpp.peer import Peer, config
+from tests.chargerd.ocpp.peer import Peer, config, network_of
 
 
 def make_peer(store: Store | None = None) -> Peer:
     def build(ctx: StationContext) -> Sequence[Block]:
-        network = Network(ctx)
-        return network, Provisioning(ctx, network)
+        credentials, network = network_of(ctx)
+        return credentials, network, Provisioning(ctx, network)
 
     peer = Peer(build, store=store)
     peer.link_up()

@@ -6,20 +6,19 @@ import pytest
 from chargerd.clock import ManualClock
 from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.messages.security import SecurityEventNotificationResponse
-from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import ClockSet, SecurityEvent
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.security import CRITICAL, LOG, LOG_ROWS, LoggedEvent, Security
 from chargerd.store import Store
-from tests.chargerd.ocpp.peer import Peer, config
+from tests.chargerd.ocpp.peer import Peer, config, network_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_peer(store: Store | None = None, *, synced: bool = True, boot_reason: str = "PowerUp") -> Peer:
     def build(ctx: StationContext) -> Sequence[Block]:
-        network = Network(ctx)
-        return network, Provisioning(ctx, network), Security(ctx)
+        credentials, network = network_of(ctx)
+        return credentials, network, Provisioning(ctx, network), Security(ctx)
 
     clock = ManualClock(utc=START, synced=synced)
     return Peer(build, store=store, clock=clock, settings=config(boot_reason=boot_reason))

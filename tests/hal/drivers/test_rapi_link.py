@@ -251,8 +251,22 @@ def test_an_adapter_pulled_out_leaves_the_fallback_current_and_put_back_everythi
 def test_noise_and_strange_news_on_the_line_do_no_harm() -> None:
     with RAPI.charger() as charger:
         charger.charge()
-        for noise in (b"\xff\x00garbage\r", b"$AN 1^36\r", b"$WF 02^70\r", b"$$$$OK\r", b"$OK 01 0 01 0000 :01^00\r"):
+        burst = (b"\xff\x00garbage\r", b"$AN 1^36\r", b"$WF 02^70\r", b"$$$$OK\r", b"$OK 01 0 01 0000 :01^00\r")
+        for noise in burst:
             charger.say(noise)
+        began_mono = time.monotonic()
+        charger.play(lambda: time.monotonic() - began_mono > 1.0)
+        assert charger.errors == []
+        assert charger.energised
+
+
+def test_a_disturbance_that_damages_many_lines_while_an_answer_is_waited_for_counts_once() -> None:
+    with RAPI.charger() as charger:
+        charger.charge()
+        with charger.world.plant.lock:  # the controller is busy, and says nothing in between
+            for _ in range(20):
+                charger.say(b"$$$$OK\r")
+                time.sleep(0.005)
         began_mono = time.monotonic()
         charger.play(lambda: time.monotonic() - began_mono > 1.0)
         assert charger.errors == []

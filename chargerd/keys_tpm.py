@@ -1,0 +1,197 @@
+"""Private keys inside the TPM: each call in a thread of its own, with a time limit, and none after one that hangs.
+
+A TPM is a chip on a slow bus behind a driver and two libraries. It may take its time, hang, vanish, or bring the
+process down. Every call therefore runs in one daemon thread, in order; whoever waits for it waits only so long, and
+while a call hangs every further one is refused at once. What cannot be cured here is told: `fresh_start` says that the
+TPM works and only this process has lost it (the provider never recovers).
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, NoReturn, Self, TypeVar
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from chargerd.identity import IdentityError
+from chargerd.tpm import Provider, TpmError, answers
+from chargerd.tpm_trial import Trial
+
+MAKE_WITHIN_S = 60.0
+"""A discrete chip makes a primary key and a key in a few seconds, a busy one in some more."""
+
+USE_WITHIN_S = 15.0
+"""To load a key takes a discrete chip about a second (it makes the primary key again), a signature a tenth."""
+
+AFTER_HANDSHAKE_S = 30.0
+"""A new key is not made while a handshake may need the TPM, at most for so long."""
+
+T = TypeVar("T")
+
+
+class TpmKeys:
+    """Keys of the TPM at `tcti`. `trial` remembers, beyond the end of this process, what the TPM did to it."""
+
+    prefix = "tpm"
+
+    def __init__(self, tcti: str, trial: Trial) -> None:
+        self.fresh_start: str | None = None
+        self._tcti = tcti
+        self.trial = trial
+        self._provider: Provider | None = None
+        self._thread = _LimitedThread()
+        self._handshake_over = threading.Event()
+        self._handshake_over.set()
+
+    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
+        """See KeyPlace: the text is the key wrapped by this TPM."""
+        self._handshake_over.wait(AFTER_HANDSHAKE_S)
+        self.trial.begin()
+        try:
+            pem, public_der = self._thread.call(self._make, MAKE_WITHIN_S)
+            public = serialization.load_der_public_key(public_der)
+            assert isinstance(public, ec.EllipticCurvePublicKey), "can't happen because the provider made a P-256 key"
+            return pem, request(
+                _TpmSigner(public, lambda data: self._thread.call(lambda: self._sign(pem, data), USE_WITHIN_S))
+            )
+        finally:
+            self.trial.survived()
+
+    def use(self, pem: bytes, load: Callable[[], None]) -> None:
+        """See KeyPlace. The key signs once before it is handed over: a TPM that hangs or is gone is found out here,
+        in a thread of its own, and not in the midst of a handshake. `settled` must follow.
+        """
+        self.trial.begin()
+        self._handshake_over.clear()
+        try:
+            self._thread.call(lambda: self._prove_and(pem, load), USE_WITHIN_S)
+        except BaseException:
+            self.settled()
+            raise
+
+    def settled(self) -> None:
+        """The handshake for which a key was loaded is over, and this process still lives."""
+        if not self._handshake_over.is_set():
+            self._handshake_over.set()
+            self.trial.survived()
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _make(self) -> tuple[bytes, bytes]:
+        with self._explained():
+            pem = self._loaded_provider().make_key()
+            return pem, self._loaded_provider().public_key(pem)
+
+    def _sign(self, pem: bytes, data: bytes) -> bytes:
+        with self._explained():
+            return self._loaded_provider().sign(pem, data)
+
+    def _prove_and(self, pem: bytes, load: Callable[[], None]) -> None:
+        self._sign(pem, b"chargerd")
+        load()
+
+    def _loaded_provider(self) -> Provider:
+        if self._provider is None:
+            if not answers(self._tcti):
+                raise TpmError(f"no TPM answers at {self._tcti}")
+            self._provider = Provider(self._tcti)
+        return self._provider
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except TpmError as error:
+            raise IdentityError(f"TPM: {error}{self._whose_fault()}") from error
+
+    def _whose_fault(self) -> str:
+        """What went wrong besides: the key, the TPM, or this process's way to it."""
+        if self._provider is None:
+            return ""
+        if self._provider.works():
+            return "; the TPM works, so the key was made in another one or this one was cleared: a new key is needed"
+        if not answers(self._tcti):
+            return f"; nothing answers at {self._tcti}"
+        self.fresh_start = "the TPM answers again, but not to this process"
+        return f"; {self.fresh_start}"
+
+
+class _LimitedThread:
+    """Does one piece of work after the other; whoever asks for one waits only so long."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._hangs = False
+
+    def call(self, work: Callable[[], T], within_s: float) -> T:
+        """The result of `work`. Raises what it raises, and IdentityError when it takes too long."""
+        if self._hangs:
+            raise IdentityError("TPM: it does not answer, and still has the last command")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="tpm", daemon=True)
+            self._thread.start()
+        future: Future[T] = Future()
+        self._work.put((work, future))
+        try:
+            return future.result(within_s)
+        except TimeoutError as error:
+            self._hangs = not future.cancel()
+            raise IdentityError(f"TPM: no answer within {within_s:.0f} s") from error
+
+    def _run(self) -> None:
+        while True:
+            work, future = self._work.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked
+                future.set_exception(error)
+            self._hangs = False
+            del work, future  # with them goes what they hold: a context keeps its key in one of the TPM's few places
+
+
+class _TpmSigner(ec.EllipticCurvePrivateKey):
+    """A key that only signs, for the builder of signing requests."""
+
+    def __init__(self, public: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes]) -> None:
+        self._public = public
+        self._sign = sign
+
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return self._public.curve
+
+    @property
+    def key_size(self) -> int:
+        return self._public.key_size
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._public
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        """What is signed is always the data itself, with SHA-256."""
+        assert not isinstance(signature_algorithm.algorithm, utils.Prehashed), (
+            "can't happen: the builder gives the data"
+        )
+        assert isinstance(signature_algorithm.algorithm, hashes.SHA256), "can't happen: csr.py asks for SHA-256"
+        return self._sign(bytes(data))
+
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
+        raise NotImplementedError("this key only signs")
+
+    def private_numbers(self) -> NoReturn:
+        raise NotImplementedError("the TPM does not give its keys away")
+
+    def private_bytes(self, *_form: object, **_more: object) -> NoReturn:
+        raise NotImplementedError("the TPM does not give its keys away")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self

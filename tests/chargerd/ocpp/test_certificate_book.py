@@ -1,0 +1,164 @@
+"""What is installed is on disk, costs nothing at a start, and a provisioned root is taken over once."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from chargerd.ocpp.certificate_book import MAX_CERTIFICATES, NAMESPACE, Installed, root_row, v2g_row
+from chargerd.ocpp.effects import Note
+from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
+from chargerd.store import Store
+from tests.chargerd.ocpp.building import Rig
+from tests.chargerd.pki import NOON, YEAR, Pair, made, root, sub
+
+CSMS = Kind.CSMS_ROOT_CERTIFICATE
+MANUFACTURER = Kind.MANUFACTURER_ROOT_CERTIFICATE
+
+FIRST = root("First root")
+SECOND = sub("Second root", FIRST)
+V2G_ROOT = root("V2G root")
+V2G_SUB = sub("CPO sub", V2G_ROOT)
+
+
+def rig(store: Store | None = None, **config: Any) -> Rig:
+    return Rig(store=store, changes=config)
+
+
+def row(pair: Pair, kind: Kind = CSMS, issuer: Pair | None = None, *, pending: bool = False) -> Installed:
+    return root_row(kind, pair.read, None if issuer is None else issuer.read, pending=pending)
+
+
+def v2g(name: str, number: int, **more: Any) -> Installed:
+    leaf = made(name, V2G_SUB, **more)
+    return v2g_row((leaf.read, V2G_SUB.read, V2G_ROOT.read), f"key-{number}")
+
+
+def worked_in(rig: Rig, pair: Pair) -> None:
+    with rig.store.transaction():
+        rig.station.certificate_book.csms_root_worked(pair.read.sha256)
+
+
+def test_what_is_installed_is_there_after_a_restart() -> None:
+    store = Store(":memory:")
+    book = rig(store).station.certificate_book
+    for each in (row(FIRST), row(V2G_ROOT, Kind.V2G_ROOT_CERTIFICATE), v2g("CS", 1)):
+        book.put(each)
+    again = rig(store).station.certificate_book
+    assert again.all() == book.all()
+    assert again.roots(CSMS) == (FIRST.pem,)
+    assert again.roots(MANUFACTURER) == ()
+    assert again.count() == 4
+    assert again.key_ids() == ("key-1",)
+    again.remove(row(FIRST))
+    assert rig(store).station.certificate_book.roots(CSMS) == ()
+
+
+def test_a_certificate_is_found_by_each_of_its_names() -> None:
+    book = rig().station.certificate_book
+    book.put(row(FIRST))
+    chain = v2g("CS", 1)
+    book.put(chain)
+    for named in row(FIRST).names:
+        found = book.named(named)
+        assert found is not None
+        assert found.pem == FIRST.pem
+    for named in (*chain.names, *chain.children[0]):
+        assert book.named(named) == chain
+    assert book.named(row(V2G_ROOT).names[0]) is None
+
+
+def test_the_same_certificate_may_be_trusted_for_two_purposes() -> None:
+    book = rig().station.certificate_book
+    book.put(row(FIRST))
+    book.put(row(FIRST, MANUFACTURER))
+    assert (book.roots(CSMS), book.roots(MANUFACTURER), book.count()) == ((FIRST.pem,), (FIRST.pem,), 2)
+
+
+def test_A02_FR_15_the_newest_v2g_chain_is_shown() -> None:
+    book = rig().station.certificate_book
+    assert book.v2g_chain() is None
+    old, new = v2g("a", 1, since=NOON - YEAR), v2g("b", 2, since=NOON)
+    book.put(new)
+    book.put(old)
+    assert book.v2g_chain() == new
+
+
+def test_a_provisioned_root_is_taken_over_once() -> None:
+    store = Store(":memory:")
+    config: Mapping[str, Any] = {"csms_roots_pem": (FIRST.pem,), "manufacturer_roots_pem": (V2G_ROOT.pem,)}
+    book = rig(store, **config).station.certificate_book
+    assert (book.roots(CSMS), book.roots(MANUFACTURER)) == ((FIRST.pem,), (V2G_ROOT.pem,))
+    book.remove(row(FIRST))
+    again = rig(store, **config).station.certificate_book
+    assert (again.roots(CSMS), again.roots(MANUFACTURER)) == ((), (V2G_ROOT.pem,))
+    third = root("Third").pem
+    more = rig(store, csms_roots_pem=(FIRST.pem, third)).station.certificate_book
+    assert (more.roots(CSMS), more.roots(MANUFACTURER)) == ((third,), (V2G_ROOT.pem,))
+
+
+def test_a_provisioned_root_that_is_none_is_told_of_and_left_out() -> None:
+    rigged = rig(csms_roots_pem=("nonsense", FIRST.pem, SECOND.pem))
+    assert rigged.station.certificate_book.roots(CSMS) == (FIRST.pem,)
+    notes = [each.text for each in rigged.effects if isinstance(each, Note)]
+    assert sum("was not taken over" in text for text in notes) == 2
+
+
+def test_M05_FR_13_the_old_root_goes_once_the_new_one_has_worked() -> None:
+    rigged = rig()
+    book = rigged.station.certificate_book
+    book.put(row(FIRST))
+    book.put(row(SECOND, issuer=FIRST, pending=True))
+    worked_in(rigged, FIRST)
+    assert set(book.roots(CSMS)) == {FIRST.pem, SECOND.pem}
+    worked_in(rigged, SECOND)
+    assert book.roots(CSMS) == (SECOND.pem,)
+    worked_in(rigged, SECOND)
+    assert not book.all()[0].pending
+
+
+def test_M05_FR_12_a_root_that_replaces_nothing_lets_the_others_be() -> None:
+    rigged = rig()
+    book = rigged.station.certificate_book
+    book.put(row(FIRST))
+    book.put(row(V2G_ROOT))
+    worked_in(rigged, V2G_ROOT)
+    worked_in(rigged, root("Nobody"))
+    assert len(book.roots(CSMS)) == 2
+
+
+def test_M05_FR_14_M05_FR_16_old_and_new_root_verify_the_csms_that_is_known() -> None:
+    book = rig().station.certificate_book
+    book.put(row(FIRST))
+    book.put(row(SECOND, issuer=FIRST, pending=True))
+    assert set(book.csms_roots()) == {FIRST.pem, SECOND.pem}
+
+
+def test_M05_FR_15_only_the_new_root_verifies_a_csms_that_is_moved_to() -> None:
+    book = rig().station.certificate_book
+    book.put(row(FIRST))
+    assert book.csms_roots(migrating=True) == (FIRST.pem,)
+    book.put(row(SECOND, issuer=FIRST, pending=True))
+    assert book.csms_roots(migrating=True) == (SECOND.pem,)
+
+
+def test_an_unreadable_row_is_set_aside() -> None:
+    store = Store(":memory:")
+    rig(store).station.certificate_book.put(row(FIRST))
+    store.put(NAMESPACE, "CSMSRootCertificate:x", {"kind": "Something"})
+    assert rig(store).station.certificate_book.roots(CSMS) == (FIRST.pem,)
+    assert store.keys(f"{NAMESPACE}.unreadable") == ["CSMSRootCertificate:x"]
+
+
+def test_fifty_certificates_are_loaded_without_parsing_one() -> None:
+    store = Store(":memory:")
+    book = rig(store).station.certificate_book
+    for number in range(MAX_CERTIFICATES):
+        book.put(row(root(f"Root {number}", key=FIRST.key)))
+    empty_s, full_s = (_start_s(each) for each in (Store(":memory:"), store))
+    assert full_s - empty_s < 0.05
+
+
+def _start_s(store: Store) -> float:
+    began = time.perf_counter()
+    assert rig(store).station.certificate_book.count() in (0, MAX_CERTIFICATES)
+    return time.perf_counter() - began

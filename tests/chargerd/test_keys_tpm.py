@@ -1,0 +1,144 @@
+"""What becomes of the station's keys when the TPM goes away, hangs, or kills the process."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chargerd.identity import IdentityError
+from chargerd.keys_tpm import TpmKeys
+from chargerd.tpm_trial import Trial, TrialRecord
+from tests.chargerd.tpm_victim import Victim
+from tests.swtpm import Swtpm, shared_tpm
+
+
+@pytest.fixture
+def tpm(tmp_path: Path) -> Iterator[Swtpm]:
+    with Swtpm(tmp_path) as software:
+        yield software
+
+
+def test_a_tpm_that_comes_back_is_told_from_one_that_is_gone(tpm: Swtpm, tmp_path: Path) -> None:
+    with Victim(tpm.tcti, tmp_path) as victim:
+        assert victim.do("make")[0] == "ok"
+        assert victim.do("load")[0] == "ok"
+        tpm.stop()
+        assert "nothing answers at" in victim.do("load")[0]
+        assert victim.do("fresh")[0] is None
+        tpm.start()
+        assert "answers again, but not to this process" in victim.do("load")[0]
+        assert "answers again" in victim.do("fresh")[0]
+        assert victim.do("fresh")[0] is None, "one restart now is enough"
+    assert _loads_in_a_new_process(tpm, tmp_path)
+
+
+def _loads_in_a_new_process(tpm: Swtpm, tmp_path: Path) -> bool:
+    with Victim(tpm.tcti, tmp_path) as fresh:
+        return bool(fresh.do("make")[0] == "ok" and fresh.do("load")[0] == "ok")
+
+
+def test_a_tpm_that_comes_late_is_used_without_a_restart(tmp_path: Path) -> None:
+    tpm = Swtpm(tmp_path)
+    with Victim(tpm.tcti, tmp_path) as victim:
+        assert "no TPM answers" in victim.do("make")[0]
+        with tpm:
+            assert victim.do("make")[0] == "ok"
+            assert victim.do("load")[0] == "ok"
+
+
+def test_a_tpm_that_hangs_costs_its_limit_once_and_is_used_again_when_it_goes_on(tpm: Swtpm, tmp_path: Path) -> None:
+    with Victim(tpm.tcti, tmp_path, use_within_s=0.5) as victim:
+        assert victim.do("make")[0] == "ok"
+        tpm.hang()
+        try:
+            answer, took_s = victim.do("load")
+            assert "no answer within" in answer
+            assert took_s < 3.0
+            answer, took_s = victim.do("load")
+            assert "still has the last command" in answer
+            assert took_s < 0.3
+        finally:
+            tpm.go_on()
+        until = time.monotonic() + 10.0
+        while victim.do("load")[0] != "ok":
+            assert time.monotonic() < until
+        assert victim.do("fresh")[0] is None
+
+
+def test_a_process_that_was_told_to_stop_ends_while_the_tpm_hangs(tpm: Swtpm, tmp_path: Path) -> None:
+    with Victim(tpm.tcti, tmp_path, use_within_s=0.5) as victim:
+        assert victim.do("make")[0] == "ok"
+        tpm.hang()
+        try:
+            victim.do("load")
+            assert victim.process.stdin is not None
+            victim.process.stdin.close()
+            assert victim.process.wait(8.0) == 0
+        finally:
+            tpm.go_on()
+
+
+def test_after_three_deaths_in_handshakes_the_station_does_without_its_tpm(tpm: Swtpm, tmp_path: Path) -> None:
+    with Victim(tpm.tcti, tmp_path) as maker:
+        assert maker.do("make")[0] == "ok"
+    for _ in range(3):
+        with Victim(tpm.tcti, tmp_path) as victim:
+            assert victim.do("load")[0] == "ok"
+    # Each was killed before its handshake was over.
+    with Victim(tpm.tcti, tmp_path) as victim:
+        for use in ("load", "make"):
+            assert "died 3 times in a row" in victim.do(use)[0]
+
+
+def test_a_death_outside_a_handshake_is_not_held_against_the_tpm(tpm: Swtpm, tmp_path: Path) -> None:
+    for _ in range(4):
+        with Victim(tpm.tcti, tmp_path) as victim:
+            assert victim.do("make")[0] == "ok"
+            assert victim.do("load")[0] == "ok"
+            assert victim.do("settle")[0] == "ok"
+
+
+def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path: Path) -> None:
+    with Victim(tpm.tcti, tmp_path) as victim:
+        assert victim.do("make")[0] == "ok"
+        (path,) = (tmp_path / "keys").glob("tpm-*.pem")
+        strange = Swtpm(_folder(tmp_path / "other"))
+        with strange, Victim(strange.tcti, tmp_path / "other") as other:
+            assert other.do("make")[0] == "ok"
+        (other_path,) = (tmp_path / "other" / "keys").glob("tpm-*.pem")
+        path.write_bytes(other_path.read_bytes())
+        assert "made in another one" in victim.do("load")[0]
+        assert victim.do("fresh")[0] is None
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_the_signer_signs_and_gives_nothing_else_away(tmp_path: Path) -> None:
+    kept: list[ec.EllipticCurvePrivateKey] = []
+
+    def keep(key: ec.EllipticCurvePrivateKey) -> str:
+        kept.append(key)
+        return ""
+
+    TpmKeys(shared_tpm(), Trial(tmp_path / "trial")).make(keep)
+    (key,) = kept
+    assert key.key_size == 256
+    assert key.curve.name == "secp256r1"
+    with pytest.raises(NotImplementedError, match="give its keys away"):
+        key.private_numbers()
+    with pytest.raises(NotImplementedError, match="give its keys away"):
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def test_a_use_that_fails_is_struck_out_at_once(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "trial")
+    with pytest.raises(IdentityError):
+        TpmKeys(shared_tpm(), trial).use(b"no key", lambda: None)
+    assert not Trial(tmp_path / "trial")._known().trying
+    assert isinstance(trial._known(), TrialRecord)

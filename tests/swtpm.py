@@ -1,0 +1,105 @@
+"""A software TPM for tests: the real swtpm in a directory of its own, on ports that are free."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import closing, suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+READY_WITHIN_S = 10.0
+
+
+class Swtpm:
+    """swtpm, started. `tcti` is what the settings call it. Start it before anything is connected to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._state = directory.absolute() / "tpm"  # swtpm goes to / before it looks
+        self._state.mkdir(exist_ok=True)
+        self.port = _free_port()
+        self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """The same TPM each time: what is in its directory makes it."""
+        assert self._process is None, "can't happen because a test stops it before it starts it again"
+        self._process = subprocess.Popen(
+            [
+                shutil.which("swtpm") or "/usr/bin/swtpm",
+                "socket",
+                "--tpm2",
+                "--tpmstate",
+                f"dir={self._state}",
+                "--server",
+                f"type=tcp,port={self.port},bindaddr=127.0.0.1",
+                "--ctrl",
+                f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1",
+                "--flags",
+                "not-need-init,startup-clear",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < until:
+            with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self.port), 1.0)):
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"swtpm did not start within {READY_WITHIN_S} s")
+
+    def stop(self) -> None:
+        """It is gone, as a chip that lost its supply."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def hang(self) -> None:
+        """It answers nothing until `go_on`."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """See `hang`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "can't happen because a test hangs only what runs"
+        os.kill(self._process.pid, number)
+
+
+def _free_port() -> int:
+    """A port with a free one after it: the TCTI looks for the control channel there."""
+    for _ in range(100):
+        with closing(socket.socket()) as one, closing(socket.socket()) as other:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            with suppress(OSError):
+                other.bind(("127.0.0.1", port + 1))
+                return port
+    raise AssertionError("no two free ports beside each other")
+
+
+@cache
+def shared_tpm() -> str:
+    """The TCTI of the one TPM of this process, which ends with it: OpenSSL's provider connects once and for all, so
+    what stops or hangs a TPM needs a process of its own.
+    """
+    folder = TemporaryDirectory()
+    tpm = Swtpm(Path(folder.name))
+    tpm.start()
+    atexit.register(folder.cleanup)
+    atexit.register(tpm.stop)
+    return tpm.tcti
