@@ -51,12 +51,14 @@ from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, Statu
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
+from chargerd.ocpp.vehicle_stack import StackReport
 from chargerd.provisioned import Provisioned
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.station_verbs import BenchHand, StationVerbs
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
 from chargerd.vault import Vault, VaultError
+from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -114,6 +116,8 @@ class Daemon:
         self.verbs = StationVerbs(lambda: self.station, self._guarded, self._link, self._clock, self._identity)
         self._hand = BenchHand(self.feed, self._link, self._clock, idle=not bench)
         verbs = self.verbs.table() | self._hand.table()
+        if site.station.vehicle_stack:
+            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
         self._console = Console(run_dir / "station.console", verbs, on_access=None if bench else self._accessed)
         self._station: Station | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -386,6 +390,9 @@ class Daemon:
 
     def _identity(self) -> Mapping[str, Any]:
         return identity_answer(self._store, self._provisioned, self._keys, self._clock)
+
+    def _vehicle_report(self) -> StackReport:
+        return self.station.vehicle_stack.report()
 
     def _accessed(self, access: Access) -> None:
         """Somebody commissions or repairs, or was not allowed to."""

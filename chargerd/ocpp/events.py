@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from chargerd.evse.types import Status
+from chargerd.ocpp.messages.enums import CertificateAction
 
 
 class LinkFailure(StrEnum):
@@ -78,6 +79,25 @@ class JobDone(msgspec.Struct, frozen=True):
     result: str = ""
 
 
+class ContractShown(msgspec.Struct, frozen=True):
+    """A vehicle shows its contract certificate (C07): PEM, its own first, and the eMAID it gives, empty: none."""
+
+    evse_id: int
+    chain_pem: str
+    emaid: str = ""
+
+
+class EvCertificateWanted(msgspec.Struct, frozen=True):
+    """A vehicle wants a contract certificate, its first or a newer one (M01, M02): the message with which it asks, EXI
+    in Base64, and the schema that this has.
+    """
+
+    evse_id: int
+    action: CertificateAction
+    schema_version: str
+    exi_request: str
+
+
 class ShellSecurityEvent(msgspec.Struct, frozen=True):
     """The shell saw something of security relevance: `kind` is the standard's name for it (security_events.py),
     `tech_info` says who and where. Never a secret.
@@ -117,6 +137,8 @@ Event = (
     | StatusLost
     | KeyMade
     | JobDone
+    | ContractShown
+    | EvCertificateWanted
     | ShellSecurityEvent
     | MemoryMeasured
     | TimeStepped

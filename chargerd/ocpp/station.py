@@ -25,6 +25,8 @@ from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
+    ContractShown,
+    EvCertificateWanted,
     Event,
     JobDone,
     KeyMade,
@@ -240,6 +242,10 @@ class Station:
                 self._status_lost(now)
             case SignalMeasured(dbm):
                 self.troubles.signal(dbm, now)
+            case ContractShown():
+                self.vehicle_stack.contract_shown(event, now)
+            case EvCertificateWanted():
+                self.vehicle_stack.certificate_wanted(event, now)
             case ShellSecurityEvent(kind, tech_info):
                 self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):

@@ -207,9 +207,8 @@ class Transactions(Block):
     def present_contract(
         self, evse_id: int, contract: Contract, now: Now, told: Callable[[bool, str, Now], None]
     ) -> str | None:
-        """A vehicle shows its contract certificate (C07); shown again it stops nothing. Why nobody is asked about it;
-        None: `told` is called once, now or later, with whether it may charge, and why not.
-        """
+        """A vehicle shows its contract certificate (C07); again: it stops nothing. Why nobody is asked about it; None:
+        `told` is called once, now or later, with whether it may charge, and why not."""
         session, token = self._sessions[evse_id], contract.token
         if session.is_ending or self._desks[evse_id].asking is not None:
             return "too soon, somebody else is just being served"
@@ -223,7 +222,7 @@ class Transactions(Block):
             grant = Grant(id_token=token, group_id_token=verdict.group_id_token)
             self._grant_if_accepted(evse_id, verdict, grant, later)
             accepted = session.grant is not None and same_token(session.grant.id_token, token)
-            told(accepted, "" if accepted else verdict.why or "the EVSE is not free for it", later)
+            told(accepted, verdict.why or "the EVSE is not free for it", later)
 
         self._ask(evse_id, token, now, decided, contract)
         return None

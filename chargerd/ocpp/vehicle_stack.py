@@ -17,13 +17,14 @@ from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.contracts import read_contract
 from chargerd.ocpp.edges import Change, ControlSilent, EvDisconnected
 from chargerd.ocpp.effects import Severity
+from chargerd.ocpp.events import ContractShown, EvCertificateWanted
 from chargerd.ocpp.iso15118_variables import (
     CONTRACT_CERTIFICATE_INSTALLATION_ENABLED,
     CONTRACT_VALIDATION_OFFLINE,
     PNC_ENABLED,
 )
 from chargerd.ocpp.messages.certificates import Get15118EVCertificate, Get15118EVCertificateResponse
-from chargerd.ocpp.messages.enums import CertificateAction, Iso15118EVCertificateStatus
+from chargerd.ocpp.messages.enums import Iso15118EVCertificateStatus
 from chargerd.ocpp.ocsp_cache import OcspCache, is_base64
 from chargerd.ocpp.rpc import CallFailure
 from chargerd.ocpp.transactions import Transactions
@@ -102,46 +103,38 @@ class VehicleStack(Block):
 
     # ------------------------------------------------------------------ what the stack says and asks
 
-    def contract(self, evse_id: int, chain_pem: str, emaid: str, now: Now) -> str | None:
-        """A vehicle shows its contract certificate, leaf first, and its eMAID (empty: that of the certificate). The
-        reason for which nobody is asked; None: the answer is in the report, now or soon (C07).
-        """
-        why = self._why_not(evse_id) or self._why_no_contract()
-        if why is None:
-            why = self._judge(evse_id, chain_pem, emaid, now)
+    def contract_shown(self, event: ContractShown, now: Now) -> None:
+        """A vehicle shows its contract certificate; the answer is in the report, now or soon (C07)."""
+        evse_id = event.evse_id
+        why = self._why_not(evse_id) or self._why_no_contract() or self._judge(event, now)
         if why is not None:
+            self.ctx.note(Severity.INFO, f"vehicle: contract certificate refused at EVSE {evse_id} ({why})")
             self._contracts[evse_id] = Answer(State.REFUSED, why)
-        return why
 
-    def ev_certificate(
-        self, evse_id: int, action: CertificateAction, schema_version: str, exi_request: str, now: Now
-    ) -> str | None:
-        """A vehicle wants a contract certificate, its first or a newer one: Base64 of its message and the schema that
-        has. The reason for which the CSMS is not asked; None: the answer is in the report in time (M01, M02).
-        """
-        why = self._why_not(evse_id) or self._why_no_certificate(evse_id, schema_version, exi_request)
+    def certificate_wanted(self, event: EvCertificateWanted, now: Now) -> None:
+        """A vehicle wants a contract certificate; the answer is in the report in time (M01, M02)."""
+        evse_id = event.evse_id
+        if evse_id in self._requests:
+            self.ctx.note(Severity.WARNING, f"vehicle: EVSE {evse_id} asks before its last answer, ignoring")
+            return
+        why = self._why_not(evse_id) or self._why_no_installation() or _why_not_message(event)
         if why is not None:
-            return why
+            self._certificates[evse_id] = Answer(State.REFUSED, why)
+            return
         request = _Request(now.mono + EV_CERTIFICATE_TIME_LIMIT_S)
         self._requests[evse_id] = request
         self._certificates[evse_id] = Answer(State.ASKED)
 
         def answered(response: Get15118EVCertificateResponse, _later: Now) -> None:
-            if response.status is Iso15118EVCertificateStatus.ACCEPTED:
-                self._settle(evse_id, request, Answer(State.ACCEPTED, exi_response=response.exi_response))
-            else:
-                # The CSMS may have a message for the vehicle all the same, which tells it of the failure.
-                why = f"the CSMS says {response.status}"
-                self._settle(evse_id, request, Answer(State.REFUSED, why, response.exi_response))
+            accepted = response.status is Iso15118EVCertificateStatus.ACCEPTED
+            state, why = (State.ACCEPTED, "") if accepted else (State.REFUSED, f"the CSMS says {response.status}")
+            # Even then there may be a message for the vehicle, which tells it of the failure.
+            self._settle(evse_id, request, Answer(state, why, response.exi_response))
 
         def failed(failure: CallFailure, _later: Now) -> None:
             self._settle(evse_id, request, Answer(State.REFUSED, str(failure)))
 
-        message = Get15118EVCertificate(
-            iso15118_schema_version=schema_version, certificate_action=action, exi_request=exi_request
-        )
-        self.ctx.call(message, now, then=answered, failed=failed)
-        return None
+        self.ctx.call(_message(event), now, then=answered, failed=failed)
 
     def report(self) -> StackReport:
         """What the stack is told each time it asks."""
@@ -181,18 +174,17 @@ class VehicleStack(Block):
 
     # ------------------------------------------------------------------ inside
 
-    def _judge(self, evse_id: int, chain_pem: str, emaid: str, now: Now) -> str | None:
+    def _judge(self, event: ContractShown, now: Now) -> str | None:
         try:
-            contract = read_contract(chain_pem, emaid, self._book, now.utc)
+            contract = read_contract(event.chain_pem, event.emaid, self._book, now.utc)
         except CertificateError as error:
-            self.ctx.note(Severity.INFO, f"vehicle: contract certificate refused at EVSE {evse_id} ({error})")
             return str(error)
 
         def decided(accepted: bool, why: str, _later: Now) -> None:
-            self._contracts[evse_id] = Answer(State.ACCEPTED) if accepted else Answer(State.REFUSED, why)
+            self._contracts[event.evse_id] = Answer(State.ACCEPTED) if accepted else Answer(State.REFUSED, why)
 
-        self._contracts[evse_id] = Answer(State.ASKED)
-        return self._transactions.present_contract(evse_id, contract, now, decided)
+        self._contracts[event.evse_id] = Answer(State.ASKED)
+        return self._transactions.present_contract(event.evse_id, contract, now, decided)
 
     def _why_not(self, evse_id: int) -> str | None:
         if not self.ctx.config.vehicle_stack:
@@ -218,17 +210,6 @@ class VehicleStack(Block):
             return "ContractCertificateInstallationEnabled is false"
         return None if self.ctx.online else "the CSMS is out of reach"
 
-    def _why_no_certificate(self, evse_id: int, schema_version: str, exi_request: str) -> str | None:
-        if why := self._why_no_installation():
-            return why
-        if evse_id in self._requests:
-            return "the last request is not answered yet"
-        if not 0 < len(schema_version) <= MAX_SCHEMA_VERSION_CHARACTERS:
-            return f"the schema version has 1 to {MAX_SCHEMA_VERSION_CHARACTERS} characters"
-        if len(exi_request) > MAX_EXI_CHARACTERS or not is_base64(exi_request):
-            return f"the EXI message is Base64 of at most {MAX_EXI_CHARACTERS} characters"
-        return None
-
     def _settle(self, evse_id: int, request: _Request, answer: Answer) -> None:
         """Once: an answer that comes too late, or to a vehicle that left, is nobody's."""
         if self._requests.get(evse_id) is request:
@@ -239,3 +220,17 @@ class VehicleStack(Block):
         self._contracts.pop(evse_id, None)
         self._certificates.pop(evse_id, None)
         self._requests.pop(evse_id, None)
+
+
+def _why_not_message(event: EvCertificateWanted) -> str | None:
+    if not 0 < len(event.schema_version) <= MAX_SCHEMA_VERSION_CHARACTERS:
+        return f"the schema version has 1 to {MAX_SCHEMA_VERSION_CHARACTERS} characters"
+    if len(event.exi_request) > MAX_EXI_CHARACTERS or not is_base64(event.exi_request):
+        return f"the EXI message is Base64 of at most {MAX_EXI_CHARACTERS} characters"
+    return None
+
+
+def _message(event: EvCertificateWanted) -> Get15118EVCertificate:
+    return Get15118EVCertificate(
+        iso15118_schema_version=event.schema_version, certificate_action=event.action, exi_request=event.exi_request
+    )
