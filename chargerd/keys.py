@@ -11,10 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from chargerd.config import IdentitySettings
-from chargerd.csr import csr_pem
 from chargerd.identity import IdentityError, KeyFacts, NewKey
 from chargerd.keys_file import MAX_KEY_BYTES, FileKeys, KeyFolder
 from chargerd.keys_tpm import TpmKeys
@@ -27,8 +24,8 @@ class KeyPlace(Protocol):
 
     prefix: str
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
-        """A new key as the text of its file, and what `request` made of it. Raises IdentityError."""
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
+        """A new key as the text of its file, and the request to have it signed. Raises IdentityError."""
         ...
 
     def use(self, pem: bytes, load: Callable[[], None]) -> None:
@@ -57,7 +54,7 @@ class Keys:
     def make(self, request: MakeKey, key_id: str | None = None) -> NewKey:
         """See KeyStore. `key_id`: from `new_id`, if it was asked for."""
         key_id = key_id or self.new_id(request.use)
-        pem, csr = self._place_for(request.use).make(lambda key: csr_pem(request, key))
+        pem, csr = self._place_for(request.use).make(request)
         self._folder.write(key_id, pem)
         return NewKey(key_id, csr)
 

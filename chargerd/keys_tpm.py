@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, NoReturn, Self, TypeVar
-
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from typing import Any, TypeVar
 
 from chargerd.identity import IdentityError
+from chargerd.ocpp.effects import MakeKey
 from chargerd.tpm import Provider, TpmError, answers
 from chargerd.tpm_trial import Trial
 
@@ -46,17 +44,16 @@ class TpmKeys:
         self._handshake_over = threading.Event()
         self._handshake_over.set()
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
         """See KeyPlace: the text is the key wrapped by this TPM."""
+        from chargerd.csr import Signer, csr_pem  # noqa: PLC0415  see there
+
         self._handshake_over.wait(AFTER_HANDSHAKE_S)
         self.trial.begin()
         try:
             pem, public_der = self._thread.call(self._make, MAKE_WITHIN_S)
-            public = serialization.load_der_public_key(public_der)
-            assert isinstance(public, ec.EllipticCurvePublicKey), "can't happen because the provider made a P-256 key"
-            return pem, request(
-                _TpmSigner(public, lambda data: self._thread.call(lambda: self._sign(pem, data), USE_WITHIN_S))
-            )
+            signed = Signer(public_der, lambda data: self._thread.call(lambda: self._sign(pem, data), USE_WITHIN_S))
+            return pem, csr_pem(request, signed)
         finally:
             self.trial.survived()
 
@@ -153,45 +150,3 @@ class _LimitedThread:
                 future.set_exception(error)
             self._hangs = False
             del work, future  # with them goes what they hold: a context keeps its key in one of the TPM's few places
-
-
-class _TpmSigner(ec.EllipticCurvePrivateKey):
-    """A key that only signs, for the builder of signing requests."""
-
-    def __init__(self, public: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes]) -> None:
-        self._public = public
-        self._sign = sign
-
-    @property
-    def curve(self) -> ec.EllipticCurve:
-        return self._public.curve
-
-    @property
-    def key_size(self) -> int:
-        return self._public.key_size
-
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        return self._public
-
-    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        """What is signed is always the data itself, with SHA-256."""
-        assert not isinstance(signature_algorithm.algorithm, utils.Prehashed), (
-            "can't happen: the builder gives the data"
-        )
-        assert isinstance(signature_algorithm.algorithm, hashes.SHA256), "can't happen: csr.py asks for SHA-256"
-        return self._sign(bytes(data))
-
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
-        raise NotImplementedError("this key only signs")
-
-    def private_numbers(self) -> NoReturn:
-        raise NotImplementedError("the TPM does not give its keys away")
-
-    def private_bytes(self, *_form: object, **_more: object) -> NoReturn:
-        raise NotImplementedError("the TPM does not give its keys away")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self

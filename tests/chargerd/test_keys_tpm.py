@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chargerd.identity import IdentityError
 from chargerd.keys_tpm import TpmKeys
@@ -117,23 +115,6 @@ def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
-
-
-def test_the_signer_signs_and_gives_nothing_else_away(tmp_path: Path) -> None:
-    kept: list[ec.EllipticCurvePrivateKey] = []
-
-    def keep(key: ec.EllipticCurvePrivateKey) -> str:
-        kept.append(key)
-        return ""
-
-    TpmKeys(shared_tpm(), Trial(tmp_path / "trial")).make(keep)
-    (key,) = kept
-    assert key.key_size == 256
-    assert key.curve.name == "secp256r1"
-    with pytest.raises(NotImplementedError, match="give its keys away"):
-        key.private_numbers()
-    with pytest.raises(NotImplementedError, match="give its keys away"):
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def test_a_use_that_fails_is_struck_out_at_once(tmp_path: Path) -> None:
