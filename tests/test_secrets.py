@@ -19,7 +19,7 @@ from tests.tidy import CODE, ROOT, committed_texts
 # ---------------------------------------------------------------- what a value shows of itself
 
 SECRET_NAME = re.compile(
-    r"password(?!_set)|passphrase|secret|private|(^|_)(pin|auth)$|(?<!public_)key$|attribute_value|location|csms_url"
+    r"password|passphrase|secret|private|(^|_)(pin|auth)$|(?<!public_)key$|attribute_value|location|csms_url"
 )
 NO_SECRET = {"key", "location"}
 """A key in a table and a place on a screen; in the messages of the CSMS the same words are of another kind."""
@@ -48,6 +48,8 @@ def values_with_secrets() -> Iterator[tuple[type[Any], tuple[str, ...]]]:
 
 
 def is_harmless(kind: type[Any], name: str) -> bool:
+    if kind.__annotations__.get(name) is bool:  # whether there is one
+        return True
     return name in NO_SECRET and not kind.__module__.startswith("chargerd.ocpp.messages")
 
 
