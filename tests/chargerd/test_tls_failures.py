@@ -1,6 +1,7 @@
 """Why TLS failed: one alert means different things in different places. tests/tls shows it on the wire."""
 
 import ssl
+from collections.abc import Iterable
 
 import pytest
 
@@ -17,11 +18,13 @@ ASKED = GREETED | {Message.CERTIFICATE_REQUEST}
 FINISHED = {CLIENT_HELLO, Message.CERTIFICATE, Message.FINISHED}
 
 
-def talk(heard: set[int], said: set[int] | None = None, alert: int | None = None, ours: int | None = None) -> Talk:
+def talk(
+    heard: Iterable[int], said: Iterable[int] | None = None, alert: int | None = None, ours: int | None = None
+) -> Talk:
     made = Talk()
     made.heard, made.said = set(heard), {CLIENT_HELLO} if said is None else set(said)
     made.alert_heard, made.alert_said = alert, ours
-    made.silent = not heard and alert is None
+    made.silent = not made.heard and alert is None
     return made
 
 
