@@ -43,7 +43,7 @@ _CERTIFICATE = {
 """By X509_V_ERR (openssl/x509_vfy.h)."""
 
 _UNPROVEN = frozenset({"BAD_SIGNATURE", "WRONG_CERTIFICATE_TYPE", "BAD_ECPOINT"})
-_OLD = frozenset({"UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION", "VERSION_TOO_LOW", "INAPPROPRIATE_FALLBACK"})
+_OLD = frozenset({"UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION", "VERSION_TOO_LOW"})
 _WEAK = frozenset(
     {
         "WRONG_CIPHER_RETURNED",
@@ -129,9 +129,9 @@ def _by_alert(talk: Talk) -> Failure | None:
 
 
 def _by_reason(error: Exception, talk: Talk) -> Failure | None:
-    if not isinstance(error, ssl.SSLError) or error.reason is None:
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
-    reason = error.reason.replace("_", " ").lower()
+    reason = (error.reason or error.strerror or "unknown").replace("_", " ").lower()
     if error.reason in _UNPROVEN:
         return LinkFailure.BAD_CERTIFICATE, f"the CSMS does not prove that its certificate is its own ({reason})"
     if error.reason in _OLD:

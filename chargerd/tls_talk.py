@@ -52,14 +52,14 @@ class Talk:
         self.alert_said: int | None = None
         self.silent = True
 
-    def note(self, _end: object, direction: str, _version: object, kind: int, what: int, _data: bytes) -> None:
+    def note(self, _end: object, direction: str, _version: object, kind: int, _what: int, data: bytes) -> None:
         """One message, as SSLContext._msg_callback tells it."""
         ours = direction == "write"
         self.silent = self.silent and ours
         if kind == _HANDSHAKE:
-            (self.said if ours else self.heard).add(int(what))
-        elif kind == _ALERT and what not in _POLITE:
+            (self.said if ours else self.heard).add(data[0])
+        elif kind == _ALERT and data[1] not in _POLITE:
             if ours:
-                self.alert_said = int(what)
+                self.alert_said = data[1]
             else:
-                self.alert_heard = int(what)
+                self.alert_heard = data[1]

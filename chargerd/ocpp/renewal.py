@@ -39,7 +39,7 @@ from chargerd.ocpp.own_renewals import Lifetime, OwnRenewals
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.security import ORGANIZATION_NAME
 from chargerd.ocpp.signed_chains import ChainRefused, checked_path, read_chain
-from chargerd.ocpp.signing_requests import SigningRequest, SigningRequests, Subject
+from chargerd.ocpp.signing_requests import RenewalStatus, SigningRequest, SigningRequests, Subject, status_of
 from chargerd.ocpp.variables import AnyVariable, integer
 
 MAX_CERTIFICATE_CHAIN_SIZE = integer(
@@ -87,15 +87,6 @@ MAX_COMMON_NAME = 64  # RFC 5280, A.1: ub-common-name
 V2G_DOMAIN = "CPO"  # ISO 15118-2, annex F: domain component of the station's certificate
 
 _KEY_USES = {Use.CHARGING_STATION_CERTIFICATE: KeyUse.STATION, Use.V2G_CERTIFICATE: KeyUse.V2G}
-
-
-class RenewalStatus(msgspec.Struct, frozen=True):
-    """One open request, for people. `since`: ISO 8601; `state`: what it waits for."""
-
-    use: str
-    since: str
-    state: str
-    key_id: str
 
 
 class Renewal(Block):
@@ -164,10 +155,7 @@ class Renewal(Block):
 
     def status(self) -> tuple[RenewalStatus, ...]:
         """The open requests, oldest first."""
-        return tuple(
-            RenewalStatus(each.use, each.begun_utc.isoformat(), _state(each), each.key_id)
-            for each in self._requests.all()
-        )
+        return tuple(map(status_of, self._requests.all()))
 
     # ------------------------------------------------------------------ beginning
 
@@ -435,12 +423,3 @@ class Renewal(Block):
         )
         info = StatusInfo(reason_code=refused.reason_code, additional_info=str(refused)[:512])
         return CertificateSignedResponse(status=CertificateSignedStatus.REJECTED, status_info=info)
-
-
-def _state(request: SigningRequest) -> str:
-    if not request.has_key:
-        return "the key is being made"
-    if not request.was_asked:
-        return "the CSMS is to be asked"
-    asked = f"the CSMS was asked {request.tries} times"
-    return asked if request.asks else f"{asked} and is not asked again"

@@ -170,7 +170,7 @@ def test_a_silent_control_process_makes_it_start_with_the_board_of_the_last_run(
     async def story(stage: Stage) -> None:
         async with stage.running() as (daemon, _):
             await stage.until(lambda: stage.csms.boots)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["control_run_id"] is None
             assert [evse["why_not"] for evse in report["evses"]] == [("the control process is silent",)] * 2
 
@@ -191,7 +191,7 @@ def test_a_board_that_is_not_the_remembered_one_makes_it_start_anew(
             assert task.result() == EXIT_TRY_AGAIN
         async with stage.running() as (daemon, _):
             await stage.until(lambda: len(stage.csms.boots) == 2)
-            assert len(daemon._report()["evses"]) == 2
+            assert len(daemon.verbs.report()["evses"]) == 2
 
     play(tmp_path, story)
 
@@ -284,7 +284,7 @@ def test_a_wall_clock_that_is_set_reaches_the_core_and_the_csms_sets_it(
             await stage.until(lambda: any(type(event).__name__ == "TimeStepped" for event in fed))
             (stepped,) = [event for event in fed if type(event).__name__ == "TimeStepped"]
             assert stepped.by_s == pytest.approx(7200, abs=30)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["clock_synced"] is True
             assert datetime.fromisoformat(report["at_utc"]) > datetime.now(UTC) + timedelta(hours=1)
 
@@ -361,6 +361,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
         async with stage.running() as (daemon, task):
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
             await stage.until(control.end.latest_orders)
+            await stage.until(lambda: any(frame[2:3] == ["StatusNotification"] for frame in stage.csms.told))
             monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
             monkeypatch.setattr(daemon.station, "_settle", failing(error))
             sent = len(stage.csms.told)
@@ -388,13 +389,12 @@ def test_a_database_in_use_by_another_station_is_refused(tmp_path: Path) -> None
 
 def test_a_station_with_nothing_to_show_who_it_is_does_not_connect_and_names_the_remedy(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
-        control = stage.appear()
-        control.publish()
-        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
-            await Daemon(stage.site, password=None).run()
-        assert not stage.csms.told
-        control.end.close()
         stage.appear()
+        task = asyncio.create_task(Daemon(stage.site, password=None).run())
+        await stage.until(task.done)
+        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
+            task.result()
+        assert not stage.csms.told
         async with stage.running():
             await stage.until(lambda: stage.csms.boots)
 
@@ -459,7 +459,7 @@ def test_the_bench_holds_the_link_down_lets_it_go_and_looks_back_at_frames(tmp_p
             assert (await stage.ask("link_down"))["ok"]
             await stage.until(lambda: stage.csms.ended)
             connections = len(stage.csms.connections)
-            await stage.until(lambda: daemon._held_open is not None)
+            await stage.until(lambda: daemon._hand._held_open is not None)
             assert len(stage.csms.connections) == connections
             assert (await stage.ask("link_up"))["ok"]
             await stage.until(lambda: len(stage.csms.connections) == connections + 1)

@@ -501,5 +501,5 @@ def test_what_is_pending_is_told_without_secrets() -> None:
         "the CSMS was asked 1 times",
         "key-0",
     )
-    assert status.since == NOON.isoformat()
+    assert status.since_utc == NOON
     assert ORGANIZATION not in repr(status)
