@@ -305,7 +305,10 @@ PAST_PYTHON = (
     "chargerd/hardening.py",  # prctl and seccomp
     "chargerd/tpm.py",  # keys in the TPM, by the libcrypto that ssl uses
 )
-TLS_CONTEXTS = ("chargerd/tls.py", "chargerd/identity.py")
+TLS_CONTEXTS = (
+    "chargerd/tls.py",
+    "chargerd/provisioning_steps.py",  # tries a key and its certificate, and connects to nobody
+)
 LISTENERS = ("create_server", "serve", "start_server", "ModbusTcpServer", "StartTcpServer", "StartAsyncTcpServer")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A CSMS and its file server have to be reached by the charger on the desk: its user says where they listen. They never

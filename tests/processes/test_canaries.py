@@ -104,6 +104,17 @@ async def told_by_the_csms(station: Charger, spoken: Canary) -> None:
         await station.rig.csms._station._connection.send(text)
 
 
+async def sent_by(station: Charger, *wanted: str) -> bytes:
+    """The frames that the station has sent, once all of `wanted` is in them."""
+    async with asyncio.timeout(20):
+        while True:
+            frames = (await station.do("frames"))["frames"]
+            text = "\n".join(frame["text"] for frame in frames if frame["direction"] == "out")
+            if all(part in text for part in wanted):
+                return text.encode()
+            await asyncio.sleep(0.05)
+
+
 async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, bytes]:
     """Charge, change the password, be told secrets, crash, come back; what could be seen meanwhile."""
     places: dict[str, bytes] = {}
@@ -111,6 +122,7 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert csms is not None
     await station.charge()
     await told_by_the_csms(station, spoken)
+    places["frames of the station"] = await sent_by(station, '"-1"', "FormatViolation", '"canary-11"', "NotifyReport")
     csms._password = new.text
     boots = len(station.seen("BootNotification"))
     answer = await csms.call("SetVariables", set_password(new.text))
@@ -124,10 +136,6 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert boots  # it came back each time with the password that the CSMS set
     places |= await asyncio.to_thread(chargerctl, station)
     places["status"] = json.dumps(await station.status(), default=str).encode()
-    frames = (await station.do("frames"))["frames"]
-    places["frames of the station"] = "\n".join(
-        frame["text"] for frame in frames if frame["direction"] == "out"
-    ).encode()
     places["seen by the CSMS"] = json.dumps([seen.payload for seen in csms.seen], default=str).encode()
     await station.do("remote_stop")
     await station.until(lambda status: not status["evses"][0]["transaction"])
