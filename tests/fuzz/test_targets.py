@@ -1,6 +1,5 @@
-"""Every target in every test run: its whole corpus, and that again with random damage. `make fuzz` goes on from there."""
+"""Every target in every test run: its whole corpus, and that again with random damage. `make fuzz` goes on from it."""
 
-from pathlib import Path
 from random import Random
 
 import pytest
