@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh bench    what `chargerd bench` needs
 #   tools/setup.sh dev      that, and what the tests need
+#   tools/setup.sh fuzz     one more package, for `make fuzz`; after dev
 #   tools/setup.sh vm       Debian packages only: what builds the kernel of `make vm-test`
 #
 # One line per step with its time. What fails says in one line what is missing and what to do. A later run does nothing
@@ -35,8 +36,9 @@ apt_vm="bc bison flex gcc libelf-dev linux-source make xz-utils"
 case $level in
     bench) packages=$apt_bench locks="requirements/bench.txt" need_mb=500 ;;
     dev) packages="$apt_bench $apt_dev" locks="requirements/dev.txt" need_mb=1500 ;;
+    fuzz) packages=$apt_bench locks="requirements/fuzz.txt" need_mb=100 ;;
     vm) packages=$apt_vm locks="" need_mb=3000 ;;
-    *) echo "usage: tools/setup.sh bench|dev|vm" >&2; exit 2 ;;
+    *) echo "usage: tools/setup.sh bench|dev|fuzz|vm" >&2; exit 2 ;;
 esac
 
 fail() {

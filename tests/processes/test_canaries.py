@@ -4,6 +4,7 @@ everything that came of it.
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import signal
@@ -94,9 +95,9 @@ async def told_by_the_csms(station: Charger, spoken: Canary) -> None:
         ("GetBaseReport", {"requestId": 4, "reportBase": "FullInventory"}),
         ("GetBaseReport", {"requestId": 5, "reportBase": "ConfigurationInventory"}),
     ]  # fmt: skip
+    assert station.rig.csms is not None
+    assert station.rig.csms._station is not None
     for number, (action, payload) in enumerate(calls):
-        assert station.rig.csms is not None
-        assert station.rig.csms._station is not None
         await station.rig.csms._station._connection.send(json.dumps([2, f"canary-{number}", action, payload]))
     # What is no message at all, and what is one with an extra property, is complained about.
     extra = json.dumps([2, "extra", "SetVariables", {**set_password(secret), "notInTheStandard": secret}])
@@ -115,6 +116,10 @@ async def sent_by(station: Charger, *wanted: str) -> bytes:
             await asyncio.sleep(0.05)
 
 
+def has_another_pid(station: Charger, pid: int) -> bool:
+    return station.rig.pid("station") != pid
+
+
 async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, bytes]:
     """Charge, change the password, be told secrets, crash, come back; what could be seen meanwhile."""
     places: dict[str, bytes] = {}
@@ -129,9 +134,10 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
     for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL):
         pid = station.rig.pid("station")
+        restarted = functools.partial(has_another_pid, station, pid)
         places |= seen_of_process(pid) | seen_of_process(station.rig.pid("control"))
         os.kill(pid, number)
-        await station.until_seen(lambda pid=pid: station.rig.pid("station") != pid)
+        await station.until_seen(restarted)
         await station.until(lambda status: status["link"]["registration"] == "Accepted" and is_charging(status))
     assert boots  # it came back each time with the password that the CSMS set
     places |= await asyncio.to_thread(chargerctl, station)
