@@ -156,6 +156,7 @@ CUT = (
     Case("is cut within a header", lambda a: cut(tls(a.good), 3), GONE, ""),
     Case("is cut before a word", lambda a: cut(tls(a.good), 0), GONE, ""),
     raw("hangs up before a word", GONE, ""),
+    Case("hangs up, and is good to all who come later", lambda a: first_this_then(says(), tls(a.good)), GONE, ""),
     Case("resets before a word", lambda _a: resets, GONE, ""),
     raw("never says a word", GONE, "no connection within", then="wait", trying=quick),
     raw("says one word only", GONE, "no connection within", server_hello(), then="wait", trying=quick),
