@@ -62,10 +62,10 @@ def test_a_unit_is_exposed_no_more_than_it_has_to_be(service: str) -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-def findings(service: str) -> dict[str, bool]:
+def findings(service: str, folder: Path = UNITS) -> dict[str, bool]:
     """systemd's own list: what -> whether it is set as it should be."""
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=100", str(UNITS / service)],
+        ["systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=100", str(folder / service)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return {row["json_field"]: bool(row["set"]) for row in json.loads(done.stdout)}
@@ -130,6 +130,26 @@ def test_code_comes_from_where_it_was_installed_and_from_no_folder_that_can_be_w
         for environment in ({}, given)
     }  # fmt: skip
     assert told == {False: "taken over\n", True: ""}
+
+
+def test_a_tpm_is_a_dropin_that_opens_this_one_device_and_weakens_nothing_else(units: Path) -> None:
+    service = "chargerd.service"
+    before = findings(service, units)
+    dropins = units / f"{service}.d"
+    dropins.mkdir()
+    shutil.copy(UNITS / "chargerd-tpm.conf", dropins)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    after = findings(service, units)
+    assert not after["PrivateDevices"]
+    assert {name for name in before if before[name] and not after[name]} <= {
+        "PrivateDevices", "DeviceAllow", "SupplementaryGroups",
+    }  # fmt: skip
+    assert after["MemoryDenyWriteExecute"]
+    given = [line for line in (UNITS / "chargerd-tpm.conf").read_text().splitlines() if line.startswith("DeviceAllow")]
+    assert given == ["DeviceAllow=/dev/tpmrm0 rw"]
 
 
 def test_the_accounts_are_made_as_the_units_want_them(tmp_path: Path) -> None:
