@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from chargerd.certificates import Certificate, CertificateError, HashData
+from chargerd.certificates import Certificate, CertificateError, HashData, UnknownIssuerError
 
 MAX_PATH = 6
 """Leaf and root included: GetInstalledCertificateIds can name four sub-CAs and no more."""
@@ -177,7 +177,7 @@ def path(
     search = _Search([_load(each.pem) for each in intermediates], [_load(each.pem) for each in roots], at_utc)
     found = search.from_leaf(loaded)
     if found is None:
-        raise CertificateError(search.reason or f"no certificate of {leaf.issuer} is known")
+        raise search.failure or UnknownIssuerError(f"no certificate of {leaf.issuer} is known")
     return tuple(read(each.public_bytes(Encoding.PEM).decode()) for each in found)
 
 
@@ -189,7 +189,7 @@ class _Search:
         self._roots = roots
         self._at_utc = at_utc
         self._signatures = 0
-        self.reason: str | None = None
+        self.failure: CertificateError | None = None
 
     def from_leaf(self, leaf: x509.Certificate) -> list[x509.Certificate] | None:
         """The path of `leaf`; what is trusted itself is its own path."""
@@ -197,18 +197,18 @@ class _Search:
 
     def _above(self, so_far: list[x509.Certificate]) -> list[x509.Certificate] | None:
         if len(so_far) == MAX_PATH:
-            self._note(f"more than {MAX_PATH} certificates from the leaf to a root")
+            self._note(CertificateError(f"more than {MAX_PATH} certificates from the leaf to a root"))
             return None
         for issuer in (*self._roots, *self._intermediates):
             if issuer.subject != so_far[-1].issuer or issuer in so_far:
                 continue
             if reason := self._why_not_next(issuer, so_far):
-                self._note(f"{issuer.subject.rfc4514_string()}: {reason}")
+                self._note(CertificateError(f"{issuer.subject.rfc4514_string()}: {reason}"))
             elif issuer in self._roots:
                 return [*so_far, issuer]
             elif found := self._above([*so_far, issuer]):
                 return found
-        self._note(f"no certificate of {so_far[-1].issuer.rfc4514_string()} is known")
+        self._note(UnknownIssuerError(f"no certificate of {so_far[-1].issuer.rfc4514_string()} is known"))
         return None
 
     def _why_not_next(self, issuer: x509.Certificate, below: list[x509.Certificate]) -> str | None:
@@ -223,8 +223,8 @@ class _Search:
             or _why_may_not_sign(issuer, below)
         )
 
-    def _note(self, reason: str) -> None:
-        self.reason = self.reason or reason
+    def _note(self, failure: CertificateError) -> None:
+        self.failure = self.failure or failure
 
 
 def _why_not_issued_by(loaded: x509.Certificate, issuer: x509.Certificate) -> str | None:
@@ -312,13 +312,20 @@ def why_not_v2g_server(leaf: Certificate) -> str | None:
     return _why_not_for(leaf, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
+def why_not_contract(leaf: Certificate) -> str | None:
+    """See certificates.why_not_contract."""
+    return _why_not_for(leaf, None)
+
+
 def why_not_signer(leaf: Certificate) -> str | None:
     """The reason for which the key of `leaf` is not for signing software."""
     return _why_not_for(leaf, ExtendedKeyUsageOID.CODE_SIGNING)
 
 
-def _why_not_for(leaf: Certificate, purpose: x509.ObjectIdentifier) -> str | None:
-    """Where a leaf says what it is for, this has to be among it; it need not say so (A00.FR.512, FR.514)."""
+def _why_not_for(leaf: Certificate, purpose: x509.ObjectIdentifier | None) -> str | None:
+    """Where a leaf says what it is for, this has to be among it; it need not say so (A00.FR.512, FR.514). None: for
+    signatures of no special kind.
+    """
     loaded = _load(leaf.pem)
     if leaf.is_ca:
         return f"{leaf.subject}: it is a certificate authority"
@@ -326,7 +333,8 @@ def _why_not_for(leaf: Certificate, purpose: x509.ObjectIdentifier) -> str | Non
     if usage is not None and not usage.digital_signature:
         return f"{leaf.subject}: its key is not for signatures"
     purposes = _extension(loaded, x509.ExtendedKeyUsage)
-    if purposes is not None and not {purpose, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(purposes):
+    allowed = {purpose, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    if purpose is not None and purposes is not None and not allowed & set(purposes):
         return f"{leaf.subject}: its key is for other purposes"
     return None
 

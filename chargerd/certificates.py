@@ -25,6 +25,10 @@ class CertificateError(Exception):
     """A certificate that cannot be read or is not accepted; the text is the reason, for people."""
 
 
+class UnknownIssuerError(CertificateError):
+    """Nothing is wrong with a certificate but that nobody here knows who signed it, or who signed the signer."""
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """One certificate and what it says.
 
@@ -134,7 +138,8 @@ def path(
     leaf: Certificate, intermediates: Iterable[Certificate], roots: Iterable[Certificate], at_utc: datetime
 ) -> tuple[Certificate, ...]:
     """The way from `leaf` to one of `roots`, both included, on which everything holds at `at_utc` (RFC 5280, 6). The
-    order of `intermediates` says nothing, and not all of them need be used. Raises CertificateError.
+    order of `intermediates` says nothing, and not all of them need be used. Raises CertificateError, UnknownIssuerError
+    where all that can be checked holds.
     """
     from chargerd import certificate_checks
 
@@ -186,6 +191,13 @@ def why_not_v2g_certificate(chain: Sequence[Certificate], roots: Iterable[Certif
 
     leaf, *others = chain
     return why_no_path(leaf, others, roots, at_utc) or certificate_checks.why_not_v2g_server(leaf)
+
+
+def why_not_contract(leaf: Certificate) -> str | None:
+    """The reason for which `leaf` is no contract certificate of a vehicle (ISO 15118), its path aside; None: it is."""
+    from chargerd import certificate_checks
+
+    return certificate_checks.why_not_contract(leaf)
 
 
 def why_not_firmware_signer(

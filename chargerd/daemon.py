@@ -25,7 +25,7 @@ from chargerd import service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
-from chargerd.console import Console, ConsoleError
+from chargerd.console import Console, ConsoleError, Verb
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity_report import identity_answer
@@ -52,11 +52,13 @@ from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, Statu
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
+from chargerd.ocpp.vehicle_stack import StackReport
 from chargerd.provisioned import Provisioned
 from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
+from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
 from hal.types import BoardFacts
@@ -401,18 +403,23 @@ class Daemon:
 
     # ------------------------------------------------------------------ console
 
-    def _verbs(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
-        verbs: dict[str, Callable[[Any], dict[str, Any]]] = {
+    def _verbs(self) -> dict[str, Verb]:
+        verbs: dict[str, Verb] = {
             "status": lambda _request: self._report(),
             "user_limit": self._limit_by_user,
             "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
         }
+        if self.site.station.vehicle_stack:
+            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
         if self.bench:
             verbs["signal"] = self._set_signal
             verbs["link_down"] = lambda _request: self._nothing(self.hold_link)
             verbs["link_up"] = lambda _request: self._nothing(self.release_link)
             verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
         return verbs
+
+    def _vehicle_report(self) -> StackReport:
+        return self.station.vehicle_stack.report()
 
     def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""

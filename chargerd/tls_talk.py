@@ -12,6 +12,7 @@ class Message(IntEnum):
     NEW_SESSION_TICKET = 4
     CERTIFICATE = 11
     CERTIFICATE_REQUEST = 13
+    CERTIFICATE_VERIFY = 15
     FINISHED = 20
 
 
@@ -42,24 +43,26 @@ _POLITE = frozenset({Alert.CLOSE_NOTIFY, Alert.USER_CANCELED})
 
 class Talk:
     """`heard` and `said`: the types of handshake messages of the CSMS and of the station. `alert_heard`, `alert_said`:
-    the last alert of each, None: there was none. `silent`: the CSMS has not said a word.
+    the last alert of each, None: there was none. `silent`: the CSMS has not said a word. `has_client`: the station has
+    a certificate to show.
     """
 
     def __init__(self) -> None:
+        self.has_client = False
         self.heard: set[int] = set()
         self.said: set[int] = set()
         self.alert_heard: int | None = None
         self.alert_said: int | None = None
         self.silent = True
 
-    def note(self, _end: object, direction: str, _version: object, kind: int, what: int, _data: bytes) -> None:
+    def note(self, _end: object, direction: str, _version: object, kind: int, _what: int, data: bytes) -> None:
         """One message, as SSLContext._msg_callback tells it."""
         ours = direction == "write"
         self.silent = self.silent and ours
         if kind == _HANDSHAKE:
-            (self.said if ours else self.heard).add(int(what))
-        elif kind == _ALERT and what not in _POLITE:
+            (self.said if ours else self.heard).add(data[0])
+        elif kind == _ALERT and data[1] not in _POLITE:
             if ours:
-                self.alert_said = int(what)
+                self.alert_said = data[1]
             else:
-                self.alert_heard = int(what)
+                self.alert_heard = data[1]

@@ -15,6 +15,7 @@ from tests.conformance.results import REAL, RESULTS, VIRTUAL, read_results
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 
 BLOCKS = {
+    "A": "Security",
     "B": "Provisioning",
     "C": "Authorization",
     "D": "Local authorization list",

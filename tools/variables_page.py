@@ -81,7 +81,7 @@ def _type(variable: AnyVariable) -> str:
 def _access(variable: AnyVariable) -> str:
     access = "W" if variable.write_only else "RW" if variable.writable else "R"
     notes = (", at restart" if variable.reboot else "") + (
-        ", lost" if variable.may_be_set and not variable.persistent else ""
+        ", lost" if variable.writable and not variable.persistent else ""
     )
     return access + notes
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -83,6 +84,20 @@ class Authority:
 def authority(name: str) -> Authority:
     """The authority of this name; it is made when it is asked for first."""
     return Authority(name)
+
+
+def why_not_request(csr_pem: str) -> str | None:
+    """What is wrong with a station's request (RFC 2986, A00.FR.501 to FR.503); None: nothing."""
+    try:
+        request = x509.load_pem_x509_csr(csr_pem.encode())
+        key = request.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        return f"not a certificate request in PEM ({error})"
+    if not request.is_signature_valid:
+        return "not signed with its own key"
+    least_bits = 224 if isinstance(key, PublicKey) else 2048
+    bits = getattr(key, "key_size", least_bits)
+    return None if bits >= least_bits else f"a key of {bits} bits"
 
 
 def request_for(key: Key, common_name: str, organization: str) -> str:

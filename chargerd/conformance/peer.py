@@ -199,6 +199,8 @@ class Peer:
                 return {"idTokenInfo": {"status": "Accepted"}}
             case "DataTransfer":
                 return {"status": "UnknownVendorId"}
+            case "SignCertificate":
+                return {"status": "Accepted"}
             case _:
                 return {}
 

@@ -12,12 +12,14 @@ import msgspec
 from chargerd.clock import Now
 from chargerd.ocpp.auth_cache import CACHE_DISABLE_POST_AUTHORIZE, AuthCache
 from chargerd.ocpp.block import Block, StationContext
+from chargerd.ocpp.contracts import MAX_CHAIN_CHARACTERS, Contract
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.effects import Severity
+from chargerd.ocpp.iso15118_variables import CENTRAL_CONTRACT_VALIDATION_ALLOWED, CONTRACT_VALIDATION_OFFLINE
 from chargerd.ocpp.known_tokens import is_accepted
 from chargerd.ocpp.local_auth_list import LIST_DISABLE_POST_AUTHORIZE, LocalAuthList
 from chargerd.ocpp.messages.authorization import Authorize, AuthorizeResponse
-from chargerd.ocpp.messages.enums import AuthorizationStatus, IdTokenEnum
+from chargerd.ocpp.messages.enums import AuthorizationStatus, AuthorizeCertificateStatus, IdTokenEnum
 from chargerd.ocpp.messages.transactions import TransactionEvent, TransactionEventResponse
 from chargerd.ocpp.messages.types import IdToken, IdTokenInfo
 from chargerd.ocpp.rpc import CallFailure, FailureKind
@@ -74,8 +76,11 @@ SUPPORTED_ID_TOKEN_TYPES = member_list(
     [kind for kind in IdTokenEnum if kind is not IdTokenEnum.EMAID],
     values=list(IdTokenEnum),
     required=False,
-    doc="Kinds of token that may start a transaction here.",
+    doc="Kinds of token that may start a transaction here; eMAID too where vehicles show contract certificates.",
 )
+WITH_CONTRACTS = msgspec.structs.replace(SUPPORTED_ID_TOKEN_TYPES, default=tuple(IdTokenEnum))
+"""The same where something speaks ISO 15118 with vehicles."""
+
 NO_AUTHORIZATION = IdToken(id_token="", type=IdTokenEnum.NO_AUTHORIZATION)  # C02.FR.01
 """Stands for the driver where nobody has to say who he is."""
 
@@ -121,8 +126,11 @@ class _Known(msgspec.Struct, frozen=True):
 class _Question:
     """A token that the CSMS is asked about; `by_mono`: until then it counts as within reach."""
 
-    def __init__(self, token: IdToken, evse_id: int | None, decided: Decided, by_mono: float) -> None:
+    def __init__(
+        self, token: IdToken, evse_id: int | None, decided: Decided, by_mono: float, contract: Contract | None
+    ) -> None:
         self.token = token
+        self.contract = contract
         self.evse_id = evse_id
         self.decided = decided
         self.by_mono = by_mono
@@ -152,11 +160,15 @@ class Authorization(Block):
             OFFLINE_TX_FOR_UNKNOWN_ID,
             DISABLE_REMOTE_AUTHORIZATION,
             MASTER_PASS_GROUP_ID,
-            SUPPORTED_ID_TOKEN_TYPES,
+            WITH_CONTRACTS if self.ctx.config.vehicle_stack else SUPPORTED_ID_TOKEN_TYPES,
         )
 
-    def authorize(self, token: IdToken, evse_id: int | None, now: Now, decided: Decided) -> None:
-        """Judge `token` for an EVSE (None: for none in particular); `decided` is called exactly once, now or later."""
+    def authorize(
+        self, token: IdToken, evse_id: int | None, now: Now, decided: Decided, contract: Contract | None = None
+    ) -> None:
+        """Judge `token` for an EVSE (None: for none in particular); `decided` is called exactly once, now or later.
+        `contract`: the certificate that vouches for it (C07).
+        """
         variables = self.ctx.variables
         if not variables[AUTH_ENABLED] or token.type in _NEVER_ASKED:  # C03.FR.01, C05.FR.01
             decided(Verdict(accepted=True, id_token=token), now)
@@ -167,13 +179,16 @@ class Authorization(Block):
         decided = self._noted(evse_id, decided)
         known = self._known(token, now)
         if not self.ctx.online:
-            decided(self._offline(token, evse_id, known, now), now)
-        elif known is not None and self._is_enough(known, now):
+            decided(self._offline(token, evse_id, known, now, contract), now)
+        elif contract is not None and (why := self._why_not_asked(contract)):
+            decided(Verdict(accepted=False, id_token=token, why=why), now)
+        elif known is not None and self._is_enough(known, now, contract):
             decided(self._by_what_is_known(token, evse_id, known, now), now)
         elif variables[DISABLE_REMOTE_AUTHORIZATION]:
             decided(Verdict(accepted=False, id_token=token, why="not known here, and the CSMS is not to be asked"), now)
         else:
-            self._ask(_Question(token, evse_id, decided, now.mono + self.ctx.rpc.message_timeout_s), now)
+            by_mono = now.mono + self.ctx.rpc.message_timeout_s
+            self._ask(_Question(token, evse_id, decided, by_mono, contract), now)
 
     def answered(self, request: TransactionEvent, response: TransactionEventResponse, now: Now) -> None:
         """What the CSMS said in answer to a TransactionEvent about its token (C10.FR.05), and to its driver."""
@@ -189,7 +204,7 @@ class Authorization(Block):
         """A driver waits once, however many messages before his the CSMS leaves unanswered."""
         for question in [each for each in self._questions if now.mono >= each.by_mono]:
             known = self._known(question.token, now)
-            self._settle(question, self._offline(question.token, question.evse_id, known, now), now)
+            self._settle(question, self._offline(question.token, question.evse_id, known, now, question.contract), now)
 
     def is_master(self, verdict: Verdict) -> bool:
         """The token may only stop transactions, all of them (C16)."""
@@ -199,13 +214,13 @@ class Authorization(Block):
 
     def _ask(self, question: _Question, now: Now) -> None:
         def answered(response: AuthorizeResponse, later: Now) -> None:
-            self._settle(question, self._judged(question.token, question.evse_id, response, later), later)
+            self._settle(question, self._judged(question, response, later), later)
 
         def failed(failure: CallFailure, later: Now) -> None:
-            self._settle(question, self._unanswered(question.token, question.evse_id, failure, later), later)
+            self._settle(question, self._unanswered(question, failure, later), later)
 
         self._questions.append(question)
-        self.ctx.call(Authorize(id_token=question.token), now, then=answered, failed=failed)
+        self.ctx.call(_request(question), now, then=answered, failed=failed)
 
     def _settle(self, question: _Question, verdict: Verdict, now: Now) -> None:
         """Tell who asked, once: an answer that comes too late is remembered, and decides nothing any more."""
@@ -223,11 +238,13 @@ class Authorization(Block):
             return _Known(info, "the cache", not self.ctx.variables[CACHE_DISABLE_POST_AUTHORIZE])
         return None
 
-    def _is_enough(self, known: _Known, now: Now) -> bool:
-        """Whether the CSMS need not be asked (C12.FR.02, C12.FR.05, C14.FR.02 to C14.FR.05)."""
+    def _is_enough(self, known: _Known, now: Now, contract: Contract | None) -> bool:
+        """Whether the CSMS need not be asked (C12.FR.02, C12.FR.05, C14.FR.02 to C14.FR.05); about a certificate it
+        always is (C07.FR.01): it may have been revoked.
+        """
         variables = self.ctx.variables
-        if variables[DISABLE_REMOTE_AUTHORIZATION]:
-            return True
+        if variables[DISABLE_REMOTE_AUTHORIZATION] or contract is not None:
+            return bool(variables[DISABLE_REMOTE_AUTHORIZATION])
         return bool(variables[LOCAL_PRE_AUTHORIZE]) and (is_accepted(known.info, now) or not known.ask_again)
 
     def _by_what_is_known(self, token: IdToken, evse_id: int | None, known: _Known, now: Now) -> Verdict:
@@ -244,21 +261,53 @@ class Authorization(Block):
             why=f"{known.by}: {why}" if why else "",
         )
 
-    def _judged(self, token: IdToken, evse_id: int | None, response: AuthorizeResponse, now: Now) -> Verdict:
-        info = response.id_token_info
+    def _judged(self, question: _Question, response: AuthorizeResponse, now: Now) -> Verdict:
+        token, info, certificate = question.token, response.id_token_info, response.certificate_status
+        if question.contract is not None and certificate is not AuthorizeCertificateStatus.ACCEPTED:
+            # Whatever is remembered of it must not let it charge while offline.
+            refused = info.status is not AuthorizationStatus.ACCEPTED
+            info = info if refused else msgspec.structs.replace(info, status=AuthorizationStatus.INVALID)
         self._cache.learn(token, info, now)
-        why = why_not(info, evse_id)
+        why = why_not(info, question.evse_id)
+        if why and question.contract is not None:
+            why = f"{why}, its certificate {certificate or 'not judged'}"
         return Verdict(accepted=not why, id_token=token, id_token_info=info, why=f"the CSMS: {why}" if why else "")
 
-    def _unanswered(self, token: IdToken, evse_id: int | None, failure: CallFailure, now: Now) -> Verdict:
+    def _unanswered(self, question: _Question, failure: CallFailure, now: Now) -> Verdict:
+        token = question.token
         if failure.kind in (FailureKind.OFFLINE, FailureKind.TIMEOUT):
-            return self._offline(token, evse_id, self._known(token, now), now)
+            return self._offline(token, question.evse_id, self._known(token, now), now, question.contract)
         self.ctx.note(
             Severity.WARNING, f"authorization: Authorize for {shown(token)} failed ({failure}), token refused"
         )
         return Verdict(accepted=False, id_token=token, why=f"Authorize failed: {failure}")
 
-    def _offline(self, token: IdToken, evse_id: int | None, known: _Known | None, now: Now) -> Verdict:
+    def _why_not_asked(self, contract: Contract) -> str | None:
+        if contract.is_valid:
+            return None
+        if self.ctx.variables[DISABLE_REMOTE_AUTHORIZATION]:
+            return "its root is not installed, and the CSMS is not to be asked"
+        if not self.ctx.variables[CENTRAL_CONTRACT_VALIDATION_ALLOWED]:
+            return "its root is not installed, and the CSMS is not to judge it"
+        if len(contract.chain_pem) > MAX_CHAIN_CHARACTERS:
+            return "its root is not installed, and its chain is too long for the CSMS"
+        return None
+
+    def _why_not_offline(self, contract: Contract) -> str | None:
+        if not self.ctx.variables[CONTRACT_VALIDATION_OFFLINE]:  # C07.FR.07
+            return "contract certificates do not count while offline"
+        if not contract.is_valid:  # C07.FR.08
+            return "its root is not installed"
+        if not self.ctx.variables[LOCAL_AUTHORIZE_OFFLINE]:  # C07.FR.09
+            return "the CSMS is out of reach"
+        return None
+
+    def _offline(
+        self, token: IdToken, evse_id: int | None, known: _Known | None, now: Now, contract: Contract | None = None
+    ) -> Verdict:
+        if contract is not None and (why := self._why_not_offline(contract)):
+            return Verdict(accepted=False, id_token=token, offline=True, why=why)
+        # C07.FR.10 to FR.12: a valid certificate leaves the same question that a card asks.
         if known is not None and self.ctx.variables[LOCAL_AUTHORIZE_OFFLINE]:  # C13.FR.02, C13.FR.05, C13.FR.06
             return self._by_what_is_known(token, evse_id, known, now)
         if known is None and self.ctx.variables[OFFLINE_TX_FOR_UNKNOWN_ID]:  # C13.FR.04, C15.FR.08
@@ -283,6 +332,16 @@ class Authorization(Block):
         over = self._wrong_codes - FREE_CODES
         if over >= 0:
             self._codes_from_mono = now.mono + min(MOST_PATIENCE_S, 2.0 ** min(over + 2, 9))
+
+
+def _request(question: _Question) -> Authorize:
+    """C07.FR.02, FR.06: with what the CSMS needs to judge the certificate that was shown, if one was."""
+    contract = question.contract
+    if contract is None:
+        return Authorize(id_token=question.token)
+    if not contract.is_valid:
+        return Authorize(id_token=question.token, certificate=contract.chain_pem)
+    return Authorize(id_token=question.token, iso15118_certificate_hash_data=contract.status_requests or None)
 
 
 def same_token(one: IdToken | None, other: IdToken | None) -> bool:

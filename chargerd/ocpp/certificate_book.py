@@ -15,6 +15,7 @@ from chargerd.certificates import HASH_ALGORITHMS, Certificate, CertificateError
 from chargerd.ocpp.block import StationContext
 from chargerd.ocpp.effects import Severity
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
+from chargerd.ocpp.news import CertificatesChanged
 
 NAMESPACE = "certificates"
 STATE_NAMESPACE, SEEDS_KEY = "certificates_state", "seeds"
@@ -27,8 +28,9 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed under one name. `pem`: a root, or a chain from the leaf up to and without the root.
 
     `names`: the OCPP hash data of the first certificate, one for each algorithm; `children`: likewise of each further
-    one. `pending`: a CSMS root that replaces the others once a connection has been made with it (M05.FR.12). `key_id`:
-    the private key of a V2G chain. `not_before`: when a V2G chain begins, in ISO 8601.
+    one. `pending`: a CSMS root that replaces the others once a connection has been made with it (M05.FR.12). Of a V2G
+    chain: `key_id`, its private key; `not_before`, when it begins, in ISO 8601; `ocsp_urls`, where the status of each
+    certificate is asked, empty where it does not say.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     pending: bool = False
     key_id: str = ""
     not_before: str = ""
+    ocsp_urls: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -103,11 +106,13 @@ class CertificateBook:
         """Install, or install again in the same place (M05.FR.17)."""
         self._loaded()[row.key] = row
         self._ctx.store.put(NAMESPACE, row.key, row)
+        self._ctx.publish(CertificatesChanged(row.kind))
 
     def remove(self, row: Installed) -> None:
         """Forget what is installed."""
         self._loaded().pop(row.key, None)
         self._ctx.store.delete(NAMESPACE, row.key)
+        self._ctx.publish(CertificatesChanged(row.kind))
 
     def csms_root_worked(self, root_sha256: str) -> None:
         """A connection was made, and the CSMS's path ended in this root. Where it was to replace others, these go now
@@ -174,6 +179,7 @@ def v2g_row(path: tuple[Certificate, ...], key_id: str) -> Installed:
         children=tuple(children),
         key_id=key_id,
         not_before=leaf.not_before_utc.isoformat(),
+        ocsp_urls=tuple(each.ocsp_url for each in path[:-1]),
     )
 
 

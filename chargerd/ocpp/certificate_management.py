@@ -29,7 +29,7 @@ from chargerd.ocpp.messages.enums import (
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
 from chargerd.ocpp.messages.types import CertificateHashData, StatusInfo
 from chargerd.ocpp.network_variables import SECURITY_PROFILE
-from chargerd.ocpp.news import CertificatesChanged, KeysReleased, SecurityEvent
+from chargerd.ocpp.news import KeysReleased, SecurityEvent
 from chargerd.ocpp.variables import AnyVariable, Reader, boolean, integer
 
 CERTIFICATE_ENTRIES = integer(
@@ -193,7 +193,6 @@ class CertificateManagement(Block):
 
     def _tell(self, row: Installed, what: str) -> None:
         self.ctx.publish(SecurityEvent("ReconfigurationOfSecurityParameters", f"{row.kind} {row.sha256[:16]} {what}"))
-        self.ctx.publish(CertificatesChanged(row.kind))
 
 
 def on_wire(named: HashData) -> CertificateHashData:

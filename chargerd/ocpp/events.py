@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from chargerd.evse.types import Status
+from chargerd.ocpp.messages.enums import CertificateAction
 
 
 class LinkFailure(StrEnum):
@@ -78,6 +79,43 @@ class JobDone(msgspec.Struct, frozen=True):
     result: str = ""
 
 
+class ContractShown(msgspec.Struct, frozen=True):
+    """A vehicle shows its contract certificate (C07): PEM, its own first, and the eMAID it gives, empty: none."""
+
+    evse_id: int
+    chain_pem: str
+    emaid: str = ""
+
+
+class EvCertificateWanted(msgspec.Struct, frozen=True):
+    """A vehicle wants a contract certificate, its first or a newer one (M01, M02): the message with which it asks, EXI
+    in Base64, and the schema that this has.
+    """
+
+    evse_id: int
+    action: CertificateAction
+    schema_version: str
+    exi_request: str
+
+
+class ShellSecurityEvent(msgspec.Struct, frozen=True):
+    """The shell saw something of security relevance: `kind` is the standard's name for it (security_events.py),
+    `tech_info` says who and where. Never a secret.
+    """
+
+    kind: str
+    tech_info: str = ""
+
+
+class MemoryMeasured(msgspec.Struct, frozen=True):
+    """How much room is left. `ram_used`: share of the memory the process may have, None where nothing limits it;
+    `disk_free_bytes`: on the file system of the store.
+    """
+
+    ram_used: float | None
+    disk_free_bytes: int
+
+
 class TimeStepped(msgspec.Struct, frozen=True):
     """The wall clock moved by `by_s` seconds against the monotonic clock (NTP, operator, CSMS)."""
 
@@ -90,4 +128,18 @@ class SignalMeasured(msgspec.Struct, frozen=True):
     dbm: float | None
 
 
-Event = SignalMeasured | Received | LinkUp | LinkDown | StatusArrived | StatusLost | KeyMade | JobDone | TimeStepped
+Event = (
+    SignalMeasured
+    | Received
+    | LinkUp
+    | LinkDown
+    | StatusArrived
+    | StatusLost
+    | KeyMade
+    | JobDone
+    | ContractShown
+    | EvCertificateWanted
+    | ShellSecurityEvent
+    | MemoryMeasured
+    | TimeStepped
+)

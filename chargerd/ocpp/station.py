@@ -25,11 +25,15 @@ from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
 from chargerd.ocpp.effects import Effect, Note, SendText, SetOrders, Severity
 from chargerd.ocpp.events import (
+    ContractShown,
+    EvCertificateWanted,
     Event,
     JobDone,
+    KeyMade,
     LinkDown,
     LinkUp,
     Received,
+    ShellSecurityEvent,
     SignalMeasured,
     StatusArrived,
     StatusLost,
@@ -41,10 +45,12 @@ from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
 from chargerd.ocpp.network import Network
-from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged
+from chargerd.ocpp.news import ClockSet, News, Registration, RegistrationChanged, SecurityEvent
+from chargerd.ocpp.ocsp_cache import OcspCache
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.provisioning import Provisioning
 from chargerd.ocpp.remote_control import RemoteControl
+from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.reservation import Reservations
 from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
@@ -58,6 +64,7 @@ from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
 from chargerd.ocpp.variables import Variables
+from chargerd.ocpp.vehicle_stack import VehicleStack
 from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
 
@@ -122,6 +129,7 @@ class Station:
         self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
         self.security = Security(ctx)
+        self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
@@ -131,6 +139,8 @@ class Station:
         book = ReservationBook(ctx)
         self.signatures = Signatures(ctx)
         self.transactions = Transactions(ctx, self.authorization, self.meter_values, self.signatures, book)
+        self.ocsp_cache = OcspCache(ctx, self.certificate_book)
+        self.vehicle_stack = VehicleStack(ctx, self.certificate_book, self.transactions, self.ocsp_cache)
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
@@ -148,6 +158,7 @@ class Station:
             self.network,
             self.provisioning,
             self.security,
+            self.renewal,
             self.certificate_management,
             self.local_list,
             self.auth_cache,
@@ -156,6 +167,8 @@ class Station:
             self.meter_values,
             self.signatures,
             self.transactions,
+            self.ocsp_cache,
+            self.vehicle_stack,
             self.smart_charging,
             self.availability,
             self.reservations,
@@ -225,8 +238,16 @@ class Station:
                 self._status_lost(now)
             case SignalMeasured(dbm):
                 self.troubles.signal(dbm, now)
+            case ContractShown():
+                self.vehicle_stack.contract_shown(event, now)
+            case EvCertificateWanted():
+                self.vehicle_stack.certificate_wanted(event, now)
+            case ShellSecurityEvent(kind, tech_info):
+                self.ctx.publish(SecurityEvent(kind, tech_info))
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
+            case KeyMade():
+                self.renewal.key_made(event, now)
             case JobDone(job_id):
                 self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
 

@@ -17,6 +17,7 @@ from chargerd.ocpp.authorization import (
     AUTHORIZE_REMOTE_START,
     NO_AUTHORIZATION,
     Authorization,
+    Decided,
     Verdict,
     same_group,
     same_token,
@@ -24,6 +25,7 @@ from chargerd.ocpp.authorization import (
 )
 from chargerd.ocpp.block import Answers, Block, Handlers, StationContext, Triggers
 from chargerd.ocpp.boot import boot_reason
+from chargerd.ocpp.contracts import Contract
 from chargerd.ocpp.edges import (
     Change,
     ControlRestarted,
@@ -193,18 +195,37 @@ class Transactions(Block):
         """Authorize `token` for this EVSE, asking first where AuthorizeRemoteStart says so (F01, F02)."""
 
         def decided(verdict: Verdict, later: Now) -> None:
-            self._desks[evse_id].asking = None
-            if verdict.accepted and not self._authorization.is_master(verdict):
-                group = verdict.group_id_token or group_id_token
-                grant = Grant(id_token=token, group_id_token=group, remote_start_id=remote_start_id)
-                self._grant(evse_id, grant, later)
-            else:
-                self._refuse(evse_id, token, verdict.why or "only stops transactions", later)
+            group = verdict.group_id_token or group_id_token
+            grant = Grant(id_token=token, group_id_token=group, remote_start_id=remote_start_id)
+            self._grant_if_accepted(evse_id, verdict, grant, later)
 
         if self.ctx.variables[AUTHORIZE_REMOTE_START]:  # F01.FR.01, F02.FR.09
             self._ask(evse_id, token, now, decided)
         else:
             decided(Verdict(accepted=True, id_token=token), now)  # F01.FR.02, F02.FR.10
+
+    def present_contract(
+        self, evse_id: int, contract: Contract, now: Now, told: Callable[[bool, str, Now], None]
+    ) -> str | None:
+        """A vehicle shows its contract certificate (C07); again: it stops nothing. Why nobody is asked about it; None:
+        `told` is called once, now or later, with whether it may charge, and why not."""
+        session, token = self._sessions[evse_id], contract.token
+        if session.is_ending or self._desks[evse_id].asking is not None:
+            return "too soon, somebody else is just being served"
+        if session.grant is not None and same_token(session.grant.id_token, token):
+            told(True, "", now)
+            return None
+        if why := self.why_not_grant(evse_id, token):
+            return why
+
+        def decided(verdict: Verdict, later: Now) -> None:
+            grant = Grant(id_token=token, group_id_token=verdict.group_id_token)
+            self._grant_if_accepted(evse_id, verdict, grant, later)
+            accepted = session.grant is not None and same_token(session.grant.id_token, token)
+            told(accepted, verdict.why or "the EVSE is not free for it", later)
+
+        self._ask(evse_id, token, now, decided, contract)
+        return None
 
     def stop_remotely(self, transaction_id: str, now: Now) -> bool:
         """End the authorization of this transaction (F03). False: it does not run."""
@@ -360,10 +381,18 @@ class Transactions(Block):
         self._held_plugs.release(evse_id)
         self._flash(evse_id, Indication.ACCEPTED, now)
 
-    def _ask(self, evse_id: int, token: IdToken, now: Now, decided: Callable[[Verdict, Now], None]) -> None:
+    def _ask(self, evse_id: int, token: IdToken, now: Now, decided: Decided, contract: Contract | None = None) -> None:
         self._desks[evse_id].asking = token
         self._show(evse_id, now)
-        self._authorization.authorize(token, evse_id, now, decided)
+        self._authorization.authorize(token, evse_id, now, decided, contract)
+
+    def _grant_if_accepted(self, evse_id: int, verdict: Verdict, grant: Grant, now: Now) -> None:
+        """For who is no reader of cards: a token that only stops transactions is of no use there."""
+        self._desks[evse_id].asking = None
+        if verdict.accepted and not self._authorization.is_master(verdict):
+            self._grant(evse_id, grant, now)
+        else:
+            self._refuse(evse_id, grant.id_token, verdict.why or "only stops transactions", now)
 
     def _grant(self, evse_id: int, grant: Grant, now: Now) -> None:
         why = self.why_not_grant(evse_id, grant.id_token, grant.group_id_token)

@@ -297,6 +297,11 @@ class Variables:
         if variable.persistent:
             self._store.put(NAMESPACE, str(item), variable.form.text(value))
 
+    def set_until_restart(self, variable: Variable[T], value: T) -> None:
+        """Set a value of the whole station from inside, for as long as this process runs."""
+        assert variable not in self._readers, f"can't set {variable}: its reader would hide the value"
+        self._values[Item(variable, STATION)] = value
+
     def set_text(self, item: Item, text: str) -> None:
         """Set a value as the CSMS does. Raises ValueTextError (form, range, or the owner's own check)."""
         variable, place = item

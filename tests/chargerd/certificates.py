@@ -121,6 +121,22 @@ def sign(
     return Issued(certificate, key, above)
 
 
+def sign_request(by: Issued, csr_pem: str, *, days: tuple[float, float] = (-1, 30)) -> str:
+    """The chain for a station's request, in PEM."""
+    request = x509.load_pem_x509_csr(csr_pem.encode())
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(request.subject)
+        .issuer_name(by.certificate.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
+    )
+    return _pem(builder.sign(by.key, hashes.SHA256()))
+
+
 def new_key(kind: str) -> Key:
     """A private key of a kind: a curve, "Ed25519" or "RSA-" and its bits. Big ones are made once for a run."""
     if kind.startswith("RSA-"):

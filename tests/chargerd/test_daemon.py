@@ -388,13 +388,12 @@ def test_a_database_in_use_by_another_station_is_refused(tmp_path: Path) -> None
 
 def test_a_station_with_nothing_to_show_who_it_is_does_not_connect_and_names_the_remedy(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
-        control = stage.appear()
-        control.publish()
-        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
-            await Daemon(stage.site, password=None).run()
-        assert not stage.csms.told
-        control.end.close()
         stage.appear()
+        task = asyncio.create_task(Daemon(stage.site, password=None).run())
+        await stage.until(task.done)
+        with pytest.raises(ConfigError, match=r"no password for security profile 1.*chargerctl provision"):
+            task.result()
+        assert not stage.csms.told
         async with stage.running():
             await stage.until(lambda: stage.csms.boots)
 

@@ -32,16 +32,16 @@ T = TypeVar("T")
 
 
 class RealSurroundings:
-    """A rig in a thread of its own; verbs go to it."""
+    """A rig in a thread of its own; verbs go to it. `tpm`: where the station's keys are, None: in files."""
 
     evses = 2
 
-    def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path) -> None:
+    def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path, tpm: str | None = None) -> None:
         self._wires: list[WireServer] = []
         profile = case.security_profile or PROFILE_PLAIN
         url, self.peer = self.another_csms(profile, CSMS_ROOT)
         if profile == PROFILE_CLIENT_CERTIFICATE:
-            provision(state_dir)
+            provision(state_dir, IdentitySettings() if tpm is None else IdentitySettings(keys="tpm", tpm=tpm))
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
@@ -49,6 +49,7 @@ class RealSurroundings:
             security_profile=profile,
             ca_file=_root_file(self.peer, state_dir),
             password=PASSWORD,
+            tpm=tpm,
             state_dir=state_dir,
             variables={**settings, **case.settings},
         )
@@ -73,6 +74,10 @@ class RealSurroundings:
         except BenchError as error:
             return str(error)
         return None
+
+    def kill_station(self) -> None:
+        """SIGKILL; it is started again."""
+        self._running.kill("station")
 
     def power_cycle(self, off_s: float) -> None:
         for process in ("control", "station"):
@@ -106,9 +111,9 @@ class RealSurroundings:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
 
 
-def provision(state_dir: Path) -> None:
+def provision(state_dir: Path, identity: IdentitySettings) -> None:
     """Lay down what the station gets in the factory: a key, and a certificate by the CSMS's authority."""
-    keys = Keys(IdentitySettings(), state_dir / "keys")
+    keys = Keys(identity, state_dir / "keys")
     new = keys.make(MakeKey(request_id="", use=KeyUse.STATION, common_name=SERIAL, organization="chargerd"))
     client = ClientCertificate(new.key_id, authority(CSMS_ROOT).signed(new.csr_pem))
     Provisioned(state_dir / "provisioned").write(ProvisionedRecord(client=client))

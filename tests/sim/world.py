@@ -284,7 +284,8 @@ class World:
             case MakeKey():
                 self._keys_made.append(self.keys.make(effect))
             case KeepKeys():
-                self.keys.keep(effect)
+                untold = {made.key_id for made in self._keys_made}
+                self.keys.keep(KeepKeys((*effect.key_ids, *untold)))
             case Note():
                 self.notes.append(effect)
             case _:

@@ -1,6 +1,7 @@
 """What the station keeps of who it is, over every change: nothing goes before what replaces it has worked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -28,14 +29,14 @@ FIRST, SECOND, THIRD = client("first"), client("second"), client("third")
 class Kept(Peer):
     """A station of nothing but its credentials."""
 
-    def __init__(self, store: Store | None = None, **given: object) -> None:
+    def __init__(self, store: Store | None = None, **given: Any) -> None:
         super().__init__(self._blocks, store=store, settings=config(**given))
 
     def _blocks(self, ctx: StationContext) -> Sequence[Block]:
         self.credentials = Credentials(ctx)
         return (self.credentials,)
 
-    def restarted(self, **given: object) -> "Kept":
+    def restarted(self, **given: Any) -> "Kept":
         return Kept(self.store, **{"password": self.config.password, "client": self.config.client} | given)
 
     def set_password(self, password: str) -> None:
@@ -47,6 +48,9 @@ class Kept(Peer):
 
     def worked(self, password: str | None = None, certificate: ClientCertificate | None = None) -> None:
         self.within(lambda _now: self.credentials.worked(password, certificate))
+
+    def passwords(self) -> list[str]:
+        return list(self.credentials.passwords)
 
     def events(self) -> list[str]:
         return [news.kind for news in self.news if isinstance(news, SecurityEvent)]
@@ -86,11 +90,11 @@ def test_A01_FR_03_of_several_set_in_a_row_each_may_be_the_one_the_csms_knows() 
     kept = Kept(password=OLD)
     kept.set_password(NEW)
     kept.set_password(NEWEST)
-    assert kept.credentials.passwords == (NEWEST, NEW, OLD)
+    assert kept.passwords() == [NEWEST, NEW, OLD]
     kept.worked(NEW)
-    assert kept.credentials.passwords == (NEWEST, NEW)
+    assert kept.passwords() == [NEWEST, NEW]
     kept.worked(NEWEST)
-    assert kept.credentials.passwords == (NEWEST,)
+    assert kept.passwords() == [NEWEST]
 
 
 def test_passwords_are_bounded_and_the_one_that_worked_is_never_pushed_out() -> None:
@@ -106,19 +110,19 @@ def test_passwords_are_bounded_and_the_one_that_worked_is_never_pushed_out() -> 
 def test_the_same_password_again_changes_nothing() -> None:
     kept = Kept(password=OLD)
     kept.set_password(OLD)
-    assert kept.credentials.passwords == (OLD,)
+    assert kept.passwords() == [OLD]
     kept.set_password(NEW)
     kept.set_password(NEW)
-    assert kept.credentials.passwords == (NEW, OLD)
+    assert kept.passwords() == [NEW, OLD]
 
 
 def test_the_old_password_set_once_more_is_the_newest_and_still_the_one_that_worked() -> None:
     kept = Kept(password=OLD)
     kept.set_password(NEW)
     kept.set_password(OLD)
-    assert kept.credentials.passwords == (OLD, NEW, OLD)
+    assert kept.passwords() == [OLD, NEW, OLD]
     kept.worked(OLD)
-    assert kept.credentials.passwords == (OLD,)
+    assert kept.passwords() == [OLD]
 
 
 def test_a_password_is_provisioned_once_and_one_set_since_stays() -> None:
@@ -257,12 +261,13 @@ def test_keys_that_others_need_are_kept_as_well() -> None:
 
 def test_each_change_is_one_transaction() -> None:
     kept = Kept(password=OLD, client=FIRST)
-    for change in (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: kept.set_password(NEW),
         lambda: kept.offer(SECOND),
         lambda: kept.worked(NEW),
         lambda: kept.worked(certificate=SECOND),
-    ):
+    )
+    for change in changes:
         before = kept.store.commits
         change()
         assert kept.store.commits == before + 1
