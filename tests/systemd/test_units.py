@@ -121,7 +121,9 @@ def test_code_comes_from_where_it_was_installed_and_from_no_folder_that_can_be_w
     for folder in (home / ".local/lib" / version / "site-packages", working):
         folder.mkdir(parents=True)
         (folder / "planted.py").write_text("print('taken over')")
-    python = sys._base_executable  # without our virtual environment, which has no user's packages anyway
+    python = Path(
+        sys.base_prefix, "bin", version
+    )  # without our virtual environment, which has no user's packages anyway
     told = {
         bool(environment): subprocess.run(
             [python, "-c", "import planted"], cwd=working, env={"HOME": str(home)} | environment,
