@@ -130,7 +130,11 @@ class Credentials(Block):
         self._record = self._opened(kept)
         if self._record == kept != self._sealed(kept):  # an earlier version, or a station without a key, wrote it
             self.ctx.store.put(NAMESPACE, KEY, self._sealed(kept))
-        self._store(self._with_provisioned(self._record))
+        record = self._with_provisioned(self._record)
+        earlier = self.ctx.variables[BASIC_AUTH_PASSWORD]
+        if earlier and not self._record.passwords:
+            record = _with_password(record, earlier)  # set over OCPP, and kept there by versions before this one
+        self._store(record)
         self.ctx.publish(KeysReleased())
 
     def on_news(self, news: News, _now: Now) -> None:

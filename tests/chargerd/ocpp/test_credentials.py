@@ -183,6 +183,15 @@ def test_a_password_that_is_provisioned_anew_is_tried_before_what_the_csms_has_s
     assert kept.restarted(password=NEWEST).credentials.passwords == (NEWEST, NEW)
 
 
+def test_a_password_that_an_earlier_version_kept_as_a_variable_is_tried_first() -> None:
+    store = Store(":memory:")
+    store.put("variables", str(BASIC_AUTH_PASSWORD), OLD)
+    station = Kept(store)
+    assert station.passwords() == [OLD, PASSWORD]
+    station.set_password(NEW)
+    assert station.restarted().passwords() == [NEW, OLD, PASSWORD]
+
+
 def test_without_a_password_there_is_none() -> None:
     assert Kept(password=None).credentials.passwords == ()
 
