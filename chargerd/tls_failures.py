@@ -38,6 +38,7 @@ _CERTIFICATE = {
     66: "its key is too weak (RSA 2048 bits, elliptic curves 224 bits)",
     67: "the key of an authority of its path is too weak (RSA 2048 bits, elliptic curves 224 bits)",
     68: "signed with a digest that is too weak (SHA-256 is strong enough)",
+    94: "its key, or one above it, spells out a curve of its own",
     79: "signed by a certificate that is no authority",
 }
 """By X509_V_ERR (openssl/x509_vfy.h)."""
