@@ -21,6 +21,7 @@ from chargerd.keys import Keys
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, NetworkSlot
 from chargerd.tls import context_for
+from chargerd.vehicle_port import VehiclePort
 from hal.sim.desk import obey
 from tests.sim.world import PASSWORD, Given, World
 
@@ -122,8 +123,14 @@ class VirtualSurroundings:
             self._keep_running()
 
     def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
+        if verb in (port := self._vehicle_port().verbs()):
+            port[verb](arguments)
+            return None
         reply = obey(self.world.plant, json.dumps({"verb": verb} | dict(arguments)).encode())
         return None if reply.ok else reply.error
+
+    def _vehicle_port(self) -> VehiclePort:
+        return VehiclePort(self.world.feed, self.world.station.vehicle_stack.report)
 
     def power_cycle(self, off_s: float) -> None:
         self.world.kill_station()
