@@ -158,7 +158,8 @@ class _LimitedThread:
             self._thread = threading.Thread(target=self._run, name="tpm", daemon=True)
             self._thread.start()
         future = self.post(work)
-        done, _ = wait([future, self._closed], within_s, FIRST_COMPLETED)
+        either: tuple[Future[Any], Future[Any]] = (future, self._closed)
+        done, _ = wait(either, within_s, FIRST_COMPLETED)
         if future in done:
             return future.result()
         self._hangs = not future.cancel()
