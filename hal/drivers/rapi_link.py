@@ -425,8 +425,8 @@ class RapiLink:
         raise DeviceSilent(self.device, f"no answer to ${command} within {SILENT_S:g} s")
 
     def _await_reply(self, port: Port, sequence: int, give_up_mono: float) -> Reply | None:
-        """RapiGarbled when a damaged line came that may have been the answer, and no other within BURST_S: a disturbance
-        damages several lines in a row and counts once.
+        """RapiGarbled when a damaged line came that may have been the answer, and no other within BURST_S. A
+        disturbance damages several lines and counts once.
         """
         until_mono = min(self._monotonic() + REPLY_S, give_up_mono)
         damaged: RapiGarbled | None = None
