@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.access import GROUPS
+from chargerd.access import GROUPS, STACK_GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
@@ -144,6 +144,6 @@ def test_the_accounts_are_made_as_the_units_want_them(tmp_path: Path) -> None:
     names = [line.split(":")[0] for line in (tmp_path / "etc/passwd").read_text().splitlines()]
     assert {"chargerd", "chargerd-control"} <= set(names)
     groups = (tmp_path / "etc/group").read_text().splitlines()
-    assert {f"{name}:" for name in GROUPS.values()} <= {line[: line.index(":") + 1] for line in groups}
+    assert {f"{name}:" for name in (*GROUPS.values(), STACK_GROUP)} <= {line[: line.index(":") + 1] for line in groups}
     assert not [line for line in groups if line.startswith(tuple(GROUPS.values())) and not line.endswith(":")]
     assert next(line for line in groups if line.startswith("chargerd:")).endswith(":chargerd-control")
