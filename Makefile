@@ -2,7 +2,7 @@
 # some tens of milliseconds. `make check` is the whole of CI.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test conformance docs vm-test check format format-check lint types benchmark sim fuzz lock clean
+.PHONY: help setup bench test conformance docs vm-test check format format-check lint types benchmark sim power-cut fuzz lock clean
 
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
@@ -74,6 +74,9 @@ benchmark: setup ## the table of measured speeds, sizes and latencies
 
 sim: setup ## the whole charger on virtual time (SEED=1 N=10000)
 	@$(PYTHON) -m tests.sim --seed $(SEED) --count $(N)
+
+power-cut: setup ## the power goes during an update of firmware, and goes again (SEED=1 N=10000)
+	@$(PYTHON) -m tests.firmware_attacks.power_cut --seed $(SEED) --count $(N)
 
 fuzz: setup ## the whole charger, while the CSMS says whatever it likes (SEED=1 DURATION_S=60)
 	@$(PYTHON) -m tests.sim.fuzz --seed $(SEED) --duration $(DURATION_S)

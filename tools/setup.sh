@@ -17,8 +17,9 @@ log=$PWD/.setup.log
 
 # systemd-python comes as source only: it is what needs a compiler, Python's headers and libsystemd's.
 apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python3-venv"
-# The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
-apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
+# The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap; a
+# maker's keys in the token that softhsm2 is, by way of opensc.
+apt_dev="chromium chromium-driver dbus mmdebstrap opensc openssl rt-tests softhsm2 systemd systemd-container util-linux"
 # A second CSMS, for the tests, comes from the npm registry; a Node.js of another origin has its own npm.
 command -v npm >/dev/null || apt_dev="$apt_dev nodejs npm"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from chargerd.ctl.asking import RUN_DIR, CtlError, ask, bench_socket, find_socket
+from chargerd.ctl.firmware_options import add_firmware
 from chargerd.ctl.live import may_be_live, show_live, wants_colours
 from chargerd.ctl.screen import limit_lines, screen
 
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "board": _board,
         "bench": _bench,
         "conformance": _conformance,
+        "firmware": _firmware,
     }
     try:
         options = _parser().parse_args(arguments)
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("verb", help="plug-in, plug-out, ev-ready, present-token, limit, fault … ('help' lists them)")
     bench.add_argument("words", nargs="*", default=[], help="its arguments, e.g. EVSE number")
     _add_conformance(commands.add_parser("conformance", help="certification cases against a charger on the desk"))
+    add_firmware(commands.add_parser("firmware", help="a maker builds, signs and checks updates"))
     return parser
 
 
@@ -159,6 +162,12 @@ def _conformance(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise CtlError(f"{error.name} is missing; install the bench extra: pip install 'chargerd[bench]'") from error
     return conformance(options)
+
+
+def _firmware(options: argparse.Namespace) -> int:
+    from chargerd.ctl import firmware_commands
+
+    return firmware_commands.run(options)
 
 
 def _bench(options: argparse.Namespace) -> None:

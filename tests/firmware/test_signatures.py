@@ -12,7 +12,9 @@ from tests.firmware.kit import key, public, signed
 TEXT = b"a text"
 
 
-def refusal_of(role: Role, *by: str, revoked: frozenset[str] = frozenset(), purpose: bytes = MANIFEST) -> Refusal | None:
+def refusal_of(
+    role: Role, *by: str, revoked: frozenset[str] = frozenset(), purpose: bytes = MANIFEST
+) -> Refusal | None:
     try:
         signatures.check(purpose, TEXT, signed(MANIFEST, TEXT, *by), role, revoked)
     except FirmwareError as refused:

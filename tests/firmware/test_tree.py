@@ -48,17 +48,18 @@ def test_programs_are_told_from_files() -> None:
     assert kinds["lib/chargerd.py"] is Kind.FILE
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.py", "jaraco.text-3.12.1.dist-info/x", "script (dev).tmpl", "__init__.py", ".x", "..."])
+@pytest.mark.parametrize(
+    "path", ["a", "a/b.py", "jaraco.text-3.12.1.dist-info/x", "script (dev).tmpl", "__init__.py", ".x", "..."]
+)
 def test_names_of_python_packages_are_allowed(path: str) -> None:
     check_path(path)
 
 
 def test_a_tree_that_goes_on_for_ever_is_cut_off() -> None:
     """20 000 entries, each a name of its own, and the memory for them stays small."""
-    reader = TreeReader()
+    payload = b"".join(Entry(Kind.FILE, f"{number:05d}").encode() for number in range(30_000))
     with pytest.raises(FirmwareError) as refused:
-        for number in range(30_000):
-            list(reader.feed(Entry(Kind.FILE, f"{number:05d}").encode()))
+        read(payload, random.Random(1))
     assert refused.value.refusal is Refusal.BAD_TREE
     assert "20000 entries" in refused.value.why
 

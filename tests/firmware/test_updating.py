@@ -12,7 +12,20 @@ from firmware.launcher import Launch
 from firmware.place import Place
 from firmware.slots import Name, Slot, State
 from firmware.updating import READ_BYTES, STAGE_WITHIN_S, Updating, check_descriptor
-from tests.firmware.kit import OLD, OLD_TREE, STARTED, TREE, MemoryFile, good, install, key_list, make, place_on, signed_list, tree_bytes
+from tests.firmware.kit import (
+    OLD,
+    OLD_TREE,
+    STARTED,
+    TREE,
+    MemoryFile,
+    good,
+    install,
+    key_list,
+    make,
+    place_on,
+    signed_list,
+    tree_bytes,
+)
 from tests.firmware.memory_disk import MemoryDisk
 
 
@@ -178,7 +191,13 @@ def test_only_a_file_that_can_be_read_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(good())
     reading, writing = os.pipe()
-    wrong = [reading, writing, os.open(path, os.O_WRONLY), os.open(tmp_path, os.O_RDONLY), os.open("/dev/zero", os.O_RDONLY)]
+    wrong = [
+        reading,
+        writing,
+        os.open(path, os.O_WRONLY),
+        os.open(tmp_path, os.O_RDONLY),
+        os.open("/dev/zero", os.O_RDONLY),
+    ]
     for file in wrong:
         with pytest.raises(FirmwareError) as refused:
             check_descriptor(file)

@@ -1,4 +1,4 @@
-"""What an attacker, a broken medium or a confused maker may hand to a device: bundles that must all be refused, and why.
+"""What an attacker, a broken medium or a confused maker may hand to a device: all to be refused, and why.
 
 Each is a name, the bytes, and the refusals that are right. Those of `signed_*` are signed by the real release key: they
 test what comes after the signature.
@@ -117,7 +117,9 @@ def lengths() -> Iterator[Attack]:
             numbers[1 + field] = length
             yield Attack(f"length-{what}-{length}", HEADER.pack(*numbers) + GOOD[HEADER.size :], (Refusal.TOO_LARGE,))
     numbers = list(HEADER.unpack_from(GOOD))
-    yield Attack("length-no-signatures", HEADER.pack(numbers[0], 0, 0, numbers[3]) + MANIFEST, (Refusal.UNKNOWN_SIGNER,))
+    yield Attack(
+        "length-no-signatures", HEADER.pack(numbers[0], 0, 0, numbers[3]) + MANIFEST, (Refusal.UNKNOWN_SIGNER,)
+    )
     yield Attack("length-no-manifest", HEADER.pack(numbers[0], 0, 96, 0) + GOOD[28:124], (Refusal.MALFORMED,))
     yield Attack("length-half-a-signature", HEADER.pack(numbers[0], 0, 95, numbers[3]) + GOOD, (Refusal.MALFORMED,))
     yield Attack("empty", b"", (Refusal.TRUNCATED,))
@@ -247,7 +249,9 @@ def forged_signatures() -> Iterator[Attack]:
         "of-another-text": signed(signatures.MANIFEST, MANIFEST + b" ", "release-1"),
         "for-a-key-list": signed(signatures.KEY_LIST, MANIFEST, "release-1"),
         "for-nothing": signed(b"", MANIFEST, "release-1"),
-        "of-another-key": (msgspec.structs.replace(signed(signatures.MANIFEST, MANIFEST, "stranger")[0], key_id=real.key_id),),
+        "of-another-key": (
+            msgspec.structs.replace(signed(signatures.MANIFEST, MANIFEST, "stranger")[0], key_id=real.key_id),
+        ),
     }
     for name, found in others.items():
         yield Attack(f"signature-{name}", with_signatures(found), (Refusal.BAD_SIGNATURE,))
@@ -270,16 +274,25 @@ def key_lists() -> Iterator[Attack]:
             signed_list(key_list(2, product="other", releases=["stranger"]), "root-1"),
             Refusal.BAD_KEY_LIST,
         ),
-        "asks-too-much": (signed_list(key_list(2, releases=["stranger"], releases_needed=2), "root-1"), Refusal.BAD_KEY_LIST),
+        "asks-too-much": (
+            signed_list(key_list(2, releases=["stranger"], releases_needed=2), "root-1"),
+            Refusal.BAD_KEY_LIST,
+        ),
         "locks-all-out": (signed_list(key_list(2, releases=["r"], revoked=["r"]), "root-1"), Refusal.BAD_KEY_LIST),
     }
     for name, (one, refusal) in wrong.items():
         yield Attack(f"keys-{name}", make(PAYLOAD, by=["stranger"], lists=[one]), (refusal,))
     right = signed_list(key_list(2, releases=["release-2"]), "root-1")
-    yield Attack("keys-signature-flipped", make(PAYLOAD, by=["release-2"], lists=[_flipped(right)]), (Refusal.BAD_SIGNATURE,))
+    yield Attack(
+        "keys-signature-flipped", make(PAYLOAD, by=["release-2"], lists=[_flipped(right)]), (Refusal.BAD_SIGNATURE,)
+    )
     yield Attack("keys-old-signer", make(PAYLOAD, lists=[right]), (Refusal.UNKNOWN_SIGNER,))
     yield Attack("keys-nine", make(PAYLOAD, lists=[right] * 9), (Refusal.BAD_KEY_LIST, Refusal.TOO_LARGE))
-    yield Attack("keys-same-again", make(PAYLOAD, by=["stranger"], lists=[signed_list(key_list(1), "root-1")]), (Refusal.UNKNOWN_SIGNER,))
+    yield Attack(
+        "keys-same-again",
+        make(PAYLOAD, by=["stranger"], lists=[signed_list(key_list(1), "root-1")]),
+        (Refusal.UNKNOWN_SIGNER,),
+    )
     for name, text in {
         "no-point": values.encode(key_list(2)).replace(key("release-1").public.encode(), b"02" + b"f" * 64),
         "unknown-field": values.encode(key_list(2))[:-1] + b',"x":1}',
@@ -350,14 +363,42 @@ def directory(path: bytes) -> bytes:
 
 def signed_trees() -> Iterator[Attack]:
     paths = {
-        "parent": b"../x", "absolute": b"/x", "parent-inside": b"a/../../x", "dot": b".", "dots": b"..", "empty": b"",
-        "dot-inside": b"a/./b", "double-slash": b"a//b", "slash-at-end": b"a/", "backslash": b"a\\b", "nul": b"a\0b",
-        "newline": b"a\nb", "newline-at-end": b"a\n", "colon": b"c:x", "star": b"*", "escape": b"\x1b[2J", "delete": b"\x7f",
-        "unicode": "ä".encode(), "overlong": b"\xc0\xae\xc0\xae/x", "surrogate": b"\xed\xa0\x80", "right-to-left": "\u202ex".encode(),
-        "blank-first": b" a", "blank-last": b"a ", "only-blank": b" ", "tilde-parent": b"~/../x", "proc": b"/proc/self/mem",
-        "long-name": b"n" * 129, "long-path": b"/".join([b"d" * 100] * 5), "deep": b"/".join([b"d"] * 40), "quote": b'a"b',
-        "pipe": b"a|b", "less": b"a<b", "question": b"a?b", "semicolon": b"a;b", "backtick": b"a`b",
-    }  # fmt: skip
+        "parent": b"../x",
+        "absolute": b"/x",
+        "parent-inside": b"a/../../x",
+        "dot": b".",
+        "dots": b"..",
+        "empty": b"",
+        "dot-inside": b"a/./b",
+        "double-slash": b"a//b",
+        "slash-at-end": b"a/",
+        "backslash": b"a\\b",
+        "nul": b"a\0b",
+        "newline": b"a\nb",
+        "newline-at-end": b"a\n",
+        "colon": b"c:x",
+        "star": b"*",
+        "escape": b"\x1b[2J",
+        "delete": b"\x7f",
+        "unicode": "ä".encode(),
+        "overlong": b"\xc0\xae\xc0\xae/x",
+        "surrogate": b"\xed\xa0\x80",
+        "right-to-left": "\u202ex".encode(),
+        "blank-first": b" a",
+        "blank-last": b"a ",
+        "only-blank": b" ",
+        "tilde-parent": b"~/../x",
+        "proc": b"/proc/self/mem",
+        "long-name": b"n" * 129,
+        "long-path": b"/".join([b"d" * 100] * 5),
+        "deep": b"/".join([b"d"] * 40),
+        "quote": b'a"b',
+        "pipe": b"a|b",
+        "less": b"a<b",
+        "question": b"a?b",
+        "semicolon": b"a;b",
+        "backtick": b"a`b",
+    }
     for name, path in paths.items():
         yield _tree(f"path-{name}", entry(path) + END)
         if b"/" not in path:

@@ -69,7 +69,10 @@ def test_no_swap_between_verifying_and_installing_wins(share: int) -> None:
                 updating.stage(file)
             except FirmwareError as refused:
                 outcomes[refused.refusal] += 1
-                assert place.record().slot(Name.B).state is not State.STAGED or slot_disk.files("b/tree") in ALLOWED.values()
+                assert (
+                    place.record().slot(Name.B).state is not State.STAGED
+                    or slot_disk.files("b/tree") in ALLOWED.values()
+                )
             else:
                 outcomes["staged"] += 1
                 assert place.record().slot(Name.B).state is State.STAGED
