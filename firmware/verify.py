@@ -60,6 +60,8 @@ class Verifier:
         self._reader = self._read_head()
         self._wanted = next(self._reader)
         self._buffer = bytearray()
+        self._started_chunk = memoryview(b"")
+        self._filled = 0
         self._table = memoryview(b"")
         self._chunk = 0
         self._left = 0
@@ -140,32 +142,38 @@ class Verifier:
         if hashlib.sha256(table).hexdigest() != manifest.table_sha256:
             raise FirmwareError(Refusal.BAD_TABLE, "the hashes of the chunks are not those that were signed")
         self._table = memoryview(table)
+        # Made once: a buffer that grows anew for each chunk takes longer than the hash.
+        self._started_chunk = memoryview(bytearray(min(manifest.chunk_bytes, manifest.payload_bytes)))
         self._left = manifest.payload_bytes
 
     # ---- payload ----
 
     def _feed_payload(self, data: bytes, start: int) -> bytes:
         """Whole chunks within `data` are hashed where they lie: only what is cut by its ends is copied."""
-        waiting = len(self._buffer)
-        if waiting + len(data) - start > self._left:
+        if self._filled + len(data) - start > self._left:
             raise FirmwareError(Refusal.TRAILING_BYTES, "goes on after the end of its payload")
         view = memoryview(data)
         first = b""
-        if waiting:
-            end = min(start + self._chunk_bytes() - waiting, len(data))
-            self._buffer += view[start:end]
-            start = end
-            if len(self._buffer) < self._chunk_bytes():
+        if self._filled:
+            size = self._chunk_bytes()
+            start += self._fill(view[start : start + size - self._filled])
+            if self._filled < size:
                 return b""
-            first = bytes(self._buffer)
-            self._buffer.clear()
+            first = bytes(self._started_chunk[:size])
+            self._filled = 0
             self._check_chunk(first)
         end = start
         while self._left and len(data) - end >= (size := self._chunk_bytes()):
             self._check_chunk(view[end : end + size])
             end += size
-        self._buffer += view[end:]
+        self._fill(view[end:])
         return first + data[start:end] if first else data[start:end]
+
+    def _fill(self, part: memoryview) -> int:
+        """More of the chunk that has been started; how many bytes."""
+        self._started_chunk[self._filled : self._filled + len(part)] = part
+        self._filled += len(part)
+        return len(part)
 
     def _chunk_bytes(self) -> int:
         assert self.manifest is not None, "can't happen because the payload comes after the manifest"
