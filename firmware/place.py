@@ -15,7 +15,7 @@ import msgspec
 
 from firmware import keys, slots
 from firmware.bundle import MAX_PAYLOAD_BYTES, Kind
-from firmware.disk import Disk, Folder, read_all, replace
+from firmware.disk import Disk, Folder, read_all, replace, why_not_protected
 from firmware.errors import FirmwareError, Refusal
 from firmware.keys import KeyList
 from firmware.rollback import FileFloor
@@ -124,7 +124,10 @@ class Place:
 
 
 def open_place(settings: Settings) -> Place:
-    """Raises SettingsError for a list of keys that cannot be used, or directories that are not there."""
+    """Raises SettingsError for a list of keys that cannot be used, or directories that are not there or not root's."""
+    for path in (settings.key_list, settings.state_dir, settings.slots_dir):
+        if Path(path).exists() and (unsafe := why_not_protected(Path(path))):
+            raise SettingsError(unsafe.why)
     try:
         seed = keys.decode_file(Path(settings.key_list).read_bytes()).keys
         if seed.product != settings.product:
