@@ -35,6 +35,7 @@ def _rows() -> list[Row]:
         rows += start.rows_of_cost(start.measure_cost(board, evses, _progress))
     rows += queue.rows(queue.measure(_progress))
     rows += firmware.rows(firmware.measure(_progress))
+    rows += firmware.rows_of_staging(firmware.measure_staging(_progress))
     rows += reaction.rows(reaction.measure(_progress))
     _progress(f"lateness under load, {2 * lateness.LOAD_S:.0f} s")
     return rows + lateness.rows(lateness.measure())

@@ -16,7 +16,10 @@ from firmware.keys import KeyList, SignedList
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a bundle is held against. `floor`: the least security version; `kinds`: what can be installed."""
+    """What a bundle is held against. `kinds`: what can be installed.
+
+    `floor`: the least security version; `ceiling`: the highest that this device could remember as a floor.
+    """
 
     product: str
     hardware: str
@@ -24,6 +27,7 @@ class Device:
     floor: int
     most_payload_bytes: int = bundle.MAX_PAYLOAD_BYTES
     kinds: frozenset[Kind] = frozenset(Kind)
+    ceiling: int = bundle.MAX_SECURITY_VERSION
 
     def check(self, manifest: Manifest) -> None:
         """This bundle is for this device, now. Raises FirmwareError."""
@@ -38,6 +42,10 @@ class Device:
         if manifest.security_version < self.floor:
             raise FirmwareError(
                 Refusal.ROLLED_BACK, f"security version {manifest.security_version} is below {self.floor}"
+            )
+        if manifest.security_version > self.ceiling:
+            raise FirmwareError(
+                Refusal.TOO_LARGE, f"security version {manifest.security_version}, {self.ceiling} is the highest here"
             )
         if manifest.payload_bytes > self.most_payload_bytes:
             raise FirmwareError(
