@@ -116,6 +116,19 @@ def test_with_slots_a_unit_runs_what_the_launcher_has_proved_and_nothing_else(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("service", FIRMWARE)
+def test_a_floor_in_a_tpm_opens_that_one_device(units: Path, service: str) -> None:
+    (units / f"{service}.d").mkdir()
+    shutil.copy(UNITS / "floor-in-tpm.conf", units / f"{service}.d")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^DeviceAllow=(.*)$", (UNITS / "floor-in-tpm.conf").read_text(), re.MULTILINE) == [
+        "/dev/tpmrm0 rw"
+    ]
+
+
 def test_restart_steps_are_a_dropin_that_new_versions_accept(units: Path) -> None:
     """Debian 12 has 252, which would complain about them in the unit itself."""
     for service in SERVICES:
