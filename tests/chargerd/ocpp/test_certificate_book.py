@@ -86,6 +86,18 @@ def test_A02_FR_15_the_newest_v2g_chain_is_shown() -> None:
     book.put(new)
     book.put(old)
     assert book.v2g_chain() == new
+    newest = v2g("c", 3, since=NOON + YEAR / 2)
+    book.put(newest)
+    assert book.all([Kind.V2G_CERTIFICATE_CHAIN]) == [newest]
+    assert book.key_ids() == ("key-3",)
+
+
+def test_a_v2g_chain_of_another_root_stays_beside_it() -> None:
+    book = rig().station.certificate_book
+    other_root = root("Other V2G root")
+    book.put(v2g("a", 1))
+    book.put(v2g_row((made("b", other_root).read, other_root.read), "key-2"))
+    assert sorted(book.key_ids()) == ["key-1", "key-2"]
 
 
 def test_a_provisioned_root_is_taken_over_once() -> None:
