@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from chargerd import service
+from chargerd import hardening, service
 from chargerd.channel import ChannelBusy, ChannelError, ControlChannel, ControlEnd
 from chargerd.devices import EvseUnit, OutputFailed
 from chargerd.dropin import board_dropin
@@ -222,6 +222,7 @@ def _essentials_of(config: BoardConfig, index: int) -> BoardConfig:
 
 def main_control(options: argparse.Namespace) -> int:
     """`chargerd control`: the exit code. `options`: board, run, desk (paths; desk may be None)."""
+    hardening.begin_privately()
     stop = StopSignal()
     try:
         config = load_board(options.board)
@@ -284,6 +285,7 @@ def control_board(board: Board, channel: ControlChannel, stop: StopSignal) -> No
         for poller in _pollers(units):
             poller.start()
         loop.tick(time.monotonic())
+        hardening.give_up_programs_and_listeners()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()  # what lives now lives for ever and need not be looked at again

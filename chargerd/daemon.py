@@ -14,18 +14,17 @@ import logging
 import random
 import signal
 import uuid
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from chargerd import service
+from chargerd import hardening, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
-from chargerd.console import Console, ConsoleError, Verb
+from chargerd.console import Access, Console
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity_report import identity_answer
@@ -54,10 +53,11 @@ from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
 from chargerd.ocpp.vehicle_stack import StackReport
 from chargerd.provisioned import Provisioned
-from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
+from chargerd.station_verbs import BenchHand, StationVerbs
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
+from chargerd.vault import Vault, VaultError
 from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
 from chargerd.wireless import signal_dbm
@@ -75,9 +75,6 @@ CLOCK_STEP_S = 1.0
 SIGNAL_EVERY_S = 10.0
 """A radio link's level moves with the weather, the cars in between and the neighbours."""
 
-FRAMES_KEPT = 200
-"""How many OCPP frames the bench may look back."""
-
 log = logging.getLogger("chargerd")
 
 T = TypeVar("T")
@@ -88,15 +85,24 @@ _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Sever
 class Daemon:
     """The station process, from its settings to its sockets."""
 
-    def __init__(self, site: SiteSettings, *, password: str | None, bench: bool = False) -> None:
-        """`password`: initial Basic auth password. `bench`: serve the verbs that only a bench may use. Raises
+    def __init__(
+        self,
+        site: SiteSettings,
+        *,
+        password: str | None,
+        vault: Vault | None = None,
+        bench: bool = False,
+        lock_down: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`password`: initial Basic auth password. `vault`: seals what is kept of secrets; None: nothing does. `bench`:
+        serve the verbs that only a bench may use. `lock_down`: called once all local sockets are there. Raises
         StoreError, TrustError for roots that cannot be used, and ConfigError for an extension that cannot be loaded.
         """
         self.site = site
         self.bench = bench
-        self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
-        self.link_held = False
         self._password = password
+        self._vault = vault or Vault(None)
+        self._lock_down = lock_down
         self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
@@ -107,11 +113,14 @@ class Daemon:
         self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
         self._link = Link(self.feed, self._context)
-        self._console = Console(run_dir / "station.console", self._verbs())
+        self.verbs = StationVerbs(lambda: self.station, self._guarded, self._link, self._clock, self._identity)
+        self._hand = BenchHand(self.feed, self._link, self._clock, idle=not bench)
+        verbs = self.verbs.table() | self._hand.table()
+        if site.station.vehicle_stack:
+            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
+        self._console = Console(run_dir / "station.console", verbs, on_access=None if bench else self._accessed)
         self._station: Station | None = None
-        self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._signal_dbm: float | None = None
         self._status_mono = 0.0
         self._first_status: Status | None = None
         self._core_failed = False
@@ -152,6 +161,7 @@ class Daemon:
         loop.add_reader(self._channel.fileno(), self._status_readable)
         async with asyncio.TaskGroup() as tasks:
             await self._console.start()
+            self._lock_down()
             background = [tasks.create_task(task, name=name) for name, task in self._tasks()]
             self._guarded(lambda: None)
             service.ready(f"{facts.model} {facts.serial}")
@@ -196,6 +206,8 @@ class Daemon:
             new_id=lambda: str(uuid.uuid4()),
             random=random.SystemRandom().random,
             vendors=self._vendors,
+            seal=self._vault.seal,
+            unseal=self._vault.unseal,
         )
 
     async def _board_facts(self) -> BoardFacts | None:
@@ -248,7 +260,7 @@ class Daemon:
     def feed(self, event: Event) -> None:
         """Something happened: tell the core, then do what it wants."""
         if isinstance(event, Received):
-            self._keep_frame("in", event.text)
+            self._hand.keep_frame("in", event.text)
         self._key_work.watch(event)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
 
@@ -295,14 +307,14 @@ class Daemon:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case SendText(text):
-                self._keep_frame("out", text)
+                self._hand.keep_frame("out", text)
                 self._link.send(text)
             case SetOrders(orders):
                 self._channel.send(orders)
             case Note(severity, text):
                 log.log(_LEVELS[severity], "%s", text)
             case OpenLink():
-                self._open_link(effect)
+                self._hand.open_link(effect)
             case SetPing(interval_s):
                 self._link.set_ping(interval_s)
             case CloseLink(why):
@@ -346,7 +358,7 @@ class Daemon:
         while True:
             await asyncio.sleep(1.0)
             now = self._clock.now()
-            if now.mono >= signal_due_mono and self._signal_dbm is None:
+            if now.mono >= signal_due_mono and not self._hand.signal_is_given:
                 signal_due_mono = now.mono + SIGNAL_EVERY_S
                 self.feed(SignalMeasured(signal_dbm()))
             if now.mono - self._status_mono > STATUS_SILENT_S and self.station.ctx.status is not None:
@@ -363,12 +375,13 @@ class Daemon:
             self._store.put("shell", "stopped", self._exit_code == 0)
         self._link.close("the station stops")
         await self._link.wait_closed()
+        await asyncio.to_thread(self._keys.close)
         await self._console.stop()
         self._channel.close()
         with contextlib.suppress(*([StoreError] if self._core_failed else [])):  # what is wrong has been said
             self._store.close()
 
-    # ------------------------------------------------------------------ the link, which a bench may hold down
+    # ------------------------------------------------------------------ what others ask for
 
     def _context(self, order: OpenLink) -> CsmsContext:
         """Called in a worker thread."""
@@ -376,100 +389,39 @@ class Daemon:
         confirmed = msgspec.structs.replace(now, synced=now.synced or service.follows_time_server())
         return context_for(order, self._keys, confirmed, self.site.csms.crl_file)
 
-    def _open_link(self, effect: OpenLink) -> None:
-        if self.link_held:
-            self._held_open = effect
-        else:
-            self._link.open(effect)
-
-    def hold_link(self) -> None:
-        """Cut the link and keep it cut until `release_link` (bench)."""
-        self.link_held = True
-        self._link.close("held down by the bench")
-
-    def release_link(self) -> None:
-        """Let the core connect again, at once if it was waiting to."""
-        self.link_held = False
-        if self._held_open is not None:
-            effect, self._held_open = self._held_open, None
-            self._link.open(effect)
-
-    def _keep_frame(self, direction: str, text: str) -> None:
-        if self.bench:
-            self.frames.append(
-                Frame(len(self.frames) and self.frames[-1].seq + 1, direction, self._clock.now().utc, text)
-            )
-
-    # ------------------------------------------------------------------ console
-
-    def _verbs(self) -> dict[str, Verb]:
-        verbs: dict[str, Verb] = {
-            "status": lambda _request: self._report(),
-            "user_limit": self._limit_by_user,
-            "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
-        }
-        if self.site.station.vehicle_stack:
-            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
-        if self.bench:
-            verbs["signal"] = self._set_signal
-            verbs["link_down"] = lambda _request: self._nothing(self.hold_link)
-            verbs["link_up"] = lambda _request: self._nothing(self.release_link)
-            verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
-        return verbs
+    def _identity(self) -> Mapping[str, Any]:
+        return identity_answer(self._store, self._provisioned, self._keys, self._clock)
 
     def _vehicle_report(self) -> StackReport:
         return self.station.vehicle_stack.report()
 
-    def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""
-        evse_id, amps, for_s = request.get("evse"), request.get("amps"), request.get("for_s")
-        if not isinstance(evse_id, int) or not all(value is None or _is_number(value) for value in (amps, for_s)):
-            raise ConsoleError('expected "evse", a whole number, and "amps" and "for_s", numbers or null')
-        why = self.station.user_limits.why_not(evse_id, amps, for_s)
-        if why is not None:
-            raise ConsoleError(why)
-        self._guarded(lambda: self.station.limit_by_user(evse_id, amps, for_s, self._clock.now()))
-        return {}
-
-    def _set_signal(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """`dbm`: what the radio link is said to have from now on; absent or null: what it really has."""
-        dbm = request.get("dbm")
-        if dbm is not None and not _is_number(dbm):
-            raise ConsoleError('expected "dbm", a number or null')
-        self._signal_dbm = dbm
-        self.feed(SignalMeasured(dbm))
-        return {}
-
-    def _report(self) -> dict[str, Any]:
-        report = msgspec.to_builtins(station_report(self.station, self._clock.now(), link_open=self._link.is_open))
-        assert isinstance(report, dict)
-        return report
-
-    def _frames_since(self, after: object) -> list[Any]:
-        since = after if isinstance(after, int) else -1
-        return [msgspec.to_builtins(frame) for frame in self.frames if frame.seq > since]
-
-    @staticmethod
-    def _nothing(work: Callable[[], None]) -> dict[str, Any]:
-        work()
-        return {}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def _accessed(self, access: Access) -> None:
+        """Somebody commissions or repairs, or was not allowed to."""
+        said = "used by" if access.accepted else "refused to"
+        log.warning("console: %s %s user %d", access.verb, said, access.uid)
 
 
 def main_station(options: argparse.Namespace) -> int:
     """`chargerd station`: the exit code. Settings that cannot work end in 78 and one line that says why."""
+    hardening.begin_privately()
     service.set_up_logging("chargerd")
     try:
         site = load_site(options.config)
         password = service.credential("csms-password")
         if password is not None:
             check_password(password, "csms-password", examples=options.bench)
-        daemon = Daemon(site, password=password, bench=options.bench)
+        vault = Vault(service.credential("store-key"))
+        daemon = Daemon(
+            site,
+            password=password,
+            vault=vault,
+            bench=options.bench,
+            lock_down=hardening.give_up_programs_and_listeners,
+        )
+        if not vault.has_key:
+            log.info("vault: no credential store-key, secrets that the CSMS sets are kept in clear for our user alone")
         return asyncio.run(daemon.run())
-    except (ConfigError, TrustError, VariableError, service.CredentialError) as error:
+    except (ConfigError, TrustError, VariableError, VaultError, service.CredentialError) as error:
         log.error("%s", error)
         return EXIT_CONFIG
     except (StoreError, ChannelError) as error:

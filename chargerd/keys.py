@@ -28,8 +28,8 @@ class KeyPlace(Protocol):
         """A new key as the text of its file, and the request to have it signed. Raises IdentityError."""
         ...
 
-    def use(self, pem: bytes, load: Callable[[], None]) -> None:
-        """Call `load`, which hands the key to OpenSSL. Raises IdentityError."""
+    def use(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
+        """Call `load`, which puts the key into `context`. Raises IdentityError."""
         ...
 
 
@@ -67,11 +67,15 @@ class Keys:
         place: KeyPlace = self._tpm if client.key_id.startswith("tpm-") else self._file
         with self._folder.opened(client.key_id) as descriptor:
             pem = os.read(descriptor, MAX_KEY_BYTES)
-        place.use(pem, lambda: self._load(context, client))
+        place.use(pem, context, lambda: self._load(context, client))
 
     def settled(self) -> None:
         """The handshake for which a key was loaded is over."""
         self._tpm.settled()
+
+    def close(self) -> None:
+        """Before the end of the process, when no context with a key is used any more. Blocks for a second at worst."""
+        self._tpm.close()
 
     def keep(self, key_ids: Collection[str]) -> None:
         """See KeyStore."""

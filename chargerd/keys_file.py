@@ -6,6 +6,7 @@ more: what they read is a copy of the station. A key is complete on disk before 
 
 import os
 import re
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -113,7 +114,7 @@ class FileKeys:
 
         return new_file_key(request)
 
-    def use(self, _pem: bytes, load: Callable[[], None]) -> None:
+    def use(self, _pem: bytes, _context: ssl.SSLContext, load: Callable[[], None]) -> None:
         """See KeyPlace."""
         load()
 

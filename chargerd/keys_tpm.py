@@ -6,10 +6,13 @@ while a call hangs every further one is refused at once. What cannot be cured he
 TPM works and only this process has lost it (the provider never recovers).
 """
 
+import ssl
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,6 +29,11 @@ USE_WITHIN_S = 15.0
 
 AFTER_HANDSHAKE_S = 30.0
 """A new key is not made while a handshake may need the TPM, at most for so long."""
+
+CLOSE_WITHIN_S = 1.0
+
+AFTER_CONTEXT_S = 0.05
+"""A context says that it dies, and then gives up its key. We want to be the last to do so, after it."""
 
 T = TypeVar("T")
 
@@ -57,14 +65,14 @@ class TpmKeys:
         finally:
             self.trial.survived()
 
-    def use(self, pem: bytes, load: Callable[[], None]) -> None:
+    def use(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
         """See KeyPlace. The key signs once before it is handed over: a TPM that hangs or is gone is found out here,
         in a thread of its own, and not in the midst of a handshake. `settled` must follow.
         """
         self.trial.begin()
         self._handshake_over.clear()
         try:
-            self._thread.call(lambda: self._prove_and(pem, load), USE_WITHIN_S)
+            self._thread.call(lambda: self._prove_and(pem, context, load), USE_WITHIN_S)
         except BaseException:
             self.settled()
             raise
@@ -75,20 +83,34 @@ class TpmKeys:
             self._handshake_over.set()
             self.trial.survived()
 
+    def close(self) -> None:
+        """Let keys whose contexts are gone leave the TPM, which may have nobody else to see to that (/dev/tpm0)."""
+        if self._provider is not None:
+            with suppress(IdentityError):
+                self._thread.call(lambda: None, CLOSE_WITHIN_S)
+
     # ------------------------------------------------------------------ in the thread
 
     def _make(self) -> tuple[bytes, bytes]:
-        with self._explained():
+        with self._explained("it works otherwise"):
             pem = self._loaded_provider().make_key()
             return pem, self._loaded_provider().public_key(pem)
 
     def _sign(self, pem: bytes, data: bytes) -> bytes:
-        with self._explained():
+        with self._explained("it works, so the key was made in another one or this one was cleared: a new key helps"):
             return self._loaded_provider().sign(pem, data)
 
-    def _prove_and(self, pem: bytes, load: Callable[[], None]) -> None:
+    def _prove_and(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
         self._sign(pem, b"chargerd")
         load()
+        key = self._loaded_provider().hold_key_of(context)
+        if key is not None:
+            # Runs wherever the context dies; the TPM, which has few places for keys, hears of it in the thread.
+            weakref.finalize(context, self._thread.post, lambda: self._forget(key)).atexit = False
+
+    def _forget(self, key: int) -> None:
+        time.sleep(AFTER_CONTEXT_S)
+        self._loaded_provider().let_go(key)
 
     def _loaded_provider(self) -> Provider:
         if self._provider is None:
@@ -98,18 +120,18 @@ class TpmKeys:
         return self._provider
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, if_it_works: str) -> Iterator[None]:
         try:
             yield
         except TpmError as error:
-            raise IdentityError(f"TPM: {error}{self._whose_fault()}") from error
+            raise IdentityError(f"TPM: {error}{self._whose_fault(if_it_works)}") from error
 
-    def _whose_fault(self) -> str:
-        """What went wrong besides: the key, the TPM, or this process's way to it."""
+    def _whose_fault(self, if_it_works: str) -> str:
+        """What is wrong: not the TPM, the TPM, or this process's way to it."""
         if self._provider is None:
             return ""
         if self._provider.works():
-            return "; the TPM works, so the key was made in another one or this one was cleared: a new key is needed"
+            return f"; {if_it_works}"
         if not answers(self._tcti):
             return f"; nothing answers at {self._tcti}"
         self.fresh_start = "the TPM answers again, but not to this process"
@@ -131,13 +153,18 @@ class _LimitedThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="tpm", daemon=True)
             self._thread.start()
-        future: Future[T] = Future()
-        self._work.put((work, future))
+        future = self.post(work)
         try:
             return future.result(within_s)
         except TimeoutError as error:
             self._hangs = not future.cancel()
             raise IdentityError(f"TPM: no answer within {within_s:.0f} s") from error
+
+    def post(self, work: Callable[[], T]) -> Future[T]:
+        """Have it done after what was asked for before."""
+        future: Future[T] = Future()
+        self._work.put((work, future))
+        return future
 
     def _run(self) -> None:
         while True:

@@ -25,6 +25,9 @@ EXIT_CONFIG = 78
 MAX_LOG_LINES_WAITING = 1000
 """Lines that may wait for a slow journal or pipe; further ones are counted and dropped, the callers go on."""
 
+MAX_LOG_CHARACTERS = 2000
+"""Longer lines are cut: what the CSMS sends may be quoted, not copied into the log."""
+
 LOG_FLUSH_BOUND_S = 1.0
 """How long the end of a process waits for its last lines to leave."""
 
@@ -160,6 +163,24 @@ def credential(name: str) -> str | None:
 # ------------------------------------------------------------------ log
 
 
+def printable(text: str) -> str:
+    """`text` as one line without anything that a terminal or a reader of logs takes for more than text."""
+    shown = text if len(text) <= MAX_LOG_CHARACTERS else f"{text[:MAX_LOG_CHARACTERS]}…"
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in shown)
+
+
+class LineFormatter(logging.Formatter):
+    """What others sent stays in its line, whatever it holds; the lines of a traceback are set in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        text = printable(record.getMessage())
+        if record.exc_info:
+            trace = self.formatException(record.exc_info).splitlines()
+            text = "\n  ".join([text, *(printable(line) for line in trace)])
+        return text
+
+
 class LogLine(msgspec.Struct, frozen=True, gc=False):
     """One log record, formatted. `fields` of the journal are made of it where there is one."""
 
@@ -176,6 +197,7 @@ class LogWriter(logging.Handler):
 
     def __init__(self, identifier: str, to_journal: bool) -> None:
         super().__init__()
+        self.setFormatter(LineFormatter())
         self._identifier = identifier
         self._to_journal = to_journal
         self._waiting: SimpleQueue[LogLine | None] = SimpleQueue()
@@ -216,7 +238,6 @@ class LogWriter(logging.Handler):
 def set_up_logging(identifier: str, level: int = logging.INFO) -> LogWriter:
     """Send all logging of this process through one LogWriter, flushed at exit. Call it once, from `main`."""
     writer = LogWriter(identifier, is_stderr_the_journal())
-    writer.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(handlers=[writer], level=level, force=True)
     atexit.register(writer.flush_and_stop)
     return writer

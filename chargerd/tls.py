@@ -55,7 +55,7 @@ class CsmsContext(ssl.SSLContext):
         super().__init__()
         self.talk = Talk()
         # For debugging, says CPython; nothing else tells what an alert was about (ADR 90).
-        self._msg_callback = self.talk.note
+        self._msg_callback: Any = self.talk.note
 
     def settled(self) -> None:
         """The connection is made, or has failed: what comes now is not about TLS."""
@@ -95,6 +95,7 @@ def context_for(order: OpenLink, keys: KeyStore, now: Now | None = None, crl_fil
         _trust_revocations(context, crl_file)
     if order.client is not None:
         keys.load_into(context, order.client)
+        context.talk.has_client = True
     return context
 
 

@@ -26,9 +26,11 @@ from tests.tidy import (
     long_files,
     long_functions,
     postponed_work,
+    programs_started,
     source,
     uncovered_requirements,
     unmirrored,
+    unverified_tls,
     world_in_core,
 )
 
@@ -62,6 +64,14 @@ def test_cores_read_no_clock_and_touch_no_world() -> None:
 
 def test_nothing_runs_a_shell_or_code_from_data() -> None:
     silent(each(dangerous_calls, [*CODE, *TESTS]))
+
+
+def test_nothing_on_a_device_starts_a_program_or_reaches_past_python() -> None:
+    silent(each(programs_started, CODE))
+
+
+def test_nobody_turns_the_verification_of_tls_off() -> None:
+    silent(each(unverified_tls, CODE))
 
 
 def test_the_device_listens_on_no_inet_socket_and_the_bench_on_loopback_only() -> None:
@@ -189,6 +199,14 @@ def test_a_cycle_of_imports_is_found() -> None:
         (dangerous_calls, "chargerd/jobs.py", "eval(text)", "decode(text)"),
         (dangerous_calls, "chargerd/jobs.py", "os.system('ls')", "os.listdir()"),
         (dangerous_calls, "tests/x.py", "import pickle", "import json"),
+        (programs_started, "chargerd/jobs.py", "import subprocess", "import select"),
+        (programs_started, "chargerd/jobs.py", "os.execv(p, a)", "os.getpid()"),
+        (programs_started, "chargerd/jobs.py", "def f():\n    os.posix_spawn(p, a, e)", "os.replace(a, b)"),
+        (programs_started, "hal/drivers/x.py", "from ctypes import CDLL", "import fcntl"),
+        (unverified_tls, "chargerd/jobs.py", "c.verify_mode = ssl.CERT_NONE", "c.verify_mode = ssl.CERT_REQUIRED"),
+        (unverified_tls, "chargerd/jobs.py", "c = ssl.create_default_context()", "c = transfer_context()"),
+        (unverified_tls, "chargerd/jobs.py", "c = SSLContext(ssl.PROTOCOL_TLS_CLIENT)", "c: ssl.SSLContext = given"),
+        (unverified_tls, "chargerd/tls.py", "c.check_hostname = False", "c.check_hostname = True"),
         (inet_listeners, "chargerd/link.py", "s = socket.socket()", "s = socket.socket(socket.AF_UNIX)"),
         (inet_listeners, "chargerd/link.py", "s.bind(('', 80))", "s.bind(path)"),
         (inet_listeners, "chargerd/link.py", "s = socket.socket(socket.AF_INET)", "f = s.family == socket.AF_INET"),

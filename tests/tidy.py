@@ -82,7 +82,7 @@ class Row:
 
 LEAVES = ("chargerd", "chargerd.clock", "chargerd.codec", "chargerd.limits")
 # Both processes load these, so they keep to what both may have.
-SHARED = ("chargerd.channel", "chargerd.config", "chargerd.service", "chargerd.version")
+SHARED = ("chargerd.channel", "chargerd.config", "chargerd.hardening", "chargerd.service", "chargerd.version")
 CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.dropin", "chargerd.pace", "chargerd.poll")
 COMMANDS = ("chargerd.__main__", "chargerd.ctl")
 FLAT = tuple(f"chargerd.{path.stem}" for path in sorted((ROOT / "chargerd").glob("[!_]*.py")))
@@ -293,6 +293,16 @@ CORES = {"Controller": "chargerd/control.py", "Station": "chargerd/daemon.py"}
 CLOCK_READS = ("now", "utcnow", "today")
 WORLD_CALLS = ("open", "print", "input", "__import__")
 INET_NAMES = ("create_server", "socketserver", "start_server")
+STARTERS = ("exec", "posix_spawn", "spawn", "fork", "system", "popen")
+OFF_THE_DEVICE = ("chargerd/bench/", "chargerd/conformance/", "chargerd/ctl/", "firmware/sign")
+PAST_PYTHON = (
+    "chargerd/hardening.py",  # prctl and seccomp
+    "chargerd/tpm.py",  # keys in the TPM, by the libcrypto that ssl uses
+)
+TLS_CONTEXTS = (
+    "chargerd/tls.py",
+    "chargerd/provisioning_steps.py",  # tries a key and its certificate, and connects to nobody
+)
 LISTENERS = ("create_server", "serve", "start_server", "ModbusTcpServer", "StartTcpServer", "StartAsyncTcpServer")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A CSMS has to be reached by the charger on the desk, so its user says where it listens. It never runs on a device.
@@ -349,6 +359,37 @@ def dangerous_calls(file: Source) -> Iterator[str]:
     for found in imports(file):
         if found.module.partition(".")[0] in ("pickle", "marshal", "shelve"):
             yield f"{file.path}:{found.line}: imports {found.module}; store and send with chargerd.codec"
+
+
+def programs_started(file: Source) -> Iterator[str]:
+    """What runs on a device starts no program and reaches past Python only where it must (bug classes 2 and 3)."""
+    if file.path.startswith(OFF_THE_DEVICE):
+        return
+    for node, name in calls(file):
+        if name.startswith("os.") and name.removeprefix("os.").startswith(STARTERS):
+            yield f"{file.path}:{node.lineno}: calls {name}(); a process of ours starts no program"
+    for found in imports(file):
+        top = found.module.partition(".")[0]
+        if top in ("subprocess", "multiprocessing", "pty", "code", "codeop"):
+            yield f"{file.path}:{found.line}: imports {top}; a process of ours starts no program"
+        if top == "ctypes" and file.path not in PAST_PYTHON:
+            yield f"{file.path}:{found.line}: imports ctypes; say why in PAST_PYTHON of tests/tidy.py"
+
+
+def unverified_tls(file: Source) -> Iterator[str]:
+    """One file makes TLS contexts, and nobody turns verification off (bug class 15)."""
+    if file.path.startswith(OFF_THE_DEVICE):
+        return
+    for node in ast.walk(file.tree):
+        name = dotted(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+        last, line = name.rpartition(".")[2], getattr(node, "lineno", 1)
+        if last in ("CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context", "_create_default_https_context"):
+            yield f"{file.path}:{line}: uses {last}; the other side is always verified"
+        if last in ("PROTOCOL_TLS_CLIENT", "create_default_context") and file.path not in TLS_CONTEXTS:
+            yield f"{file.path}:{line}: makes a TLS context; {TLS_CONTEXTS[0]} does, for everybody"
+        targets = [dotted(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+        if any(target.endswith(".check_hostname") for target in targets) and ast.unparse(node).endswith("False"):
+            yield f"{file.path}:{line}: lets any host name pass; the name is always checked"
 
 
 def inet_listeners(file: Source) -> Iterator[str]:

@@ -24,6 +24,7 @@ BLOCKS = {
     "G": "Availability",
     "H": "Reservation",
     "J": "Meter values",
+    "M": "Certificate management",
     "P": "Data transfer",
 }
 
@@ -39,7 +40,7 @@ schemas. That is our own test, and no certificate.
 * `chargerctl conformance` runs the same cases against a charger on a desk.
 
 What the station declares, and so which cases apply, is `chargerd/conformance/features.toml`: the profiles
-PROFILES. A case of block A, I, K to O is not among them yet.
+PROFILES. A case of block A, I, K, L, N or O is not among them yet.
 """
 
 Results = Mapping[tuple[str, str], str]

@@ -1,10 +1,12 @@
-"""The control socket of the bench: newline-delimited JSON, one reply a request, in order."""
+"""The control socket of the bench: newline-delimited JSON, one reply a request, in order, for the user who runs it."""
 
 import asyncio
 import contextlib
 import json
+import os
 from pathlib import Path
 
+from chargerd.access import caller_of
 from chargerd.bench.verbs import BenchError, ServesVerbs
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -28,6 +30,7 @@ class ControlSocket:
                 raise BenchError(f"--control {self._path}: another bench listens there; end it or name another path")
             self._path.unlink(missing_ok=True)
             self._server = await asyncio.start_unix_server(self._welcome, path=self._path, limit=MAX_REQUEST_BYTES)
+            self._path.chmod(0o600)
         except OSError as error:
             raise BenchError(
                 f"--control {self._path}: {error.strerror or error}; name a path in an existing, writable directory"
@@ -48,12 +51,16 @@ class ControlSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            caller = caller_of(writer.get_extra_info("socket"))
+            if caller.uid not in {0, os.getuid()}:
+                await _reply(writer, _refusal("a bench is for the user who runs it"))
+                return
             while line := await reader.readline():
                 await _reply(writer, await self.answer(line))
         except ValueError:
             # Where the next request begins in an endless line, nobody can tell: answer and hang up.
             await _reply(writer, _refusal(f"a request may have {MAX_REQUEST_BYTES} bytes"))
-        except ConnectionError:
+        except OSError:  # it has gone
             pass
         finally:
             del self._clients[writer]

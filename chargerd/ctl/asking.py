@@ -52,7 +52,7 @@ def ask(path: Path, verb: str, arguments: Mapping[str, Any] | None = None) -> di
             f"{path}: nobody listens there; is the station (systemctl status chargerd) or a bench running?"
         ) from error
     except PermissionError as error:
-        raise CtlError(f"{path}: not allowed; be root or a member of the group chargerd") from error
+        raise CtlError(f"{path}: not allowed; be root or a member of chargerd-read, -operator or -tech") from error
     except TimeoutError as error:
         raise CtlError(f"{path}: no answer within {ANSWER_WITHIN_S:.0f} s; is that process stopped?") from error
     except ConnectionError as error:
@@ -65,7 +65,7 @@ def ask(path: Path, verb: str, arguments: Mapping[str, Any] | None = None) -> di
 
 
 def _closed(path: Path) -> CtlError:
-    return CtlError(f"{path}: closed without an answer; try again, as root or a member of the group chargerd")
+    return CtlError(f"{path}: closed without an answer; try again, perhaps others keep it busy")
 
 
 def _fields(path: Path, line: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from chargerd.ocpp.news import News, Registration
 from chargerd.ocpp.outbox import Outbox
 from chargerd.ocpp.rpc import CallFailure, Deferred, Rpc
 from chargerd.ocpp.settings import StationConfig
-from chargerd.ocpp.variables import AnyVariable, AttributeKey, Reader, Variables
+from chargerd.ocpp.variables import AnyVariable, AttributeKey, Reader, Seal, Unseal, Variables, in_clear
 from chargerd.store import Store
 
 ResponseT = TypeVar("ResponseT", bound=Wire)
@@ -55,8 +55,12 @@ class StationContext:
         outbox: Outbox,
         new_id: Callable[[], str],
         random: Callable[[], float],
+        seal: Seal = in_clear,
+        unseal: Unseal = in_clear,
     ) -> None:
-        """`new_id`: a fresh unique id of at most 36 characters. `random`: uniform in [0, 1)."""
+        """`new_id`: a fresh unique id of at most 36 characters. `random`: uniform in [0, 1). `seal`, `unseal`: what a
+        block stores of a secret, and the secret again (None: not with this station's key).
+        """
         self.config = config
         self.store = store
         self.variables = variables
@@ -64,6 +68,8 @@ class StationContext:
         self.outbox = outbox
         self.new_id = new_id
         self.random = random
+        self.seal = seal
+        self.unseal = unseal
         self.orders = OrdersDesk(len(config.board.evses))
         self.status: Status | None = None
         self.registration = Registration.NONE

@@ -129,14 +129,16 @@ class SigningRequests:
 
     # ------------------------------------------------------------------ what changes
 
-    def begin(self, request: SigningRequest, now: Now) -> None:
-        """A new one, due at once. Those of its use ask no more, and where they are too many the oldest goes."""
+    def begin(self, request: SigningRequest, now: Now) -> bool:
+        """A new one, due at once; those of its use ask no more. Whether the oldest had to make room for it."""
         self.stop(request.use, now)
         others = [each for each in self._open if each.use is request.use]
-        for oldest in others[: max(0, len(others) - MAX_OPEN + 1)]:
+        too_many = others[: max(0, len(others) - MAX_OPEN + 1)]
+        for oldest in too_many:
             self.drop(oldest)
         self._open = (*self._open, request)
         self.step(request, 0.0, now)
+        return bool(too_many)
 
     def step(self, request: SigningRequest, wait_s: float | None, now: Now) -> None:
         """Keep what became of `request`; it goes on after `wait_s`, None: never by itself."""

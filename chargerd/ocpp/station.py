@@ -63,7 +63,7 @@ from chargerd.ocpp.surface import Surface
 from chargerd.ocpp.transactions import Transactions
 from chargerd.ocpp.troubles import Troubles
 from chargerd.ocpp.user_limits import UserLimits
-from chargerd.ocpp.variables import Variables
+from chargerd.ocpp.variables import Seal, Unseal, Variables, in_clear
 from chargerd.ocpp.vehicle_stack import VehicleStack
 from chargerd.ocpp.vendor import Vendor
 from chargerd.store import Store
@@ -89,15 +89,17 @@ class Station:
         new_id: Callable[[], str],
         random: Callable[[], float],
         vendors: Sequence[Vendor] = (),
+        seal: Seal = in_clear,
+        unseal: Unseal = in_clear,
     ) -> None:
-        """Build everything and reload what `store` holds. Raises VariableError when `config.overrides` cannot be
-        applied.
+        """Build everything and reload what `store` holds, with secrets as `seal` makes them. Raises VariableError when
+        `config.overrides` cannot be applied.
         """
         self._store = store
         self._rpc = Rpc(
             send=self._send, dispatch=self._dispatch, mark=self._mark, reply=self._reply, new_id=new_id, note=self._note
         )
-        variables = Variables(store, len(config.board.evses), config.overrides)
+        variables = Variables(store, len(config.board.evses), config.overrides, seal=seal, unseal=unseal)
         outbox = Outbox(store, self._rpc, variables, note=self._note)
         self._outbox = outbox
         self.ctx = StationContext(
@@ -108,6 +110,8 @@ class Station:
             outbox=outbox,
             new_id=new_id,
             random=random,
+            seal=seal,
+            unseal=unseal,
         )
         self._blocks = self._build(self.ctx, vendors)
         for block in self._blocks:

@@ -29,6 +29,17 @@ Reader = Callable[[int | None, int | None], object]
 Check = Callable[[Any], str | None]
 """A new value -> why it is refused, or None."""
 
+Seal = Callable[[str], str]
+"""A secret -> what is kept of it in the store."""
+
+Unseal = Callable[[str], str | None]
+"""What was kept -> the secret; None: it cannot be opened."""
+
+
+def in_clear(text: str) -> str:
+    """Seal and Unseal of a station that has no key for its secrets: a secret is kept as it is."""
+    return text
+
 
 class Tier(StrEnum):
     """How many values a variable has: one, one per EVSE, or one per connector (part 1, 4.2)."""
@@ -212,9 +223,21 @@ class Item(NamedTuple):
 class Variables:
     """All variables of the station and their values."""
 
-    def __init__(self, store: Store, evse_count: int, overrides: Mapping[str, str]) -> None:
-        """`overrides`: what the site set, "Component[instance].Variable[instance]" -> text."""
+    def __init__(
+        self,
+        store: Store,
+        evse_count: int,
+        overrides: Mapping[str, str],
+        *,
+        seal: Seal = in_clear,
+        unseal: Unseal = in_clear,
+    ) -> None:
+        """`overrides`: what the site set, "Component[instance].Variable[instance]" -> text. Values that nobody may read
+        are kept as `seal` makes them.
+        """
         self._store = store
+        self._seal = seal
+        self._unseal = unseal
         self._evse_count = evse_count
         self._overrides = dict(overrides)
         self._declared: dict[str, AnyVariable] = {}
@@ -256,6 +279,8 @@ class Variables:
                 raise VariableError(f"{name}: no such variable{self._nearest(name)}")
             if variable in self._readers:
                 raise VariableError(f"{name}: is found out by the station itself and cannot be set; remove it")
+            if variable.write_only:
+                raise VariableError(f"{name}: a secret has no place in the settings; hand it over as a credential")
             value = self._accepted(variable, text, f"{name}={text}")
             for place in self.places(variable):
                 self._values[Item(variable, place)] = value
@@ -295,7 +320,7 @@ class Variables:
         item = Item(variable, Place(evse_id, connector_id))
         self._values[item] = value
         if variable.persistent:
-            self._store.put(NAMESPACE, str(item), variable.form.text(value))
+            self._keep(item, variable.form.text(value))
 
     def set_until_restart(self, variable: Variable[T], value: T) -> None:
         """Set a value of the whole station from inside, for as long as this process runs."""
@@ -347,19 +372,29 @@ class Variables:
         """maxLimit of one value."""
         return self._maxima.get(item, item.variable.maximum)
 
-    def _adopt(self, item: Item, text: str) -> None:
+    def _keep(self, item: Item, text: str) -> None:
+        self._store.put(NAMESPACE, str(item), self._seal(text) if item.variable.write_only else text)
+
+    def _adopt(self, item: Item, kept: str) -> None:
+        """Take what was stored, where it can be used; a secret that was kept in clear until now is sealed."""
+        secret = item.variable.write_only
+        text = self._unseal(kept) if secret else kept
+        if text is None:
+            self.problems += (f"variables: stored {item} cannot be opened with this store key, ignoring",)
+            return
         try:
             self._values[item] = item.variable.form.value(text)
         except ValueTextError as error:
-            kept = self.text(item)
-            self.problems += (f"variables: stored {item} is not valid any more ({error}), using {kept!r}",)
+            instead = "none" if secret else repr(self.text(item))
+            self.problems += (f"variables: stored {item} is not valid any more ({error}), using {instead}",)
+        if secret and text == kept != self._seal(text):
+            self._keep(item, text)
 
     def _accepted(self, variable: AnyVariable, text: str, name: str) -> object:
         try:
             return variable.form.value(text)
         except ValueTextError as error:
-            shown = name if not variable.write_only else str(variable)
-            raise VariableError(f"{shown}: {error}") from error
+            raise VariableError(f"{name}: {error}") from error
 
     def _nearest(self, name: str) -> str:
         names = [str(variable) for variable in self._declared.values()]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import selectors
 import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -211,6 +212,10 @@ class Desk:
     def _accept(self) -> None:
         connection, _ = self._server.accept()
         connection.settimeout(SEND_TIMEOUT_S)
+        if _user_of(connection) not in {0, os.getuid()}:
+            _send(connection, Reply(ok=False, error="the desk is for the user who runs the board"))
+            connection.close()
+            return
         if len(self._buffers) >= MOST_CONNECTIONS:
             _send(connection, Reply(ok=False, error=f"the desk serves {MOST_CONNECTIONS} connections at a time"))
             connection.close()
@@ -237,6 +242,15 @@ class Desk:
         del self._buffers[connection]
         connection.close()
 
+
+def _user_of(connection: socket.socket) -> int:
+    """The uid that the kernel vouches for."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(credentials)[1]
+    return uid
+
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 _REQUEST: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 

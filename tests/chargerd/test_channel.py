@@ -33,6 +33,7 @@ from chargerd.channel import (
 from chargerd.evse.types import ActiveFault, EvseOrders, EvseStatus, Orders, Status
 from chargerd.limits import Limit
 from hal.types import BoardFacts, EvseFacts, MeterSample
+from tests.chargerd.callers import open_folder
 
 FACTS = BoardFacts(vendor="Example", model="M", serial="1", evses=(EvseFacts(max_amps=32.0, phases=3),), simulated=True)
 
@@ -243,6 +244,22 @@ def test_orders_of_a_stranger_are_dropped_and_counted(tmp_path: Path) -> None:
     assert control.latest_orders() is None
     assert control.health().refused == 1
     control.close()
+
+
+def test_orders_of_another_user_are_dropped_whatever_the_socket_lets_in() -> None:
+    send = (
+        "import os, socket, sys\n"
+        "os.geteuid() or (os.setgroups([]), os.setgid(61000), os.setuid(61000))\n"
+        "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.stdin.buffer.read(), sys.argv[1])"
+    )
+    with open_folder() as folder:
+        control = ControlEnd(folder, trusted_uids=frozenset({0}))
+        (folder / CONTROL_SOCKET).chmod(0o666)
+        orders = msgspec.msgpack.encode(some_orders())
+        subprocess.run([sys.executable, "-c", send, folder / CONTROL_SOCKET], input=orders, check=True)
+        assert control.latest_orders() is None
+        assert control.health().refused == 1
+        control.close()
 
 
 def test_root_and_the_own_user_are_trusted() -> None:

@@ -170,7 +170,7 @@ def test_a_silent_control_process_makes_it_start_with_the_board_of_the_last_run(
     async def story(stage: Stage) -> None:
         async with stage.running() as (daemon, _):
             await stage.until(lambda: stage.csms.boots)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["control_run_id"] is None
             assert [evse["why_not"] for evse in report["evses"]] == [("the control process is silent",)] * 2
 
@@ -191,7 +191,7 @@ def test_a_board_that_is_not_the_remembered_one_makes_it_start_anew(
             assert task.result() == EXIT_TRY_AGAIN
         async with stage.running() as (daemon, _):
             await stage.until(lambda: len(stage.csms.boots) == 2)
-            assert len(daemon._report()["evses"]) == 2
+            assert len(daemon.verbs.report()["evses"]) == 2
 
     play(tmp_path, story)
 
@@ -284,7 +284,7 @@ def test_a_wall_clock_that_is_set_reaches_the_core_and_the_csms_sets_it(
             await stage.until(lambda: any(type(event).__name__ == "TimeStepped" for event in fed))
             (stepped,) = [event for event in fed if type(event).__name__ == "TimeStepped"]
             assert stepped.by_s == pytest.approx(7200, abs=30)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["clock_synced"] is True
             assert datetime.fromisoformat(report["at_utc"]) > datetime.now(UTC) + timedelta(hours=1)
 
@@ -361,6 +361,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
         async with stage.running() as (daemon, task):
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
             await stage.until(control.end.latest_orders)
+            await stage.until(lambda: any(frame[2:3] == ["StatusNotification"] for frame in stage.csms.told))
             monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
             monkeypatch.setattr(daemon.station, "_settle", failing(error))
             sent = len(stage.csms.told)
@@ -458,7 +459,7 @@ def test_the_bench_holds_the_link_down_lets_it_go_and_looks_back_at_frames(tmp_p
             assert (await stage.ask("link_down"))["ok"]
             await stage.until(lambda: stage.csms.ended)
             connections = len(stage.csms.connections)
-            await stage.until(lambda: daemon._held_open is not None)
+            await stage.until(lambda: daemon._hand._held_open is not None)
             assert len(stage.csms.connections) == connections
             assert (await stage.ask("link_up"))["ok"]
             await stage.until(lambda: len(stage.csms.connections) == connections + 1)

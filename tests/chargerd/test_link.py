@@ -19,10 +19,12 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargerd import link as link_module
+from chargerd.config import IdentitySettings
+from chargerd.keys import Keys
 from chargerd.link import MAX_FRAME_BYTES, Link
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received
-from chargerd.tls import context_for
+from chargerd.tls import CsmsContext, context_for
 from tests.chargerd.certificates import Authority
 
 IDENTITY, PASSWORD = "CS-1", "correct horse battery"
@@ -85,16 +87,16 @@ async def silent(connection: ServerConnection) -> None:
     await connection.wait_closed()
 
 
-def no_tls(_order: OpenLink) -> ssl.SSLContext:
+def no_tls(_order: OpenLink) -> CsmsContext:
     raise AssertionError("TLS was not asked for")
 
 
-def tls(order: OpenLink) -> ssl.SSLContext:
-    return context_for(order, None)
+def tls(order: OpenLink) -> CsmsContext:
+    return context_for(order, Keys(IdentitySettings(), Path("no folder")))
 
 
 async def outcome(
-    url: str, trust: Callable[[OpenLink], ssl.SSLContext] = no_tls, **changes: Any
+    url: str, trust: Callable[[OpenLink], CsmsContext] = no_tls, **changes: Any
 ) -> tuple[list[Event], LinkDown]:
     """Open a link and let it run into its end."""
     listener = Listener()

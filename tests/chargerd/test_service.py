@@ -256,5 +256,30 @@ def test_an_exception_is_logged_with_its_traceback(capfd: pytest.CaptureFixture[
     writer.handle(record)
     assert writer.flush_and_stop()
     told = capfd.readouterr().err
-    assert "error area: it broke\nTraceback" in told
+    assert "error area: it broke\n  Traceback" in told
     assert "ValueError: the value" in told
+
+
+HOSTILE = "x\n12:00:00 error control: contactor welded\r\x1b[2J\x00\u2028\x9b1m\ud800" + "long" * 1000
+
+
+def test_what_others_sent_stays_in_its_line_and_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
+    writer = LogWriter("test", to_journal=False)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        broken = sys.exc_info()
+    for number, trouble in enumerate((None, broken)):
+        writer.handle(logging.LogRecord("area", logging.WARNING, __file__, 1, "said %s", (HOSTILE,), trouble))
+        writer.handle(logging.LogRecord("area", logging.INFO, __file__, 1, f"next {number}", None, None))
+    assert writer.flush_and_stop()
+    told = capfd.readouterr().err
+    first, second, third, *trace, last = told.split("\n")[:-1]
+    assert "warning area: said x\\x0a12:00:00 error control: contactor welded\\x0d\\x1b[2J\\x00\\x2028" in first
+    assert len(first) < service.MAX_LOG_CHARACTERS + 200
+    assert second.endswith("info area: next 0")
+    assert third[9:] == first[9:]
+    assert trace
+    assert all(line.startswith("  ") for line in trace)  # set in: none of them is a line of its own
+    assert last.endswith("info area: next 1")
+    assert all(letter.isprintable() for letter in told.replace("\n", ""))

@@ -1,6 +1,7 @@
 """Why TLS failed: one alert means different things in different places. tests/tls shows it on the wire."""
 
 import ssl
+from collections.abc import Iterable
 
 import pytest
 
@@ -17,11 +18,13 @@ ASKED = GREETED | {Message.CERTIFICATE_REQUEST}
 FINISHED = {CLIENT_HELLO, Message.CERTIFICATE, Message.FINISHED}
 
 
-def talk(heard: set[int], said: set[int] | None = None, alert: int | None = None, ours: int | None = None) -> Talk:
+def talk(
+    heard: Iterable[int], said: Iterable[int] | None = None, alert: int | None = None, ours: int | None = None
+) -> Talk:
     made = Talk()
     made.heard, made.said = set(heard), {CLIENT_HELLO} if said is None else set(said)
     made.alert_heard, made.alert_said = alert, ours
-    made.silent = not heard and alert is None
+    made.silent = not made.heard and alert is None
     return made
 
 
@@ -68,6 +71,15 @@ def test_a_key_that_cannot_sign_is_told_from_a_server_that_is_broken() -> None:
     broken = ssl_error("EVP_LIB")
     assert failure(broken, talk(ASKED, ours=Alert.INTERNAL_ERROR)) is LinkFailure.KEY_UNUSABLE
     assert failure(broken, talk(GREETED, ours=Alert.INTERNAL_ERROR)) is LinkFailure.TLS_FAILED
+
+
+@pytest.mark.parametrize("alert", [None, Alert.HANDSHAKE_FAILURE, Alert.CERTIFICATE_REQUIRED])
+def test_a_certificate_that_we_have_and_do_not_show_is_a_key_that_cannot_sign(alert: Alert | None) -> None:
+    mute = talk(ASKED, FINISHED, alert)
+    mute.has_client = True
+    assert failure(RESET, mute) is LinkFailure.KEY_UNUSABLE
+    mute.said.add(Message.CERTIFICATE_VERIFY)
+    assert failure(RESET, mute) is LinkFailure.CLIENT_CERTIFICATE_REFUSED
 
 
 def test_only_a_refusal_before_any_other_word_is_worth_a_probe() -> None:

@@ -128,6 +128,16 @@ def test_a_credential_that_cannot_be_used_stops_the_station_for_good(tmp_path: P
     assert "csms-password: not UTF-8 text" in only_line(done)
 
 
+def test_a_store_key_that_could_be_guessed_stops_the_station_for_good_and_is_not_shown(tmp_path: Path) -> None:
+    content = "also short"
+    (tmp_path / "store-key").write_text(content)
+    site = written(tmp_path / "chargerd.toml", SITE.format(folder=tmp_path))
+    done = chargerd("station", "--config", site, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert done.returncode == 78
+    assert f"credential store-key: {len(content)} characters" in only_line(done)
+    assert content not in done.stderr
+
+
 def test_a_state_directory_that_is_not_there_or_not_writable_is_named_and_worth_another_try(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     text = SITE.format(folder=tmp_path).replace(f'state_dir = "{tmp_path}"', f'state_dir = "{missing}"')

@@ -166,6 +166,7 @@ class World:
             client=self.client,
             boot_reason="PowerUp",
             overrides=self._overrides,
+            vehicle_stack=True,
         )
         self.station = Station(config, self.store, self.clock.now(), new_id=self._new_id, random=self.rng.random)
         self.station_alive = True

@@ -152,22 +152,24 @@ class Machine:
 
 def installed(folder: Path) -> dict[Path, str]:
     """What an installation puts in place, source -> target; what has to be made first is made below `folder`."""
-    program = folder / "bin" / "chargerd"
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        "#!/usr/bin/python3 -I\n"
-        "import sys\n"
-        'sys.path[:0] = ["/opt/chargerd/src", "/opt/chargerd/lib"]\n'
-        "from chargerd.__main__ import main\n"
-        "sys.exit(main())\n"
-    )
-    program.chmod(0o755)
-    binds = {program.parent: "/opt/chargerd/bin", Path(sysconfig.get_path("platlib")): "/opt/chargerd/lib"}
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    for name, module in (("chargerd", "chargerd.__main__"), ("chargerctl", "chargerd.ctl")):
+        (programs / name).write_text(
+            "#!/usr/bin/python3 -I\n"
+            "import sys\n"
+            'sys.path[:0] = ["/opt/chargerd/src", "/opt/chargerd/lib"]\n'
+            f"from {module} import main\n"
+            "sys.exit(main())\n"
+        )
+        (programs / name).chmod(0o755)
+    binds = {programs: "/opt/chargerd/bin", Path(sysconfig.get_path("platlib")): "/opt/chargerd/lib"}
     for package in ("chargerd", "hal", "firmware"):
         binds[ROOT / package] = f"/opt/chargerd/src/{package}"
     systemd = ROOT / "systemd"
     for unit in systemd.glob("*.service"):
         binds[unit] = f"/etc/systemd/system/{unit.name}"
+    binds[systemd / "encrypted-credentials.conf"] = "/opt/systemd/encrypted-credentials.conf"
     binds[systemd / "chargerd.sysusers"] = "/usr/lib/sysusers.d/chargerd.conf"
     binds[systemd / "chargerd.tmpfiles"] = "/usr/lib/tmpfiles.d/chargerd.conf"
     binds[systemd / "60-chargerd.rules"] = "/usr/lib/udev/rules.d/60-chargerd.rules"

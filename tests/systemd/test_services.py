@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -73,6 +74,10 @@ def both(machine: Machine) -> Machine:
 def messages(machine: Machine, unit: str) -> list[str]:
     """What the unit's processes and systemd about the unit have said so far."""
     return [entry["MESSAGE"] for entry in machine.journal("--unit", unit)]
+
+
+def any_message(machine: Machine, unit: str, wanted: str) -> bool:
+    return any(wanted in text for text in messages(machine, unit))
 
 
 def restarted(machine: Machine, unit: str, old_pid: int, bound_s: float) -> float:
@@ -195,7 +200,7 @@ def test_the_station_may_not_reach_into_the_control_process(both: Machine) -> No
     run_dir = both.root / "run" / "chargerd"
     owner = (run_dir / "control.sock").stat().st_uid
     assert owner != (run_dir / STATION_SOCKET).stat().st_uid
-    assert run_dir.stat().st_mode & 0o7777 == 0o3770
+    assert run_dir.stat().st_mode & 0o7777 == 0o3771
     as_user(both, "chargerd", "rm", "-f", "/run/chargerd/control.sock")
     assert (run_dir / "control.sock").exists()
 
@@ -205,6 +210,58 @@ def test_the_station_gets_its_password_as_a_credential_that_others_cannot_read(b
     assert both.run("cat", path) == "correct horse battery\n"
     assert as_user(both, "chargerd", "cat", path) == "correct horse battery\n"
     assert as_user(both, "chargerd-control", "cat", path) == ""
+
+
+def test_people_may_do_what_their_group_allows_and_are_told_how_to_get_the_rest(both: Machine) -> None:
+    console = both.root / "run" / "chargerd" / "station.console"
+    wait_until(console.exists, 10.0, lambda: "")
+    for name, group in (("vera", "users"), ("rita", "chargerd-read"), ("otto", "chargerd-operator")):
+        both.run("useradd", "--groups", group, name)
+
+    def ctl(user: str, *words: str) -> str:
+        return both.run(
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
+            "sh", "-c", '"$@" 2>&1', "sh", "/opt/chargerd/bin/chargerctl", *words, check=False,
+        )  # fmt: skip
+
+    assert 'usermod -aG chargerd-read "$USER"' in ctl("vera", "status", "--once")
+    assert "as BENCH-0001: not connected" in ctl("rita", "status", "--once")
+    assert 'usermod -aG chargerd-operator "$USER"' in ctl("rita", "limit", "1", "10")
+    assert "at most 10 A" in ctl("otto", "limit", "1", "10")
+    assert "as BENCH-0001: not connected" in ctl("otto", "status", "--once")
+    assert "at most 12 A" in ctl("root", "limit", "1", "12")
+    uid = both.run("id", "-u", "rita").strip()
+    assert any(f"user_limit refused to user {uid}" in text for text in messages(both, STATION))
+
+
+def test_both_have_given_up_programs_and_listeners_under_their_sandbox(both: Machine) -> None:
+    for unit in (CONTROL, STATION):
+        is_said = partial(any_message, both, unit, "starting programs and listening are given up")
+        wait_until(is_said, 10.0, lambda: "it was not said")
+
+
+def test_encrypted_credentials_come_to_the_station_and_are_nowhere_else_in_clear(both: Machine) -> None:
+    key, password = "0123456789abcdef" * 4 + "k3y", "an encrypted pass phrase"
+    both.run("mkdir", "-p", "/etc/credstore.encrypted", f"/etc/systemd/system/{STATION}.d")
+    for name, secret in (("store-key", key), ("csms-password", password)):
+        seal = f"printf %s '{secret}' | systemd-creds encrypt --with-key=host --name={name} - "
+        both.run("sh", "-c", f"{seal} /etc/credstore.encrypted/chargerd.{name}")
+        assert secret not in both.run("cat", f"/etc/credstore.encrypted/chargerd.{name}")
+    dropin = f"/etc/systemd/system/{STATION}.d/encrypted-credentials.conf"
+    both.run("cp", "/opt/systemd/encrypted-credentials.conf", dropin)
+    both.run("systemctl", "daemon-reload")
+    said = len(messages(both, STATION))
+    both.run("systemctl", "restart", STATION)
+    try:
+        assert both.run("cat", f"/run/credentials/{STATION}/store-key") == key
+        assert both.run("cat", f"/run/credentials/{STATION}/csms-password") == password
+        assert as_user(both, "chargerd-control", "cat", f"/run/credentials/{STATION}/store-key") == ""
+        assert both.show(STATION, "ActiveState") == "active"
+        assert not [text for text in messages(both, STATION)[said:] if "no credential store-key" in text]
+    finally:
+        both.run("rm", dropin)
+        both.run("systemctl", "daemon-reload")
+        both.run("systemctl", "restart", STATION)
 
 
 def test_the_state_of_the_station_is_its_own(both: Machine) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chargerd.tls import NO_CHECK_TIME
 from tests.chargerd.certificates import Issued
 
 HOST = "csms.example.test"
@@ -96,11 +97,12 @@ def tls(
     oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     clients: Issued | None = None,
+    forgiving: bool = False,
     curve: str = "",
 ) -> Serve:
     """A server that shows what it is given, as weak as it may be, and makes a WebSocket for a moment.
 
-    `suites`: of TLS 1.2 and older. `clients`: whose client certificates it wants.
+    `suites`: of TLS 1.2 and older. `clients`: whose client certificates it wants; `forgiving`: also those of the past.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(f"{suites}:@SECLEVEL=0")
@@ -112,6 +114,8 @@ def tls(
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients.pem)
+    if forgiving:
+        context.verify_flags |= NO_CHECK_TIME
 
     def serve(connection: socket.socket, seen: Seen) -> None:
         with context.wrap_socket(connection, server_side=True) as inside:
@@ -140,7 +144,7 @@ def s_server(shown: Issued, *options: str) -> Serve:
     def serve(connection: socket.socket, seen: Seen) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = shown.write(Path(folder))
-            command = [
+            command: list[str | Path] = [
                 "openssl",
                 "s_server",
                 "-accept",

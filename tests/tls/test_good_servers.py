@@ -36,6 +36,11 @@ class Good:
     root: Callable[[Authorities], Issued] = lambda a: a.root
 
 
+def only(suite: str, kind: str) -> Good:
+    """A server with one suite of TLS 1.2, and the key for it."""
+    return Good(suite, lambda a: tls(a.leaf(kind=kind), newest=V1_2, suites=suite))
+
+
 def plain_root() -> Issued:
     """A root as many tools make it by default: it does not say what its key is for."""
     return ROOTS.setdefault("plain", sign(name="Plain root", usage=None))
@@ -73,7 +78,7 @@ GOOD = (
     Good("TLS 1.2", lambda a: tls(a.good, newest=V1_2)),
     Good("TLS 1.3", lambda a: tls(a.good, oldest=V1_3)),
     *(
-        Good(suite, lambda a, s=suite, k=kind: tls(a.leaf(kind=k), newest=V1_2, suites=s))  # type: ignore[misc]
+        only(suite, kind)
         for suite, kind in (
             ("ECDHE-ECDSA-AES128-GCM-SHA256", "P-256"),
             ("ECDHE-ECDSA-AES256-GCM-SHA384", "P-384"),
@@ -155,12 +160,27 @@ GOOD = (
 )
 
 
-@pytest.mark.parametrize("good", GOOD, ids=[each.name for each in GOOD])
-def test_A00_FR_319_A00_FR_402_A00_FR_422_a_good_server_gets_its_request(good: Good, tmp_path: Path) -> None:
+def gets_its_request(good: Good, folder: Path) -> None:
     made = authorities()
     server = HostileServer(good.serve(made))
     with server as port:
-        down, events = attempt(Trying(**({"roots": (made.root,)} | good.trying(made))), port, tmp_path)
+        down, events = attempt(Trying(**({"roots": (made.root,)} | good.trying(made))), port, folder)
     assert server.seen.secret.startswith(b"GET /ocpp/CS-1 HTTP/1.1"), down
     root_sha256 = hashlib.sha256(good.root(made).certificate.public_bytes(Encoding.DER)).hexdigest()
     assert events == [LinkUp(1, root_sha256), down]
+
+
+@pytest.mark.parametrize("good", GOOD, ids=[each.name for each in GOOD])
+def test_A00_FR_319_A00_FR_401_A00_FR_402_A00_FR_422_a_good_server_gets_its_request(good: Good, tmp_path: Path) -> None:
+    gets_its_request(good, tmp_path)
+
+
+def test_A00_FR_430_with_a_client_certificate_that_has_expired_the_decision_is_left_to_the_csms(tmp_path: Path) -> None:
+    gets_its_request(
+        Good(
+            "that forgives",
+            lambda a: tls(a.good, clients=a.clients, forgiving=True),
+            lambda a: {"client": partial(sign_request, a.clients, days=(-9, -1))},
+        ),
+        tmp_path,
+    )

@@ -54,6 +54,12 @@ String7500 = Annotated[str, Meta(max_length=7500)]
 String10000 = Annotated[str, Meta(max_length=10000)]
 
 
+SECRET_FIELDS = frozenset(
+    {"attribute_value", "password", "key", "apn_password", "sim_pin", "remote_location", "location", "ocpp_csms_url"}
+)
+"""What may hold a password, if only in a URL, and is not shown when a message is."""
+
+
 class CustomData:
     """A vendor's extension of any object: its id and whatever else it holds, kept and written back unchanged."""
 
@@ -113,6 +119,11 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         times = tuple(name for name, hint in hints.items() if Timestamp in (hint, *get_args(hint)))
         if times:
             cls.__post_init__ = _time_keeper(times)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = (f"{name}={'…' if name in SECRET_FIELDS and value else repr(value)}" for name, value in fields)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 Response = TypeVar("Response", bound=Wire)

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chargerd.access import Role
 from chargerd.bench.control import MAX_REQUEST_BYTES, ControlSocket
 from chargerd.bench.verbs import BenchError, complete, find
+from tests.chargerd.callers import ask_as, open_folder
 
 
 class Echo:
@@ -109,3 +113,17 @@ def test_a_second_bench_on_the_same_socket_is_told_so(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_used_is_named(path: str) -> None:
     with pytest.raises(BenchError, match=r"--control /.*; name a path in an existing, writable directory"):
         asyncio.run(ControlSocket(Path(path), Echo()).start())
+
+
+def test_a_bench_is_for_the_user_who_runs_it() -> None:
+    async def run(folder: Path) -> None:
+        control = ControlSocket(folder / "control", Echo())
+        await control.start()
+        assert stat.S_IMODE((folder / "control").stat().st_mode) == 0o600
+        (folder / "control").chmod(0o666)  # not even then
+        (reply,) = await ask_as(folder / "control", Role.NOBODY, {"verb": "plug_in"})
+        await control.stop()
+        assert reply["ok"] is (os.geteuid() != 0)  # who is not root has no other user to be
+
+    with open_folder() as folder:
+        asyncio.run(run(folder))

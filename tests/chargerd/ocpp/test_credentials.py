@@ -1,17 +1,20 @@
 """What the station keeps of who it is, over every change: nothing goes before what replaces it has worked."""
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 
 from chargerd import certificates
 from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.credentials import KEY, MAX_PASSWORDS, NAMESPACE, Credentials, Record
-from chargerd.ocpp.effects import ClientCertificate, KeepKeys
+from chargerd.ocpp.effects import ClientCertificate, KeepKeys, Note
 from chargerd.ocpp.network_variables import BASIC_AUTH_PASSWORD
 from chargerd.ocpp.news import CredentialsOffered, SecurityEvent, VariableChanged
 from chargerd.store import Store
+from chargerd.vault import Vault
 from tests.chargerd.ocpp.peer import PASSWORD, Peer, config
 from tests.chargerd.pki import NOON, YEAR, made, root
 
@@ -29,15 +32,19 @@ FIRST, SECOND, THIRD = client("first"), client("second"), client("third")
 class Kept(Peer):
     """A station of nothing but its credentials."""
 
-    def __init__(self, store: Store | None = None, **given: Any) -> None:
+    def __init__(self, store: Store | None = None, vault: Vault | None = None, **given: Any) -> None:
+        self.vault = vault or Vault(None)
         super().__init__(self._blocks, store=store, settings=config(**given))
 
     def _blocks(self, ctx: StationContext) -> Sequence[Block]:
+        ctx.seal, ctx.unseal = self.vault.seal, self.vault.unseal
         self.credentials = Credentials(ctx)
         return (self.credentials,)
 
-    def restarted(self, **given: Any) -> "Kept":
-        return Kept(self.store, **{"password": self.config.password, "client": self.config.client} | given)
+    def restarted(self, vault: Vault | None = None, **given: Any) -> "Kept":
+        return Kept(
+            self.store, vault or self.vault, **{"password": self.config.password, "client": self.config.client} | given
+        )
 
     def set_password(self, password: str) -> None:
         self.ctx.variables.store_value(BASIC_AUTH_PASSWORD, password)
@@ -58,6 +65,43 @@ class Kept(Peer):
     def kept_keys(self) -> tuple[str, ...]:
         keys: tuple[str, ...] = self.took(KeepKeys)[-1].key_ids
         return keys
+
+
+# ---------------------------------------------------------------------- at rest
+
+KEY_ONE, KEY_TWO = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+
+
+def on_disk(kept: Kept) -> str:
+    return repr(msgspec.json.encode(kept.store.get(NAMESPACE, KEY, Record)))
+
+
+def test_with_a_store_key_no_password_and_no_digest_of_one_is_kept_in_clear() -> None:
+    kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+    kept.set_password(NEW)
+    for secret in (OLD, NEW, sha256(OLD.encode()).hexdigest()):
+        assert secret not in on_disk(kept)
+    assert kept.restarted().credentials.passwords == (NEW, OLD)
+
+
+def test_what_was_kept_in_clear_is_sealed_at_the_next_start_with_a_key() -> None:
+    kept = Kept(password=OLD)
+    kept.set_password(NEW)
+    assert NEW in on_disk(kept)
+    again = kept.restarted(Vault(KEY_ONE))
+    assert again.credentials.passwords == (NEW, OLD)
+    assert NEW not in on_disk(again)
+
+
+def test_passwords_that_do_not_open_are_told_and_the_sites_own_is_used() -> None:
+    kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+    kept.set_password(NEW)
+    for vault in (Vault(KEY_TWO), Vault(None)):
+        again = kept.restarted(vault)
+        assert again.credentials.passwords == (OLD,)
+        assert [note.text for note in again.took(Note) if "cannot be opened with this store key" in note.text]
+        kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+        kept.set_password(NEW)
 
 
 # ---------------------------------------------------------------------- the password
@@ -137,6 +181,15 @@ def test_a_password_that_is_provisioned_anew_is_tried_before_what_the_csms_has_s
     kept.set_password(NEW)
     kept.worked(NEW)
     assert kept.restarted(password=NEWEST).credentials.passwords == (NEWEST, NEW)
+
+
+def test_a_password_that_an_earlier_version_kept_as_a_variable_is_tried_first() -> None:
+    store = Store(":memory:")
+    store.put("variables", str(BASIC_AUTH_PASSWORD), OLD)
+    station = Kept(store)
+    assert station.passwords() == [OLD, PASSWORD]
+    station.set_password(NEW)
+    assert station.restarted().passwords() == [NEW, OLD, PASSWORD]
 
 
 def test_without_a_password_there_is_none() -> None:

@@ -150,10 +150,66 @@ def test_an_override_that_cannot_be_applied_is_named_with_what_was_meant(name: s
         model(overrides={name: text})
 
 
-def test_a_secret_is_not_in_the_complaint_about_it() -> None:
-    with pytest.raises(VariableError) as caught:
-        model(overrides={"Ctrlr.Secret": "abc"})
-    assert "abc" not in str(caught.value)
+def test_a_secret_in_the_settings_is_refused_and_not_in_the_complaint_about_it() -> None:
+    with pytest.raises(VariableError, match="as a credential") as caught:
+        model(overrides={"Ctrlr.Secret": "swordfish"})
+    assert "swordfish" not in str(caught.value)
+
+
+class Mirror:
+    """A seal that turns a text round and marks it, so that a test can read what it made."""
+
+    def __init__(self, mark: str = "mirror:") -> None:
+        self.mark = mark
+
+    def seal(self, text: str) -> str:
+        return self.mark + text[::-1]
+
+    def unseal(self, kept: str) -> str | None:
+        if ":" not in kept:
+            return kept
+        return kept.removeprefix(self.mark)[::-1] if kept.startswith(self.mark) else None
+
+
+def sealed_model(store: Store, mirror: Mirror) -> Variables:
+    variables = Variables(store, 2, {}, seal=mirror.seal, unseal=mirror.unseal)
+    variables.declare(ALL, {FACT: lambda _evse_id, _connector_id: 1.0})
+    variables.finish()
+    return variables
+
+
+def test_a_secret_is_kept_sealed_and_everything_else_as_it_is() -> None:
+    store = Store(":memory:")
+    variables = sealed_model(store, Mirror())
+    variables.set_text(item(SECRET), "swordfish")
+    variables.set_text(item(INTERVAL), "7")
+    assert dict(store.items(NAMESPACE, str)) == {"Ctrlr.Secret": "mirror:hsifdrows", "Ctrlr.Interval": "7"}
+    assert sealed_model(store, Mirror())[SECRET] == "swordfish"
+
+
+def test_a_secret_kept_in_clear_by_an_earlier_version_is_sealed_at_the_next_start() -> None:
+    store = Store(":memory:")
+    model(store).set_text(item(SECRET), "swordfish")
+    assert sealed_model(store, Mirror())[SECRET] == "swordfish"
+    assert store.get(NAMESPACE, "Ctrlr.Secret", str) == "mirror:hsifdrows"
+
+
+def test_a_secret_that_cannot_be_opened_counts_as_none_and_is_told_and_kept() -> None:
+    store = Store(":memory:")
+    sealed_model(store, Mirror("old:")).set_text(item(SECRET), "swordfish")
+    variables = sealed_model(store, Mirror("new:"))
+    assert variables[SECRET] == ""
+    assert any("Ctrlr.Secret cannot be opened with this store key" in problem for problem in variables.problems)
+    assert sealed_model(store, Mirror("old:"))[SECRET] == "swordfish"
+
+
+def test_a_stored_secret_that_is_not_valid_any_more_is_told_without_any_secret() -> None:
+    store = Store(":memory:")
+    store.put(NAMESPACE, "Ctrlr.Secret", "abc")
+    variables = model(store)
+    assert variables[SECRET] == ""
+    assert len(variables.problems) == 1
+    assert "abc" not in variables.problems[0]
 
 
 def test_a_stored_value_that_is_not_valid_any_more_is_told_and_the_default_used() -> None:

@@ -1,4 +1,6 @@
+import asyncio
 import json
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -7,9 +9,11 @@ from typing import Any, Self
 
 import pytest
 
+from chargerd.access import Role
 from hal.sim.desk import LONGEST_LINE_BYTES, MOST_CONNECTIONS, VERBS, Desk, obey
 from hal.sim.faults import FAULTS
 from hal.types import DeviceMissing
+from tests.chargerd.callers import ask_as, open_folder
 from tests.hal.drivers.ports import descriptors
 from tests.hal.plants import World
 
@@ -216,3 +220,17 @@ def test_the_verbs_are_those_of_the_plant() -> None:
         "plug_in", "plug_out", "unplug_ev", "ev_ready", "ev_pause", "ev_resume", "ev_draw", "present_token", "fault",
         "clear_fault", "plant", "faults",
     }  # fmt: skip
+
+
+def test_the_desk_is_for_the_user_who_runs_the_board() -> None:
+    async def story(folder: Path) -> dict[str, Any]:
+        desk = Desk(World().plant, folder / "desk")
+        (folder / "desk").chmod(0o666)  # not even then
+        try:
+            return (await ask_as(folder / "desk", Role.NOBODY, {"verb": "plug_in", "evse": 1}))[0]
+        finally:
+            await asyncio.to_thread(desk.close)
+
+    with open_folder() as folder:
+        reply = asyncio.run(story(folder))
+    assert reply["ok"] is (os.geteuid() != 0)  # who is not root has no other user to be
