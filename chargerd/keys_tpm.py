@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -29,6 +29,8 @@ USE_WITHIN_S = 15.0
 
 AFTER_HANDSHAKE_S = 30.0
 """A new key is not made while a handshake may need the TPM, at most for so long."""
+
+CLOSE_WITHIN_S = 1.0
 
 AFTER_CONTEXT_S = 0.05
 """A context says that it dies, and then gives up its key. We want to be the last to do so, after it."""
@@ -80,6 +82,12 @@ class TpmKeys:
         if not self._handshake_over.is_set():
             self._handshake_over.set()
             self.trial.survived()
+
+    def close(self) -> None:
+        """Let keys whose contexts are gone leave the TPM, which may have nobody else to see to that (/dev/tpm0)."""
+        if self._provider is not None:
+            with suppress(IdentityError):
+                self._thread.call(lambda: None, CLOSE_WITHIN_S)
 
     # ------------------------------------------------------------------ in the thread
 

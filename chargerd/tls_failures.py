@@ -90,7 +90,7 @@ def failure_of(error: Exception, talk: Talk | None) -> Failure | None:
             return LinkFailure.BAD_CERTIFICATE, f"the certificate of the CSMS is refused: {what}"
     if talk is None or not talk.said:
         return None
-    return _by_alert(talk) or _by_reason(error, talk) or _by_end(talk)
+    return _by_proof(talk) or _by_alert(talk) or _by_reason(error, talk) or _by_end(talk)
 
 
 def is_ambiguous(talk: Talk | None) -> bool:
@@ -108,6 +108,14 @@ def failure_by_probe(choice: Choice | None) -> Failure | None:
         return LinkFailure.OLD_TLS, "the CSMS speaks nothing newer than TLS 1.1; 1.2 is needed"
     wants = f"the CSMS would take cipher suite {choice.suite:#06x} with weaker algorithms than are offered here"
     return LinkFailure.NO_COMMON_CIPHERS, f"{wants}; it must offer {STATION_SUITES[0]}"
+
+
+def _by_proof(talk: Talk) -> Failure | None:
+    """A client that cannot sign (or has no key of a kind that is asked for) shows no certificate and goes on."""
+    asked = talk.has_client and Message.CERTIFICATE_REQUEST in talk.heard and Message.FINISHED in talk.said
+    if not asked or Message.CERTIFICATE_VERIFY in talk.said:
+        return None
+    return LinkFailure.KEY_UNUSABLE, "our private key cannot sign, or not in a way that the CSMS takes"
 
 
 def _by_alert(talk: Talk) -> Failure | None:

@@ -102,6 +102,14 @@ def test_a_death_outside_a_handshake_is_not_held_against_the_tpm(tpm: Swtpm, tmp
         tpm.free_places()
 
 
+def test_the_tpm_needs_no_memory_that_can_be_written_and_executed(tpm: Swtpm, tmp_path: Path) -> None:
+    """MemoryDenyWriteExecute= of the unit, asked of the kernel by the process itself (PR_SET_MDWE)."""
+    with Victim(tpm.tcti, tmp_path) as victim:
+        assert victim.do("deny write and execute")[0] in {"ok", "this kernel cannot"}  # Linux 6.3 and newer can
+        assert victim.do("make")[0] == "ok"
+        assert victim.do("load")[0] == "ok"
+
+
 def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path: Path) -> None:
     with Victim(tpm.tcti, tmp_path) as victim:
         assert victim.do("make")[0] == "ok"

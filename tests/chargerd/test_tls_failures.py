@@ -73,6 +73,15 @@ def test_a_key_that_cannot_sign_is_told_from_a_server_that_is_broken() -> None:
     assert failure(broken, talk(GREETED, ours=Alert.INTERNAL_ERROR)) is LinkFailure.TLS_FAILED
 
 
+@pytest.mark.parametrize("alert", [None, Alert.HANDSHAKE_FAILURE, Alert.CERTIFICATE_REQUIRED])
+def test_a_certificate_that_we_have_and_do_not_show_is_a_key_that_cannot_sign(alert: Alert | None) -> None:
+    mute = talk(ASKED, FINISHED, alert)
+    mute.has_client = True
+    assert failure(RESET, mute) is LinkFailure.KEY_UNUSABLE
+    mute.said.add(Message.CERTIFICATE_VERIFY)
+    assert failure(RESET, mute) is LinkFailure.CLIENT_CERTIFICATE_REFUSED
+
+
 def test_only_a_refusal_before_any_other_word_is_worth_a_probe() -> None:
     assert is_ambiguous(talk(set()))
     assert is_ambiguous(talk(set(), alert=Alert.HANDSHAKE_FAILURE))

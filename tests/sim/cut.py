@@ -31,7 +31,8 @@ class CutWorld(World):
         self.cut_at: int | None = None
         self.performed = 0
         self.orders: list[OpenLink] = []
-        super().__init__(1, **{"overrides": QUICK, "tick_s": TICK_S} | changes)
+        given: dict[str, Any] = {"overrides": QUICK, "tick_s": TICK_S}
+        super().__init__(1, **given | changes)
 
     def _perform_one(self, effect: Effect) -> None:
         if self.cut_at is not None:
@@ -58,7 +59,7 @@ class Operator:
         network = NetworkSlot(url=address(FIRST, security_profile), security_profile=security_profile)
         given = Given(network=network, **settings.pop("given", {}))
         self.world = CutWorld(wire=wire, given=given, **settings)
-        self._then: list[tuple[Asked, Callable[[], None]]] = []
+        self._then: list[tuple[Asked, Callable[[], object]]] = []
 
     def _mono(self) -> float:
         return self.world.clock.monotonic()
@@ -73,13 +74,13 @@ class Operator:
         """To one of the two, and accepted there."""
         return (self.first.connected or self.other.connected) and self.world.station.ctx.online
 
-    def ask(self, action: str, payload: Payload, then: Callable[[], None] = lambda: None) -> Asked:
+    def ask(self, action: str, payload: Payload, then: Callable[[], object] = lambda: None) -> Asked:
         """The first CSMS asks; `then` follows when the station has said yes."""
         asked = self.first.ask(action, payload)
         self._then.append((asked, then))
         return asked
 
-    def set_variable(self, component: str, name: str, value: str, then: Callable[[], None] = lambda: None) -> Asked:
+    def set_variable(self, component: str, name: str, value: str, then: Callable[[], object] = lambda: None) -> Asked:
         """The first CSMS sets a variable."""
         element = {"component": {"name": component}, "variable": {"name": name}, "attributeValue": value}
         return self.ask("SetVariables", {"setVariableData": [element]}, then)

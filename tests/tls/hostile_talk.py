@@ -191,9 +191,10 @@ def of_another_key(a: Authorities) -> dict[str, Any]:
     return {"client": lambda _csr_pem: a.good.pem}
 
 
-def hangs_up_on_us(a: Authorities) -> Serve:
-    """Asks for our certificate, and hangs up when it could have it."""
-    return cut(wants(V1_3)(a), 1100)
+def only_rsa_clients(a: Authorities) -> Serve:
+    """Our kind of key is not among those that it takes."""
+    asks = ("-Verify", "1", "-verify_return_error", "-client_sigalgs", "RSA-PSS+SHA256")
+    return s_server(a.good, *asks)
 
 
 OURS = (
@@ -208,6 +209,7 @@ OURS = (
         for version in (V1_2, V1_3)
         for kind in ("none", "unknown", "expired")
     ),
+    Case("asks for a key of another kind", only_rsa_clients, KEY, "cannot sign", shown("right")),
     Case("a key that is damaged", wants(V1_3), KEY, "", broken, connects=False),
     Case("a certificate of another key", wants(V1_3), KEY, "another key", of_another_key, connects=False),
 )
