@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.config import EXAMPLE_PASSWORDS, ConfigError, check_password, load_site
+from chargerd.config import EXAMPLE_PASSWORDS, ConfigError, IdentitySettings, check_password, load_site
 
 RIGHT = """
 [csms]
@@ -33,6 +33,12 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
     assert site.overrides() == {"OCPPCommCtrlr.HeartbeatInterval": "60", "AuthCtrlr.Enabled": "true"}
 
 
+def test_keys_live_in_files_unless_the_site_says_tpm(tmp_path: Path) -> None:
+    assert load_site(written(tmp_path, RIGHT)).identity == IdentitySettings(keys="file", tpm="device:/dev/tpmrm0")
+    other = load_site(written(tmp_path, RIGHT + '[identity]\nkeys = "tpm"\ntpm = "device:/dev/tpmrm1"\n')).identity
+    assert (other.keys, other.tpm) == ("tpm", "device:/dev/tpmrm1")
+
+
 @pytest.mark.parametrize(
     "text,place,remedy",
     [
@@ -56,6 +62,10 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
             "variables",
             "chargerctl provision",
         ),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\nkeys = "card"', "identity.keys", "card"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\nkey = "tpm"', "identity.key", "did you mean 'keys'?"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\ntpm = "/dev/tpmrm0"', "identity.tpm", "device:/dev/"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\ntpm = "cmd:sh -c id"', "identity.tpm", "is no TPM"),
         ("[csms\nx", "line 1", "TOML"),
     ],
 )

@@ -94,10 +94,11 @@ def test_a_bench_looks_back_at_the_frames_that_passed() -> None:
 def test_a_bench_says_how_strong_the_radio_is_until_it_says_no_more() -> None:
     bench, _, fed = hand()
     signal = bench.table()["signal"]
-    signal({"dbm": -80})
-    assert bench.signal_is_given
-    signal({})
-    assert not bench.signal_is_given
+    given = []
+    for dbm in ({"dbm": -80}, {}):
+        signal(dbm)
+        given.append(bench.signal_is_given)
+    assert given == [True, False]
     assert fed == [SignalMeasured(-80), SignalMeasured(None)]
     with pytest.raises(ConsoleError, match="dbm"):
         signal({"dbm": "loud"})
