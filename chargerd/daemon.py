@@ -15,19 +15,22 @@ import random
 import signal
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from chargerd import hardening, service
+from chargerd import beginnings, hardening, room, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
 from chargerd.console import Access, Console
+from chargerd.diagnostics import RecentLines, diagnostics
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
 from chargerd.identity_report import identity_answer
+from chargerd.jobs import Jobs, Uploader
 from chargerd.key_work import KeyWork
 from chargerd.keys import Keys
 from chargerd.link import Link
@@ -47,7 +50,16 @@ from chargerd.ocpp.effects import (
     Severity,
     StartJob,
 )
-from chargerd.ocpp.events import Event, JobDone, Received, SignalMeasured, StatusArrived, StatusLost, TimeStepped
+from chargerd.ocpp.events import (
+    Event,
+    Received,
+    ShellSecurityEvent,
+    SignalMeasured,
+    StatusArrived,
+    StatusLost,
+    TimeStepped,
+)
+from chargerd.ocpp.jobs import UPLOAD
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
@@ -56,7 +68,7 @@ from chargerd.provisioned import Provisioned
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.station_verbs import BenchHand, StationVerbs
 from chargerd.store import Store, StoredValueError, StoreError
-from chargerd.tls import CsmsContext, TrustError, context_for, read_roots
+from chargerd.tls import CsmsContext, TrustError, context_for, file_server_context, read_roots
 from chargerd.vault import Vault, VaultError
 from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
@@ -74,6 +86,9 @@ CLOCK_STEP_S = 1.0
 
 SIGNAL_EVERY_S = 10.0
 """A radio link's level moves with the weather, the cars in between and the neighbours."""
+
+ROOM_EVERY_S = 60.0
+"""How often memory and disk are looked at."""
 
 log = logging.getLogger("chargerd")
 
@@ -101,18 +116,20 @@ class Daemon:
         self.site = site
         self.bench = bench
         self._password = password
+        self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vault = vault or Vault(None)
         self._lock_down = lock_down
-        self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vendors = load_vendors(site.vendors)
         self._clock = SystemClock()
-        run_dir, state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
-        self._store = Store(str(state_dir / "station.sqlite"))
+        run_dir, self._state_dir = Path(site.station.run_dir), Path(site.station.state_dir)
+        self._store = Store(str(self._state_dir / "station.sqlite"))
         self._channel = StationEnd(run_dir)
-        self._provisioned = Provisioned(state_dir / "provisioned")
-        self._keys = Keys(site.identity, state_dir / "keys", self._provisioned.key_ids)
+        self._provisioned = Provisioned(self._state_dir / "provisioned")
+        self._keys = Keys(site.identity, self._state_dir / "keys", self._provisioned.key_ids)
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
         self._link = Link(self.feed, self._context)
+        self._lines = RecentLines(lambda: self._clock.now().utc)
+        self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
         self.verbs = StationVerbs(lambda: self.station, self._guarded, self._link, self._clock, self._identity)
         self._hand = BenchHand(self.feed, self._link, self._clock, idle=not bench)
         verbs = self.verbs.table() | self._hand.table()
@@ -138,6 +155,13 @@ class Daemon:
         """Live until told to stop; the exit code. Raises StoreError when nothing can be remembered any more, and
         ConfigError when the station has nothing to show who it is.
         """
+        logging.getLogger().addHandler(self._lines)
+        try:
+            return await self._run()
+        finally:
+            logging.getLogger().removeHandler(self._lines)
+
+    async def _run(self) -> int:
         for note in self._store.take_notes():
             log.warning("%s", note)
         loop = asyncio.get_running_loop()
@@ -148,6 +172,7 @@ class Daemon:
             self._channel.close()
             self._store.close()
             return self._exit_code
+        lost = beginnings.lost(self._store, self._state_dir, self._clock.now().utc)
         self._build(facts)
         if missing := self.station.network.missing:
             self._channel.close()
@@ -156,6 +181,8 @@ class Daemon:
                 f"csms: there is {missing} for security profile {self.site.csms.security_profile}; give the station one"
                 " with chargerctl provision"
             )
+        if lost is not None:
+            self.feed(ShellSecurityEvent("SecurityLogWasCleared", lost))
         if self._first_status is not None:
             self._take_status(self._first_status)
         loop.add_reader(self._channel.fileno(), self._status_readable)
@@ -325,10 +352,10 @@ class Daemon:
                 self._key_work.perform(effect)
             case Reboot(why):
                 self._restart(why)
-            case StartJob(job_id, kind):
-                asyncio.get_running_loop().call_soon(self.feed, JobDone(job_id, problem=f"{kind} is not known here"))
-            case CancelJob():
-                pass
+            case StartJob():
+                self._jobs.start(effect)
+            case CancelJob(job_id):
+                self._jobs.cancel(job_id)
 
     def _restart(self, why: str) -> None:
         log.warning("daemon: restarting (%s)", why)
@@ -352,15 +379,20 @@ class Daemon:
             self._give_up()
 
     async def _watch(self) -> None:
-        """Once a second: has the control process fallen silent, has somebody set the wall clock? And the radio link."""
+        """Once a second: has the control process fallen silent, has somebody set the wall clock? At times: the radio
+        link, memory and disk.
+        """
         known = self._clock.now()
-        signal_due_mono = known.mono
+        signal_due_mono = room_due_mono = known.mono
         while True:
             await asyncio.sleep(1.0)
             now = self._clock.now()
             if now.mono >= signal_due_mono and not self._hand.signal_is_given:
                 signal_due_mono = now.mono + SIGNAL_EVERY_S
                 self.feed(SignalMeasured(signal_dbm()))
+            if now.mono >= room_due_mono:
+                room_due_mono = now.mono + ROOM_EVERY_S
+                self.feed(room.measured(self._state_dir))
             if now.mono - self._status_mono > STATUS_SILENT_S and self.station.ctx.status is not None:
                 self.feed(StatusLost())
             stepped_s = (now.utc - known.utc).total_seconds() - (now.mono - known.mono)
@@ -373,6 +405,7 @@ class Daemon:
             self._timer.cancel()
         with contextlib.suppress(StoreError):
             self._store.put("shell", "stopped", self._exit_code == 0)
+        await self._jobs.close()
         self._link.close("the station stops")
         await self._link.wait_closed()
         await asyncio.to_thread(self._keys.close)
@@ -395,10 +428,17 @@ class Daemon:
     def _vehicle_report(self) -> StackReport:
         return self.station.vehicle_stack.report()
 
+    def _diagnostics(self, oldest: datetime | None, latest: datetime | None) -> str:
+        lines = self._lines.of(oldest, latest)
+        return diagnostics(self.station, lines, self._clock.now(), link_open=self._link.is_open)
+
     def _accessed(self, access: Access) -> None:
         """Somebody commissions or repairs, or was not allowed to."""
         said = "used by" if access.accepted else "refused to"
         log.warning("console: %s %s user %d", access.verb, said, access.uid)
+        if self._station is not None:
+            kind = "MaintenanceLoginAccepted" if access.accepted else "MaintenanceLoginFailed"
+            self.feed(ShellSecurityEvent(kind, f"{access.verb} {said} user {access.uid}"))
 
 
 def main_station(options: argparse.Namespace) -> int:

@@ -103,6 +103,10 @@ class Store:
         `take_notes`.
         """
         self._path = path
+        self.is_new = False
+        """Nothing was kept before."""
+        self.was_damaged = False
+        """What was kept before could not be used and was moved aside."""
         self._notes: list[str] = []
         self.commits = 0
         self._in_transaction = False
@@ -276,6 +280,7 @@ class Store:
             if _primary(error) not in _DAMAGED:
                 raise
             aside = _moved_aside(Path(self._path))
+            self.was_damaged = True
             self._notes.append(f"store: {self._path} was damaged ({error}), moved to {aside} and a new one begun")
         return _checked(self._path)
 
@@ -285,6 +290,7 @@ class Store:
             self._db.close()
             what = f"has schema version {version}, this software knows {len(MIGRATIONS)} at most"
             raise StoreError(self._path, what, "install the newer version again, or start with another state directory")
+        self.is_new = version == 0
         # Also proves at start, not at the first transaction of a customer, that the file can be written.
         self._db.execute("BEGIN IMMEDIATE")
         for step in MIGRATIONS[version:]:

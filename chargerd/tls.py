@@ -81,9 +81,7 @@ def context_for(order: OpenLink, keys: KeyStore, now: Now | None = None, crl_fil
     expired, IdentityError for a client certificate or a key that cannot be used.
     """
     context = CsmsContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # A00.FR.313, A00.FR.416
-    context.set_ciphers(":".join((*STATION_SUITES, f"@SECLEVEL={SECURITY_LEVEL}")))
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # A00.FR.321, A00.FR.424
+    _be_strict(context)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a root that the one before it has signed is a root (M05)
     if not order.wildcards:
         context._host_flags |= NO_WILDCARDS  # type: ignore[attr-defined]
@@ -97,6 +95,24 @@ def context_for(order: OpenLink, keys: KeyStore, now: Now | None = None, crl_fil
         keys.load_into(context, order.client)
         context.talk.has_client = True
     return context
+
+
+def file_server_context(roots_pem: tuple[str, ...]) -> ssl.SSLContext:
+    """A context for servers of files: one that the CSMS's roots vouch for (N01.FR.15), or one of another operator,
+    whom those of the system do (N01.FR.16). It may block. Raises TrustError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _be_strict(context)
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if roots_pem:
+        _trust_roots(context, roots_pem)
+    return context
+
+
+def _be_strict(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # A00.FR.313, A00.FR.416
+    context.set_ciphers(":".join((*STATION_SUITES, f"@SECLEVEL={SECURITY_LEVEL}")))
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # A00.FR.321, A00.FR.424
 
 
 def read_roots(ca_file: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools import conformance_page, faults_page, requirements_page, variables_page
+from tools import conformance_page, faults_page, requirements_page, security_events_page, variables_page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chargerd", "hal", "firmware", "tests", "systemd", "board-configs", "docs")
@@ -51,6 +51,11 @@ def test_a_name_or_file_that_is_not_there_is_found() -> None:
 
 def test_the_page_of_faults_is_what_the_table_says() -> None:
     assert faults_page.PAGE.read_text() == faults_page.page(), "stale: run python -m tools.faults_page"
+
+
+def test_the_page_of_security_events_is_what_the_table_says() -> None:
+    page = security_events_page.PAGE.read_text()
+    assert page == security_events_page.page(), "stale: run python -m tools.security_events_page"
 
 
 def test_the_page_of_requirements_is_what_tests_and_cases_say() -> None:

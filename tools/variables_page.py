@@ -22,7 +22,7 @@ Written by `python -m tools.variables_page` from the declarations in `chargerd/o
   there, and what is not known at the moment reads as empty text.
 * **Type**: with the bounds of a number, the length of a text or the members of a list.
 * **Access**: R read, W write. `at restart`: a new value counts from the next start. `lost`: it does not outlive one.
-* `ISO15118Ctrlr` is there where the site says that a program speaks ISO 15118 with the vehicles (docs/vehicle-stack.md).
+* `ISO15118Ctrlr` is there where the site says that a program speaks ISO 15118 with vehicles (docs/vehicle-stack.md).
 * **Default**: until the site (`[variables]` of chargerd.toml) or the CSMS sets another; `-`: found out by the station.
 
 | Variable | Of | Type | Access | Default | What it is |

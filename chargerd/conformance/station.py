@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chargerd.conformance.authority import CSMS_ROOT
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Answer, Asked, Heard, Payload, Peer, Refusal
 
 WITHIN_S = 10.0
@@ -57,6 +58,9 @@ class Surroundings(Protocol):
         """One more CSMS: where a station finds it, and its end of the wire. `root`: the name of the authority that
         signs for it, where it speaks TLS.
         """
+
+    def file_server(self) -> tuple[str, Files]:
+        """A server that takes files: its URL, without a folder, and what arrives."""
 
 
 class StationUnderTest:
@@ -277,6 +281,10 @@ class StationUnderTest:
         """
         url, peer = self._around.another_csms(security_profile, root)
         return url, StationUnderTest(self._around, peer)
+
+    def file_server(self) -> tuple[str, Files]:
+        """A server to send files to: its URL, without a folder (files.py), and what arrives there."""
+        return self._around.file_server()
 
     # ------------------------------------------------------------------ complaints
 

@@ -50,6 +50,11 @@ class WireServer:
         self._thread.start()
 
     @property
+    def host(self) -> str:
+        """The address it listens at."""
+        return str(self._server.socket.getsockname()[0])
+
+    @property
     def url(self) -> str:
         """Where the station is to connect; it appends its identity."""
         host, port = self._server.socket.getsockname()[:2]

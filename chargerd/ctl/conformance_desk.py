@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from chargerd.conformance.authority import CSMS_ROOT
+from chargerd.conformance.file_wire import FileServer
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.station import OTHER, VALID, CaseFailed, StationUnderTest
 from chargerd.conformance.wire import WireServer
@@ -82,9 +84,10 @@ class DeskSurroundings:
         *,
         bench: Path | None = None,
         another: Callable[[], WireServer] | None = None,
+        file_server: Callable[[], FileServer] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`another`: makes one more CSMS. `monotonic`: the time in seconds."""
+        """`another`: makes one more CSMS. `file_server`: makes a server for files. `monotonic`: the time in seconds."""
         self.peer = peer
         self._monotonic = monotonic
         self.evses = evses
@@ -92,6 +95,8 @@ class DeskSurroundings:
         self._bench = bench
         self._another = another
         self._others: list[WireServer] = []
+        self._new_file_server = file_server
+        self._file_servers: list[FileServer] = []
         self._plugged: set[int] = set()
         self._settings: Mapping[str, str] = {}
         self._before: dict[str, str] = {}
@@ -118,6 +123,9 @@ class DeskSurroundings:
         for wire in self._others:
             wire.close()
         self._others.clear()
+        for server in self._file_servers:
+            server.close()
+        self._file_servers.clear()
         sut = StationUnderTest(self)
         for name, value in before.items():
             try:
@@ -169,6 +177,14 @@ class DeskSurroundings:
         wire = self._another()
         self._others.append(wire)
         return wire.url, wire.peer
+
+    def file_server(self) -> tuple[str, Files]:
+        """See Surroundings."""
+        if self._new_file_server is None:
+            raise CaseSkipped("needs a server for files")
+        server = self._new_file_server()
+        self._file_servers.append(server)
+        return server.url, server.files
 
     def _do(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
         if self._bench is not None:

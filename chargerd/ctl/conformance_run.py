@@ -13,6 +13,7 @@ import msgspec
 
 from chargerd.conformance.case import Case, all_cases
 from chargerd.conformance.catalogue import DECLARED, CatalogueError, Declaration, catalogue, declaration, why_not
+from chargerd.conformance.file_wire import FileServer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.station import CaseFailed, StationUnderTest
 from chargerd.conformance.wire import WireServer
@@ -55,7 +56,14 @@ def conformance(options: argparse.Namespace) -> int:
         resources.enter_context(closing(wire))
         terminal = resources.enter_context(terminal_for(options.answers))
         terminal.say(f"{len(cases)} cases. The charger has to connect to {wire.url}/ and its identity.", Ink.HEAD)
-        around = DeskSurroundings(wire.peer, terminal, station.evses, bench=options.bench, another=another)
+        around = DeskSurroundings(
+            wire.peer,
+            terminal,
+            station.evses,
+            bench=options.bench,
+            another=another,
+            file_server=lambda: FileServer((wire.host, 0)),
+        )
         results, ended = run(cases, around, terminal)
     files = _write(results, ended, options)
     summary = ", ".join(f"{_count(results, outcome)} {outcome}" for outcome in INKS)

@@ -109,11 +109,11 @@ class ShellSecurityEvent(msgspec.Struct, frozen=True):
 
 class MemoryMeasured(msgspec.Struct, frozen=True):
     """How much room is left. `ram_used`: share of the memory the process may have, None where nothing limits it;
-    `disk_free_bytes`: on the file system of the store.
+    `disk_free_bytes`: on the file system of the store, None where that cannot be told.
     """
 
     ram_used: float | None
-    disk_free_bytes: int
+    disk_free_bytes: int | None
 
 
 class TimeStepped(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ _SECURITY_EVENTS = {
     LinkFailure.OLD_TLS: "InvalidTLSVersion",
     LinkFailure.NO_COMMON_CIPHERS: "InvalidTLSCipherSuite",
     LinkFailure.CLIENT_CERTIFICATE_REFUSED: "FailedToAuthenticateAtCsms",
+    LinkFailure.BAD_FRAME: "InvalidMessages",
 }
 
 

@@ -47,6 +47,10 @@ MESSAGE_ATTEMPT_INTERVAL = integer(
 QUEUE = "outbox"
 NAMESPACE = "outbox"
 
+SECURITY_EVENTS, LOG_STATUS = "security", "logs"
+OF_NO_TRANSACTION = (SECURITY_EVENTS, LOG_STATUS)
+"""Subjects of messages that belong to no transaction."""
+
 MAX_ROWS = 100_000
 """About 100 MB, or years of offline charging. Beyond it every other intermediate reading is given up (E04.FR.08)."""
 
@@ -114,6 +118,11 @@ class Outbox:
     def pending(self, subject: str | None = None) -> int:
         """How many messages wait, all or those of one subject (E14)."""
         return self._store.count(QUEUE, subject)
+
+    @property
+    def used(self) -> float:
+        """How full the queue is, 1.0 and above: full."""
+        return self._count / MAX_ROWS
 
     def set_answers(self, answers: Mapping[type[Call[Any]], Callable[[Any, Any, Now], None]]) -> None:
         """Who is told the answer to which action, as (request, response, now)."""

@@ -137,6 +137,8 @@ class Rpc:
         self.message_timeout_s = DEFAULT_MESSAGE_TIMEOUT_S
         self.on_idle: Callable[[Now], None] = _nobody_waits
         """Called when the last call of ours has been dealt with and none waits (the outbox takes its turn)."""
+        self.on_invalid: Callable[[str, Now], None] = _nobody_counts
+        """Called with what it was for each frame of the CSMS that is not as OCPP has it."""
         self.last_sent_mono: float | None = None
         """When a call of ours last left (G02.FR.05)."""
         self._send = send
@@ -229,14 +231,15 @@ class Rpc:
         try:
             parts = codec.decode(list[msgspec.Raw], text)
         except CodecError as error:
-            self._answer_error(self._mark(), UNREADABLE_ID, ErrorCode.RPC_FRAMEWORK_ERROR, f"not a message: {error}")
+            why = f"not a message: {error}"
+            self._answer_invalid("no message", UNREADABLE_ID, ErrorCode.RPC_FRAMEWORK_ERROR, why, now)
             return
         kind = _decoded_or_none(int, parts, 0)
         message_id = _decoded_or_none(str, parts, 1)
         readable_id = message_id if message_id and len(message_id) <= MAX_ID_CHARACTERS else UNREADABLE_ID
         if kind is None:
             why = "the first element must be a message type number"
-            self._answer_error(self._mark(), readable_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
+            self._answer_invalid("no message", readable_id, ErrorCode.RPC_FRAMEWORK_ERROR, why, now)
         elif kind == _CALL:
             self._on_call(readable_id, parts, now)
         elif kind == _RESULT:
@@ -245,7 +248,7 @@ class Rpc:
             self._on_error(readable_id, parts, now)
         else:
             why = f"message type {kind} is not known"
-            self._answer_error(self._mark(), readable_id, ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, why)
+            self._answer_invalid("no message", readable_id, ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, why, now)
 
     # ------------------------------------------------------------------ calls of the CSMS
 
@@ -253,14 +256,14 @@ class Rpc:
         action = _decoded_or_none(str, parts, 2)
         if message_id == UNREADABLE_ID or len(parts) != 4 or action is None:
             why = f'a CALL is [2, "id of 1 to {MAX_ID_CHARACTERS} characters", "Action", {{payload}}]'
-            self._answer_error(self._mark(), message_id, ErrorCode.RPC_FRAMEWORK_ERROR, why)
+            self._answer_invalid("no CALL", message_id, ErrorCode.RPC_FRAMEWORK_ERROR, why, now)
             return
         try:
             request = _request(action, parts[3])
         except CallRefused as refusal:
-            self._answer_error(self._mark(), message_id, refusal.code, refusal.why)
+            self._answer_invalid("unknown action", message_id, refusal.code, refusal.why, now)
         except CodecError as error:
-            self._answer_error(self._mark(), message_id, error.code, str(error))
+            self._answer_invalid(action, message_id, error.code, str(error), now)
         else:
             self._answer(message_id, request, now)
 
@@ -298,6 +301,11 @@ class Rpc:
         if self._link_up and connection == self._connections:
             self._answer_with(self._mark(), message_id, response)
 
+    def _answer_invalid(self, what: str, message_id: str, code: ErrorCode, why: str, now: Now) -> None:
+        """`what`: in words of ours, for the peer's go into no security log."""
+        self._answer_error(self._mark(), message_id, code, why)
+        self.on_invalid(f"{what}: {code}", now)
+
     def _answer_error(self, mark: int, message_id: str, code: ErrorCode, why: str) -> None:
         description = why[:MAX_DESCRIPTION_CHARACTERS]
         self._note(Severity.WARNING, f"rpc: refused message {message_id} ({code}: {description})")
@@ -314,6 +322,7 @@ class Rpc:
         except CodecError as error:
             failure = CallFailure(FailureKind.BAD_RESPONSE, error.code, str(error))
             self._note(Severity.WARNING, f"rpc: unusable answer to {call.request.action} ({failure})")
+            self.on_invalid(f"answer to {call.request.action}: {error.code}", now)
             self._settle(lambda: call.failed(failure, now), now)
             return
         self._settle(lambda: call.then(response, now), now)
@@ -409,4 +418,8 @@ def _decoded_or_none(kind: type[T], parts: list[msgspec.Raw], index: int) -> T |
 
 
 def _nobody_waits(_now: Now) -> None:
+    pass
+
+
+def _nobody_counts(_what: str, _now: Now) -> None:
     pass

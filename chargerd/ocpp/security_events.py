@@ -66,8 +66,8 @@ TABLE = (
     SecurityEventKind(
         "InvalidMessages",
         False,
-        "A frame of the CSMS that is no OCPP message, breaks the schema of its action or is no answer to what was "
-        "asked; a binary or too large frame.",
+        "A frame of the CSMS that is no OCPP message, breaks the schema of its action, or answers a call of ours "
+        "with what is no answer to it.",
     ),
     SecurityEventKind(
         "AttemptedReplayAttacks",
@@ -110,8 +110,7 @@ TABLE = (
     SecurityEventKind(
         "DiscardedRenewedClientCertificate",
         True,
-        "No CSMS could be reached with a renewed client certificate, and the one before it is in use again (A02.FR.29 "
-        "as corrected).",
+        "No CSMS could be reached with a renewed client certificate, and the one before it is in use again.",
     ),
 )
 

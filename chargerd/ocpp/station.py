@@ -32,6 +32,7 @@ from chargerd.ocpp.events import (
     KeyMade,
     LinkDown,
     LinkUp,
+    MemoryMeasured,
     Received,
     ShellSecurityEvent,
     SignalMeasured,
@@ -41,6 +42,7 @@ from chargerd.ocpp.events import (
 )
 from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
+from chargerd.ocpp.logs import Logs
 from chargerd.ocpp.messages import INCOMING
 from chargerd.ocpp.messages.wire import Call
 from chargerd.ocpp.meter_values import MeterValues
@@ -56,6 +58,7 @@ from chargerd.ocpp.reservation_book import ReservationBook
 from chargerd.ocpp.resets import Resets
 from chargerd.ocpp.rpc import CallRefused, Rpc
 from chargerd.ocpp.security import Security
+from chargerd.ocpp.security_log import SecurityLog
 from chargerd.ocpp.settings import StationConfig
 from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.smart_charging import SmartCharging
@@ -132,9 +135,11 @@ class Station:
         self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
         self.provisioning = Provisioning(ctx, self.network)
-        self.security = Security(ctx)
+        security_log = SecurityLog(ctx.store)
+        self.security = Security(ctx, security_log)
         self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
+        self.logs = Logs(ctx, security_log, self.certificate_book.csms_roots)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -164,6 +169,7 @@ class Station:
             self.security,
             self.renewal,
             self.certificate_management,
+            self.logs,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -240,20 +246,33 @@ class Station:
                 self._status_arrived(status, now)
             case StatusLost():
                 self._status_lost(now)
-            case SignalMeasured(dbm):
-                self.troubles.signal(dbm, now)
             case ContractShown():
                 self.vehicle_stack.contract_shown(event, now)
             case EvCertificateWanted():
                 self.vehicle_stack.certificate_wanted(event, now)
+            case KeyMade() | JobDone():
+                self._work_done(event, now)
+            case _:
+                self._noticed(event, now)
+
+    def _noticed(self, event: Event, now: Now) -> None:
+        """What the shell has seen of the machine."""
+        match event:
+            case SignalMeasured(dbm):
+                self.troubles.signal(dbm, now)
             case ShellSecurityEvent(kind, tech_info):
                 self.ctx.publish(SecurityEvent(kind, tech_info))
+            case MemoryMeasured():
+                self.security.memory_measured(event, now)
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
-            case KeyMade():
-                self.renewal.key_made(event, now)
-            case JobDone(job_id):
-                self._note(Severity.WARNING, f"job: nobody waits for {job_id}, ignoring")
+
+    def _work_done(self, event: KeyMade | JobDone, now: Now) -> None:
+        """What the shell was asked to do has ended."""
+        if isinstance(event, KeyMade):
+            self.renewal.key_made(event, now)
+        elif not self.logs.job_done(event, now):
+            self._note(Severity.WARNING, f"job: nobody waits for {event.job_id}, ignoring")
 
     def _link_up(self, event: LinkUp, now: Now) -> None:
         self.ctx.link_up = True

@@ -64,8 +64,8 @@ from chargerd.ocpp.messages.transactions import (
 from chargerd.ocpp.messages.types import IdToken
 from chargerd.ocpp.meter_values import TX_UPDATED_MEASURANDS, MeterValues
 from chargerd.ocpp.news import News, Registration, RegistrationChanged
+from chargerd.ocpp.outbox import OF_NO_TRANSACTION
 from chargerd.ocpp.reservation_book import ReservationBook
-from chargerd.ocpp.security import SUBJECT as SECURITY_EVENTS
 from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.transaction_log import TransactionLog
 from chargerd.ocpp.transaction_machine import Ending, Grant, Running, reason_of_boot, reason_of_fault
@@ -438,7 +438,8 @@ class Transactions(Block):
     def _get_transaction_status(self, request: GetTransactionStatus, _now: Now) -> GetTransactionStatusResponse:
         wanted = request.transaction_id
         if wanted is None:  # E14.FR.06, E14.FR.07, E14.FR.08
-            waiting = self.ctx.outbox.pending() - self.ctx.outbox.pending(SECURITY_EVENTS)
+            others = sum(self.ctx.outbox.pending(subject) for subject in OF_NO_TRANSACTION)
+            waiting = self.ctx.outbox.pending() - others
             return GetTransactionStatusResponse(messages_in_queue=waiting > 0 or self._signatures.holds())
         return GetTransactionStatusResponse(
             ongoing_indicator=self._session_of(wanted) is not None,  # E14.FR.01, E14.FR.02, E14.FR.03

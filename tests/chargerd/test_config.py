@@ -99,7 +99,7 @@ def test_each_security_profile_can_be_set_with_the_url_that_fits_it(tmp_path: Pa
         assert str(load_site(written(tmp_path, f"[csms]\n{text}")).csms.security_profile) in text
 
 
-@pytest.mark.parametrize("password", ["x" * 15, "x" * 65, "", *EXAMPLE_PASSWORDS, "DEADBEEFDEADBEEF"])
+@pytest.mark.parametrize("password", ["x" * 15, "x" * 65, "", *sorted(EXAMPLE_PASSWORDS), "DEADBEEFDEADBEEF"])
 def test_A00_FR_205_a_password_that_is_short_or_stands_in_manuals_is_refused_and_not_repeated(password: str) -> None:
     with pytest.raises(ConfigError, match="chargerctl provision") as refused:
         check_password(password, "csms-password")

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from chargerd import daemon as daemon_module
+from chargerd import room
 from chargerd.channel import ControlEnd
 from chargerd.clock import Now
 from chargerd.config import ConfigError, CsmsSettings, SiteSettings, StationSettings
+from chargerd.conformance.file_wire import FileServer
+from chargerd.conformance.files import FOLDER
 from chargerd.daemon import Daemon
 from chargerd.evse.types import EvseStatus, PilotState, Status
+from chargerd.ocpp.events import MemoryMeasured
+from chargerd.ocpp.security_log import verified
 from chargerd.provisioned import Provisioned, ProvisionedRecord
 from chargerd.service import EXIT_TRY_AGAIN
 from chargerd.store import Store, StoreError
@@ -362,6 +368,7 @@ def test_a_core_that_fails_ends_the_process_at_once_and_nothing_of_what_it_wante
         control = stage.appear()
         async with stage.running() as (daemon, task):
             await stage.until(lambda: stage.csms.boots and daemon.station.ctx.online)
+            await stage.until(lambda: not daemon.station.ctx.outbox.pending())  # what a start has to say is said
             await stage.until(control.end.latest_orders)
             await stage.until(lambda: any(frame[2:3] == ["StatusNotification"] for frame in stage.csms.told))
             monkeypatch.setattr(daemon.station.availability, "on_change", failing(error))
@@ -469,6 +476,83 @@ def test_the_bench_holds_the_link_down_lets_it_go_and_looks_back_at_frames(tmp_p
             assert [frame["seq"] for frame in frames] == list(range(len(frames)))
             assert "BootNotification" in frames[0]["text"]
             assert {frame["direction"] for frame in frames} == {"in", "out"}
+
+    play(tmp_path, story)
+
+
+# ---- logs and security ----
+
+
+def told(csms: Csms, action: str) -> list[dict[str, Any]]:
+    return [frame[3] for frame in csms.told if frame[2:3] == [action]]
+
+
+def more_than(stage: Stage, count: int) -> bool:
+    return len(told(stage.csms, "LogStatusNotification")) > count
+
+
+async def get_log(stage: Stage, kind: str, location: str) -> None:
+    await stage.csms.call("GetLog", logType=kind, requestId=7, log={"remoteLocation": location})
+
+
+def test_logs_are_uploaded_to_a_real_server_without_a_secret_in_them(tmp_path: Path) -> None:
+    server = FileServer(("127.0.0.1", 0))
+
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: told(stage.csms, "SecurityEventNotification"))
+            for kind in ("SecurityLog", "DiagnosticsLog"):
+                seen = len(told(stage.csms, "LogStatusNotification"))
+                await get_log(stage, kind, server.url + FOLDER)
+                await stage.until(partial(more_than, stage, seen + 1))
+        statuses = [each["status"] for each in told(stage.csms, "LogStatusNotification")]
+        assert statuses == ["Uploading", "Uploaded"] * 2
+
+    try:
+        play(tmp_path, story)
+    finally:
+        server.close()
+    security_log, diagnostics = (file.content.decode() for file in server.files.arrived)
+    assert verified(security_log)[1] == ()
+    assert "# diagnostics of CS-1" in diagnostics
+    assert "0123456789abcdef" not in security_log + diagnostics
+
+
+def test_a_process_that_stops_during_an_upload_tells_its_failure_after_the_next_start(tmp_path: Path) -> None:
+    server = FileServer(("127.0.0.1", 0))
+    server.files.hold_next()
+
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: told(stage.csms, "SecurityEventNotification"))
+            await get_log(stage, "SecurityLog", server.url + FOLDER)
+            await stage.until(lambda: told(stage.csms, "LogStatusNotification"))
+        async with stage.running():
+            await stage.until(lambda: len(told(stage.csms, "LogStatusNotification")) == 2)
+        last = told(stage.csms, "LogStatusNotification")[-1]
+        assert last == {"status": "UploadFailure", "requestId": 7}
+
+    try:
+        play(tmp_path, story)
+    finally:
+        server.close()
+
+
+def test_a_store_that_was_removed_is_a_log_that_was_cleared_and_little_room_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.appear()
+        async with stage.running():
+            await stage.until(lambda: stage.csms.boots)
+        for path in stage.folder.glob("station.sqlite*"):
+            path.unlink()
+        monkeypatch.setattr(room, "measured", lambda _folder: MemoryMeasured(ram_used=0.95, disk_free_bytes=None))
+        async with stage.running():
+            kinds = {"SecurityLogWasCleared", "MemoryExhaustion"}
+            await stage.until(lambda: kinds <= {each["type"] for each in told(stage.csms, "SecurityEventNotification")})
 
     play(tmp_path, story)
 

@@ -14,6 +14,8 @@ from chargerd.config import IdentitySettings
 from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
 from chargerd.conformance.door import door
+from chargerd.conformance.file_wire import FileServer
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.conformance.wire import WireServer
@@ -38,6 +40,7 @@ class RealSurroundings:
 
     def __init__(self, case: Case, settings: Mapping[str, str], state_dir: Path, tpm: str | None = None) -> None:
         self._wires: list[WireServer] = []
+        self._file_servers: list[FileServer] = []
         profile = case.security_profile or PROFILE_PLAIN
         url, self.peer = self.another_csms(profile, CSMS_ROOT)
         if profile == PROFILE_CLIENT_CERTIFICATE:
@@ -93,11 +96,18 @@ class RealSurroundings:
         self._wires.append(wire)
         return wire.url, wire.peer
 
+    def file_server(self) -> tuple[str, Files]:
+        server = FileServer(("127.0.0.1", 0))
+        self._file_servers.append(server)
+        return server.url, server.files
+
     def close(self) -> None:
         if self._rig is not None:
             self._run(self._rig.stop())
         for wire in self._wires:
             wire.close()
+        for server in self._file_servers:
+            server.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -15,6 +15,7 @@ from chargerd.config import IdentitySettings
 from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
 from chargerd.conformance.door import SCHEMES, Door, Shown, door
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
 from chargerd.keys import Keys
@@ -23,6 +24,7 @@ from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, Ne
 from chargerd.tls import context_for
 from chargerd.vehicle_port import VehiclePort
 from hal.sim.desk import obey
+from tests.sim.uploads import FILE_URL
 from tests.sim.world import PASSWORD, Given, World
 
 TICK_S = 0.05
@@ -143,6 +145,9 @@ class VirtualSurroundings:
     def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
         self._wire.peers[OTHER] = self._new_peer(security_profile, root)
         return f"{SCHEMES[security_profile]}://{OTHER}/ocpp", self._wire.peers[OTHER]
+
+    def file_server(self) -> tuple[str, Files]:
+        return FILE_URL, self.world.uploads.files
 
     def close(self) -> None:
         if self._world is not None:

@@ -159,13 +159,16 @@ class Connecting(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what has to hold
 
+    def is_connected(self) -> bool:
+        return self.connected_to is not None
+
     @rule()
     def connects_if_anything_works(self) -> None:
         """With what is stored now, and the servers as they are now."""
         if self.connected_to is None and self.something_works():
             for _ in range(MANY):
                 self.attempt_once()
-                if self.connected_to is not None:
+                if self.is_connected():
                     return
             raise AssertionError(f"stuck: {self.combinations()}, {self.doors}")
 

@@ -21,6 +21,7 @@ from chargerd.control import ControlLoop
 from chargerd.devices import EvseUnit
 from chargerd.evse.types import EvseStatus, Status
 from chargerd.ocpp.effects import (
+    CancelJob,
     ClientCertificate,
     CloseLink,
     Effect,
@@ -33,6 +34,7 @@ from chargerd.ocpp.effects import (
     SendText,
     SetOrders,
     SetTime,
+    StartJob,
 )
 from chargerd.ocpp.events import (
     KeyMade,
@@ -51,6 +53,7 @@ from hal.board import load_board, open_board
 from hal.sim.faults import PlantRefusal
 from tests.sim.csms import Habits, SimCsms
 from tests.sim.tls import Keys, outcome
+from tests.sim.uploads import Uploads
 
 BOARD = Path(__file__).with_name("board.toml")
 SILENT_S = 3.0
@@ -124,6 +127,7 @@ class World:
         self.given = given or Given()
         self.keys = Keys()
         self.client = None if self.given.client is None else self._provisioned(self.given.client)
+        self.uploads = Uploads()
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
@@ -192,6 +196,7 @@ class World:
             self._wire.disconnected()
         self.link, self._opening = "closed", None
         self._keys_made.clear()
+        self.uploads.die()
 
     def kill_control(self) -> None:
         """SIGKILL: nobody renews the relays' lease any more."""
@@ -246,6 +251,8 @@ class World:
             self.feed(self._keys_made.pop(0))
         for text in self._wire.due(now.mono) if self.link == "open" else ():
             self.feed(Received(text))
+        for end in self.uploads.due(now.mono):
+            self.feed(end)
         deadline = self.station.next_deadline()
         if deadline is not None and deadline <= now.mono:
             self.station.on_time(now)
@@ -282,15 +289,22 @@ class World:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
             case Reboot():
                 self.kill_station()
+            case Note():
+                self.notes.append(effect)
+            case _:
+                self._begin_work(effect)
+
+    def _begin_work(self, effect: Effect) -> None:
+        match effect:
+            case StartJob():
+                self.uploads.start(effect, self.clock.monotonic())
+            case CancelJob(job_id):
+                self.uploads.cancel(job_id, self.clock.monotonic())
             case MakeKey():
                 self._keys_made.append(self.keys.make(effect))
             case KeepKeys():
                 untold = {made.key_id for made in self._keys_made}
                 self.keys.keep(KeepKeys((*effect.key_ids, *untold)))
-            case Note():
-                self.notes.append(effect)
-            case _:
-                pass
 
     # ------------------------------------------------------------------ the wire
 

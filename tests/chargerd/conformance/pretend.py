@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +62,9 @@ class Pretend:
 
     def another_csms(self, _security_profile: int, _root: str) -> tuple[str, Peer]:
         return "ws://other.test/ocpp", Peer(self.peer.utc)
+
+    def file_server(self) -> tuple[str, Files]:
+        return "http://files.test", Files()
 
     def _move(self) -> None:
         for text in self.peer.due():

@@ -187,6 +187,12 @@ def test_an_attempt_to_connect_is_waited_for_and_has_its_time(around: Pretend, s
         sut.attempted(3, within_s=1.0)
 
 
+def test_a_server_for_files_is_where_the_station_can_reach_it(sut: StationUnderTest) -> None:
+    url, files = sut.file_server()
+    assert url == "http://files.test"
+    assert files.arrived == []
+
+
 def test_another_csms_sees_the_same_station_with_its_own_eyes(around: Pretend, sut: StationUnderTest) -> None:
     url, other = sut.another_csms()
     assert url == "ws://other.test/ocpp"

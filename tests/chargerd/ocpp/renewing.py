@@ -21,6 +21,7 @@ from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.security import Security
+from chargerd.ocpp.security_log import SecurityLog
 from chargerd.ocpp.settings import NetworkSlot
 from chargerd.ocpp.variables import AnyVariable
 from chargerd.store import Store
@@ -120,7 +121,7 @@ class Stand:
         self.credentials = Credentials(ctx)
         network = Network(ctx, self.credentials, self.book)
         self.renewal = Renewal(ctx, self.credentials, self.book)
-        return self.credentials, network, Security(ctx), self.renewal, _VehicleVariables(ctx)
+        return self.credentials, network, Security(ctx, SecurityLog(ctx.store)), self.renewal, _VehicleVariables(ctx)
 
     # ------------------------------------------------------------------ what happens
 
