@@ -29,7 +29,7 @@ class Canary(msgspec.Struct, frozen=True):
         return found | forms_of(self.text.encode())
 
 
-class KeyCanary(Canary):
+class KeyCanary(Canary, frozen=True):
     """A private key: `text` is its number in hexadecimal digits, however it is written down in a file."""
 
     def forms(self) -> set[bytes]:

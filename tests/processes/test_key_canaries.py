@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from chargerd.conformance.authority import CSMS_ROOT, authority
@@ -66,6 +67,10 @@ async def renewed(station: Charger, peer: Peer) -> None:
     )
 
 
+def has_connected_since(peer: Peer, connections: int) -> bool:
+    return peer.connections > connections
+
+
 def test_no_private_key_and_no_provisioned_password_is_found_where_it_does_not_belong(tmp_path: Path) -> None:
     factory = Factory(tmp_path)
     factory.provision()
@@ -84,10 +89,11 @@ def test_no_private_key_and_no_provisioned_password_is_found_where_it_does_not_b
             await renewed(station, peer)
             keys.extend(await asyncio.to_thread(keys_in, factory.state))
             for number in (signal.SIGABRT, signal.SIGSEGV):
-                connections, pid = peer.connections, station.rig.pid("station")
+                is_back = partial(has_connected_since, peer, peer.connections)
+                pid = station.rig.pid("station")
                 places.update(seen_of_process(pid))
                 os.kill(pid, number)
-                await station.until_seen(lambda before=connections: peer.connections > before, 40.0)
+                await station.until_seen(is_back, 40.0)
             done = await asyncio.to_thread(look_at, station, "identity")
             places["chargerctl identity"] = done
             places["log"] = "\n".join(station.log.lines).encode()
