@@ -174,8 +174,7 @@ class Connecting(RuleBasedStateMachine):
 
     @invariant()
     def keys_in_use_are_there(self) -> None:
-        if hasattr(self, "peer"):
-            assert {client.key_id for client in self.credentials.clients} <= self.keys.ids
+        assert {client.key_id for client in self.credentials.clients} <= self.keys.ids
 
     # ------------------------------------------------------------------ inside
 
