@@ -159,18 +159,11 @@ class Connecting(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what has to hold
 
-    def is_connected(self) -> bool:
-        return self.connected_to is not None
-
     @rule()
     def connects_if_anything_works(self) -> None:
         """With what is stored now, and the servers as they are now."""
         if self.connected_to is None and self.something_works():
-            for _ in range(MANY):
-                self.attempt_once()
-                if self.is_connected():
-                    return
-            raise AssertionError(f"stuck: {self.combinations()}, {self.doors}")
+            assert any(self.attempt_once() for _ in range(MANY)), f"stuck: {self.combinations()}, {self.doors}"
 
     @invariant()
     def keys_in_use_are_there(self) -> None:
@@ -208,7 +201,8 @@ class Connecting(RuleBasedStateMachine):
     def opening(self) -> list[OpenLink]:
         return [effect for effect in self.peer.effects if isinstance(effect, OpenLink)]
 
-    def attempt_once(self) -> None:
+    def attempt_once(self) -> bool:
+        """Whether there is a connection after it."""
         if not self.opening:
             self.peer.pass_time(200.0)
         for order in self.peer.took(OpenLink):
@@ -221,6 +215,7 @@ class Connecting(RuleBasedStateMachine):
             else:
                 self.peer.link_down(came.failure, slot=order.slot)
             self.perform()
+        return self.connected_to is not None
 
     def check(self, order: OpenLink) -> None:
         """An attempt that must not be made."""
