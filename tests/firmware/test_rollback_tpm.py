@@ -116,6 +116,7 @@ def test_a_chip_that_is_gone_stops_updates_and_not_the_charger(tpm: Tpm) -> None
     tpm.define()
     place = place_with(tpm)
     install(place, good(OLD_TREE, **OLD), Name.B)
+    Updating(place, STARTED, lambda: 0.0).mark_good()
     lost = Place(place.settings, place.slots, place._state, key_list(), TpmFloor(exchange_over(Path("/nonexistent"))))
     started = Launch(lost).choose()
     assert started.version == "1.0.0"
@@ -133,6 +134,7 @@ def test_a_device_with_its_floor_in_a_tpm_goes_from_one_version_to_the_next_and_
     tpm.define()
     place = place_with(tpm)
     install(place, good(OLD_TREE, **OLD), Name.B)
+    Updating(place, STARTED, lambda: 0.0).mark_good()
     install(place, good(), Name.A)
     Updating(place, Launch(place).choose(), lambda: 0.0).mark_good()
     assert place.floor.read() == 2
