@@ -104,7 +104,9 @@ def test_an_index_that_is_not_there_is_not_taken_for_nothing(tpm: Tpm) -> None:
         floor.raise_to(1)
 
 
-@pytest.mark.parametrize("answer", [b"", b"\x80", bytes(10), bytes.fromhex("80020000000a00000000"), bytes(range(1, 41))])
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x80", bytes(10), bytes.fromhex("80020000000a00000000"), bytes(range(1, 41))]
+)
 def test_an_answer_that_is_none_is_not_believed(answer: bytes) -> None:
     exchange: Exchange = lambda _: answer  # noqa: E731  a function of one answer
     with pytest.raises(FirmwareError) as refused:
