@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -318,7 +319,7 @@ CLOCK_READS = ("now", "utcnow", "today")
 WORLD_CALLS = ("open", "print", "input", "__import__")
 INET_NAMES = ("create_server", "socketserver", "start_server")
 STARTERS = ("exec", "posix_spawn", "spawn", "fork", "system", "popen")
-OFF_THE_DEVICE = ("chargerd/bench/", "chargerd/conformance/", "chargerd/ctl/", "firmware/sign")
+OFF_THE_DEVICE = ("chargerd/bench/", "chargerd/conformance/", "chargerd/ctl/", "firmware/maker")
 PAST_PYTHON = (
     "chargerd/hardening.py",  # prctl and seccomp
     "chargerd/tpm.py",  # keys in the TPM, by the libcrypto that ssl uses
@@ -554,5 +555,6 @@ def committed_texts() -> Iterator[tuple[str, str]]:
     for path in filter(None, listing.stdout.split("\0")):
         if (ROOT / path).is_file():
             content = (ROOT / path).read_bytes()
-            if b"\0" not in content:
-                yield path, content.decode("utf-8")
+            with suppress(UnicodeDecodeError):  # a picture, or bytes that a parser is to be fed with
+                if b"\0" not in content:
+                    yield path, content.decode("utf-8")
