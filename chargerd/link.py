@@ -221,10 +221,11 @@ def why_failed(error: Exception, order: OpenLink) -> tuple[LinkFailure, str]:
             return LinkFailure.UNREACHABLE, f"{order.url}: HTTP {response.status_code} instead of a WebSocket"
         case NegotiationError():
             return LinkFailure.WRONG_SUBPROTOCOL, f"{order.url}: the server did not agree to {SUBPROTOCOL} ({error})"
-        case ssl.SSLCertVerificationError():
-            return LinkFailure.BAD_CERTIFICATE, f"{order.url}: {error.verify_message}"
         case ssl.SSLError():
-            return LinkFailure.TLS_FAILED, f"{order.url}: {error.reason or error}"
+            return (
+                LinkFailure.TLS_FAILED,
+                f"{order.url}: {getattr(error, 'verify_message', '') or error.reason or error}",
+            )
         case InvalidURI() | InvalidHandshake() | ProtocolError():
             return LinkFailure.UNREACHABLE, f"{order.url}: {error}"
         case OSError():

@@ -16,12 +16,7 @@ class LinkFailure(StrEnum):
     REFUSED_CREDENTIALS = "refused credentials"  # HTTP 401 or 403
     UNKNOWN_IDENTITY = "unknown identity"  # HTTP 404
     WRONG_SUBPROTOCOL = "wrong subprotocol"  # the server did not agree to ocpp2.0.1
-    BAD_CERTIFICATE = "bad certificate"  # the CSMS's: path, time, name, strength, revoked (A00.FR.310)
-    OLD_TLS = "old TLS"  # the CSMS offers nothing newer than TLS 1.1
-    NO_COMMON_CIPHERS = "no common cipher suite"  # the CSMS offers unsuitable suites only
-    CLIENT_CERTIFICATE_REFUSED = "client certificate refused"  # the CSMS does not accept ours, or wants one
-    KEY_UNUSABLE = "key unusable"  # our own private key or certificate cannot be used (TPM gone, file damaged)
-    TLS_FAILED = "TLS failed"  # any other way in which TLS could not be agreed
+    TLS_FAILED = "TLS failed"  # certificate, version or cipher suite
     BAD_FRAME = "bad frame"  # binary, too large, not UTF-8
     CLOSED = "closed"  # the other side closed, or we did
 
@@ -33,12 +28,9 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class LinkUp(msgspec.Struct, frozen=True):
-    """The WebSocket of network slot `slot` is open and the subprotocol agreed. `root_sha256`: fingerprint (hexadecimal)
-    of the root certificate in which the CSMS's path ended, empty without TLS.
-    """
+    """The WebSocket of network slot `slot` is open and the subprotocol agreed."""
 
     slot: int
-    root_sha256: str = ""
 
 
 class LinkDown(msgspec.Struct, frozen=True):
@@ -61,15 +53,6 @@ class StatusLost(msgspec.Struct, frozen=True):
     """The control process has been silent for too long."""
 
 
-class KeyMade(msgspec.Struct, frozen=True):
-    """MakeKey ended. `key_id` names the new private key from now on; `problem` None: it succeeded."""
-
-    request_id: str
-    key_id: str = ""
-    csr_pem: str = ""
-    problem: str | None = None
-
-
 class JobDone(msgspec.Struct, frozen=True):
     """A long job ended. `problem` None: it succeeded; `result`: what it found, in the job's own words."""
 
@@ -90,4 +73,4 @@ class SignalMeasured(msgspec.Struct, frozen=True):
     dbm: float | None
 
 
-Event = SignalMeasured | Received | LinkUp | LinkDown | StatusArrived | StatusLost | KeyMade | JobDone | TimeStepped
+Event = SignalMeasured | Received | LinkUp | LinkDown | StatusArrived | StatusLost | JobDone | TimeStepped

@@ -45,10 +45,7 @@ _SCHEMES = {1: "ws://", 2: "wss://"}
 
 _SECURITY_EVENTS = {
     LinkFailure.REFUSED_CREDENTIALS: "FailedToAuthenticateAtCsms",
-    LinkFailure.BAD_CERTIFICATE: "InvalidCsmsCertificate",  # A00.FR.310
-    LinkFailure.OLD_TLS: "InvalidTLSVersion",
-    LinkFailure.NO_COMMON_CIPHERS: "InvalidTLSCipherSuite",
-    LinkFailure.CLIENT_CERTIFICATE_REFUSED: "FailedToAuthenticateAtCsms",
+    LinkFailure.TLS_FAILED: "InvalidCsmsCertificate",  # A00.FR.310
 }
 
 

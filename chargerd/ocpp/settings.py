@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from chargerd.ocpp.effects import ClientCertificate
 from hal.types import BoardFacts
 
 
@@ -29,8 +28,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     where the security profile needs none. `fuse_amps`: site fuse per phase, shared evenly by all EVSEs. `wake_up`:
     sleeping vehicles may be woken at this site, as far as the board goes. `boot_reason`: the value of OCPP
     BootReasonEnumType that the shell found out. `overrides`: device model values set by the site,
-    "Component[instance].Variable[instance]" -> value. `csms_roots_pem`, `manufacturer_roots_pem`: roots that were
-    provisioned, one certificate each. `client`: the client certificate that was provisioned (security profile 3).
+    "Component[instance].Variable[instance]" -> value.
     """
 
     identity: str
@@ -42,9 +40,6 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     wake_up: bool = True
     boot_reason: str = "PowerUp"
     overrides: Mapping[str, str] = {}
-    csms_roots_pem: tuple[str, ...] = ()
-    manufacturer_roots_pem: tuple[str, ...] = ()
-    client: ClientCertificate | None = None
 
     def __repr__(self) -> str:
         return f"StationConfig({self.identity}, {self.network.url})"

@@ -380,7 +380,7 @@ def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_o
     async def story() -> None:
         async with server(echo, ssl=context, process_request=remember) as url:
             events, down = await outcome(url, lambda: csms_context(str(ca_file)), security_profile=2)
-        assert down.failure is LinkFailure.BAD_CERTIFICATE, down.why
+        assert down.failure is LinkFailure.TLS_FAILED, down.why
         assert events == [down]
         assert requests == []
 

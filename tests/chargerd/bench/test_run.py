@@ -290,7 +290,7 @@ def test_a_csms_whose_certificate_is_not_trusted_is_told_and_tried_again(tmp_pat
         async with csms.listening(context):
             given = ("--csms", url, "--identity", CSMS_IDENTITY, "--password", PASSWORD, "--ca-file", other.ca_file)
             with bench(tmp_path, *given) as running:
-                await asyncio.to_thread(running.until, lambda _status: "bad certificate" in running.log)
+                await asyncio.to_thread(running.until, lambda _status: "TLS failed" in running.log)
                 assert not csms.csms.connected
 
     asyncio.run(story())

@@ -215,10 +215,7 @@ def test_a_negative_ping_interval_is_refused() -> None:
     "failure, kind",
     [
         (LinkFailure.REFUSED_CREDENTIALS, "FailedToAuthenticateAtCsms"),
-        (LinkFailure.BAD_CERTIFICATE, "InvalidCsmsCertificate"),
-        (LinkFailure.OLD_TLS, "InvalidTLSVersion"),
-        (LinkFailure.NO_COMMON_CIPHERS, "InvalidTLSCipherSuite"),
-        (LinkFailure.CLIENT_CERTIFICATE_REFUSED, "FailedToAuthenticateAtCsms"),
+        (LinkFailure.TLS_FAILED, "InvalidCsmsCertificate"),
     ],
 )
 def test_A00_FR_310_a_refusal_is_a_security_event_once_for_each_series(failure: LinkFailure, kind: str) -> None:
