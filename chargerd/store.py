@@ -178,19 +178,16 @@ class Store:
         with a note. Whoever stopped at it would stop again at every start; whoever deleted it would take it away from
         who installs the right version.
         """
-        try:
-            return self.get(namespace, key, kind)
-        except StoredValueError as error:
-            self._notes.append(f"store: {namespace}/{key} was set aside ({error})")
-            self.put_aside(namespace, key)
-            return None
+        found = self._one("SELECT json FROM value WHERE namespace = ? AND key = ?", namespace, key)
+        return None if found is None else self._usable(namespace, key, found[0], kind)
 
     def items(self, namespace: str, kind: type[T]) -> list[tuple[str, T]]:
         """All keys and values of a namespace, ordered by key, that are a `kind`; the others are put aside as by
         `find`.
         """
-        found = ((key, self.find(namespace, key, kind)) for key in self.keys(namespace))
-        return [(key, value) for key, value in found if value is not None]
+        found = self._all("SELECT key, json FROM value WHERE namespace = ? ORDER BY key", namespace)
+        usable = ((key, self._usable(namespace, key, raw, kind)) for key, raw in found)
+        return [(key, value) for key, value in usable if value is not None]
 
     def keys(self, namespace: str) -> list[str]:
         """All keys of a namespace, in order; whatever their values are."""
@@ -337,6 +334,15 @@ class Store:
         # SQLite undoes by itself on a full disk or I/O error; a second ROLLBACK then says "no transaction".
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("ROLLBACK")
+
+    def _usable(self, namespace: str, key: str, raw: bytes, kind: type[T]) -> T | None:
+        """The value, None when it is no `kind`: then it is put aside with a note."""
+        try:
+            return self._decoded(raw, kind, f"value {namespace}/{key}")
+        except StoredValueError as error:
+            self._notes.append(f"store: {namespace}/{key} was set aside ({error})")
+            self.put_aside(namespace, key)
+            return None
 
     def _decoded(self, raw: bytes, kind: type[T], place: str, row_id: int | None = None) -> T:
         try:

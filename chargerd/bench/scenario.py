@@ -49,6 +49,11 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open: bool = False
 
 
+BOOTED = "registration == Accepted"
+BOOT_WITHIN_S = 30.0
+"""Before the first step: what a scenario says holds for a station that has booted."""
+
+
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario and check every line of it. Raises ScenarioError naming the place."""
     try:
@@ -86,11 +91,12 @@ class Player:
 
     async def play(self, scenario: Scenario) -> None:
         """All steps in order, then the check of all transactions. Raises ScenarioError."""
+        loop = asyncio.get_running_loop()
+        await self._come_true(BOOTED, BOOT_WITHIN_S, loop.time())
         self._csms.registrations.extend(scenario.registrations)
-        began = asyncio.get_running_loop().time()
+        began = loop.time()
         for number, step in enumerate(scenario.step, 1):
-            elapsed_s = asyncio.get_running_loop().time() - began
-            self._say(f"{elapsed_s:5.1f} s  {number:2}. {step.say}" + (f"  [{step.do}]" if step.do else ""))
+            self._say(f"{loop.time() - began:5.1f} s  {number:2}. {step.say}" + (f"  [{step.do}]" if step.do else ""))
             try:
                 await self._play_step(step)
             except (BenchError, ScenarioError) as error:
@@ -104,21 +110,26 @@ class Player:
             verb, arguments = request_from_line(step.do)
             await self._rig.do(verb.name, arguments)
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + step.within_s
+        began = loop.time()
         for pattern in step.sees:
             self._say(f"             CSMS sees {pattern}")
             while not self._saw(pattern):
-                if loop.time() > give_up_at:
+                if loop.time() > began + step.within_s:
                     raise ScenarioError(
                         f"the CSMS did not see {pattern!r} within {step.within_s:g} s; it saw {self._unread()}"
                     )
                 await asyncio.sleep(POLL_S)
         for fact in step.until:
             self._say(f"             until {fact}")
-            while not (look := look_at(fact, await self._status())).holds:
-                if loop.time() > give_up_at:
-                    raise ScenarioError(f"{fact!r} did not come true within {step.within_s:g} s; it is {look.found!r}")
-                await asyncio.sleep(POLL_S)
+            await self._come_true(fact, step.within_s, began)
+
+    async def _come_true(self, fact: str, within_s: float, began: float) -> None:
+        """Wait for a fact. `began`: the loop's time from which on `within_s` count. Raises ScenarioError."""
+        loop = asyncio.get_running_loop()
+        while not (look := look_at(fact, await self._status())).holds:
+            if loop.time() > began + within_s:
+                raise ScenarioError(f"{fact!r} did not come true within {within_s:g} s; it is {look.found!r}")
+            await asyncio.sleep(POLL_S)
 
     async def _status(self) -> dict[str, Any]:
         """The status; while a process restarts there is none, and nothing holds."""

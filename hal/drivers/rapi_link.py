@@ -434,8 +434,7 @@ class RapiLink:
             try:
                 reply = self._hear(port, left_s)
             except RapiGarbled as error:
-                if damaged is None:
-                    until_mono = min(until_mono, self._monotonic() + BURST_S)
+                until_mono = min(until_mono, self._monotonic() + BURST_S)  # from the first one on
                 damaged = error
                 continue
             if reply is not None and reply.sequence == sequence:

@@ -1,4 +1,4 @@
-"""Whatever another version has written into the store, the station starts, connects and charges."""
+"""Whatever another version has written into the store, the station starts and connects."""
 
 import pytest
 
