@@ -33,7 +33,12 @@ GROUPS: Mapping[Role, str] = {
 
 VERBS: Mapping[str, Role] = {
     "status": Role.READER,
+    "identity": Role.READER,  # certificates and where keys live, none of which is a secret
     "user_limit": Role.OPERATOR,
+    # The program that speaks ISO 15118 with vehicles: what it says can begin to authorize somebody.
+    "contract": Role.OPERATOR,
+    "ev_certificate": Role.OPERATOR,
+    "vehicle": Role.OPERATOR,
     # Frames hold what the CSMS and the station say to each other, tokens and all; the rest plays with the link.
     "frames": Role.TECHNICIAN,
     "link_down": Role.TECHNICIAN,

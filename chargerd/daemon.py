@@ -14,7 +14,6 @@ import logging
 import random
 import signal
 import uuid
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ from chargerd import beginnings, hardening, room, service
 from chargerd.channel import ChannelError, StationEnd
 from chargerd.clock import SystemClock
 from chargerd.config import ConfigError, SiteSettings, check_password, load_site
-from chargerd.console import Access, Console, ConsoleError, Verb
+from chargerd.console import Access, Console
 from chargerd.diagnostics import RecentLines, diagnostics
 from chargerd.evse.types import Status
 from chargerd.extensions import load_vendors
@@ -66,8 +65,8 @@ from chargerd.ocpp.station import Station
 from chargerd.ocpp.variables import VariableError
 from chargerd.ocpp.vehicle_stack import StackReport
 from chargerd.provisioned import Provisioned
-from chargerd.report import Frame, station_report
 from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
+from chargerd.station_verbs import BenchHand, StationVerbs
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, file_server_context, read_roots
 from chargerd.vault import Vault, VaultError
@@ -90,9 +89,6 @@ SIGNAL_EVERY_S = 10.0
 
 ROOM_EVERY_S = 60.0
 """How often memory and disk are looked at."""
-
-FRAMES_KEPT = 200
-"""How many OCPP frames the bench may look back."""
 
 log = logging.getLogger("chargerd")
 
@@ -119,8 +115,6 @@ class Daemon:
         """
         self.site = site
         self.bench = bench
-        self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT)
-        self.link_held = False
         self._password = password
         self._csms_roots_pem = read_roots(site.csms.ca_file) if site.csms.ca_file is not None else ()
         self._vault = vault or Vault(None)
@@ -136,12 +130,14 @@ class Daemon:
         self._link = Link(self.feed, self._context)
         self._lines = RecentLines(lambda: self._clock.now().utc)
         self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
-        on_access = None if bench else self._accessed
-        self._console = Console(run_dir / "station.console", self._verbs(), on_access=on_access)
+        self.verbs = StationVerbs(lambda: self.station, self._guarded, self._link, self._clock, self._identity)
+        self._hand = BenchHand(self.feed, self._link, self._clock, idle=not bench)
+        verbs = self.verbs.table() | self._hand.table()
+        if site.station.vehicle_stack:
+            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
+        self._console = Console(run_dir / "station.console", verbs, on_access=None if bench else self._accessed)
         self._station: Station | None = None
-        self._held_open: OpenLink | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._signal_dbm: float | None = None
         self._status_mono = 0.0
         self._first_status: Status | None = None
         self._core_failed = False
@@ -291,7 +287,7 @@ class Daemon:
     def feed(self, event: Event) -> None:
         """Something happened: tell the core, then do what it wants."""
         if isinstance(event, Received):
-            self._keep_frame("in", event.text)
+            self._hand.keep_frame("in", event.text)
         self._key_work.watch(event)
         self._guarded(lambda: self.station.feed(event, self._clock.now()))
 
@@ -338,14 +334,14 @@ class Daemon:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case SendText(text):
-                self._keep_frame("out", text)
+                self._hand.keep_frame("out", text)
                 self._link.send(text)
             case SetOrders(orders):
                 self._channel.send(orders)
             case Note(severity, text):
                 log.log(_LEVELS[severity], "%s", text)
             case OpenLink():
-                self._open_link(effect)
+                self._hand.open_link(effect)
             case SetPing(interval_s):
                 self._link.set_ping(interval_s)
             case CloseLink(why):
@@ -391,7 +387,7 @@ class Daemon:
         while True:
             await asyncio.sleep(1.0)
             now = self._clock.now()
-            if now.mono >= signal_due_mono and self._signal_dbm is None:
+            if now.mono >= signal_due_mono and not self._hand.signal_is_given:
                 signal_due_mono = now.mono + SIGNAL_EVERY_S
                 self.feed(SignalMeasured(signal_dbm()))
             if now.mono >= room_due_mono:
@@ -417,7 +413,7 @@ class Daemon:
         with contextlib.suppress(*([StoreError] if self._core_failed else [])):  # what is wrong has been said
             self._store.close()
 
-    # ------------------------------------------------------------------ the link, which a bench may hold down
+    # ------------------------------------------------------------------ what others ask for
 
     def _context(self, order: OpenLink) -> CsmsContext:
         """Called in a worker thread."""
@@ -425,95 +421,23 @@ class Daemon:
         confirmed = msgspec.structs.replace(now, synced=now.synced or service.follows_time_server())
         return context_for(order, self._keys, confirmed, self.site.csms.crl_file)
 
-    def _open_link(self, effect: OpenLink) -> None:
-        if self.link_held:
-            self._held_open = effect
-        else:
-            self._link.open(effect)
-
-    def hold_link(self) -> None:
-        """Cut the link and keep it cut until `release_link` (bench)."""
-        self.link_held = True
-        self._link.close("held down by the bench")
-
-    def release_link(self) -> None:
-        """Let the core connect again, at once if it was waiting to."""
-        self.link_held = False
-        if self._held_open is not None:
-            effect, self._held_open = self._held_open, None
-            self._link.open(effect)
-
-    def _keep_frame(self, direction: str, text: str) -> None:
-        if self.bench:
-            self.frames.append(
-                Frame(len(self.frames) and self.frames[-1].seq + 1, direction, self._clock.now().utc, text)
-            )
-
-    # ------------------------------------------------------------------ console
-
-    def _verbs(self) -> dict[str, Verb]:
-        verbs: dict[str, Verb] = {
-            "status": lambda _request: self._report(),
-            "user_limit": self._limit_by_user,
-            "identity": lambda _request: identity_answer(self._store, self._provisioned, self._keys, self._clock),
-        }
-        if self.site.station.vehicle_stack:
-            verbs |= VehiclePort(self.feed, self._vehicle_report).verbs()
-        if self.bench:
-            verbs["signal"] = self._set_signal
-            verbs["link_down"] = lambda _request: self._nothing(self.hold_link)
-            verbs["link_up"] = lambda _request: self._nothing(self.release_link)
-            verbs["frames"] = lambda request: {"frames": self._frames_since(request.get("after", -1))}
-        return verbs
+    def _identity(self) -> Mapping[str, Any]:
+        return identity_answer(self._store, self._provisioned, self._keys, self._clock)
 
     def _vehicle_report(self) -> StackReport:
         return self.station.vehicle_stack.report()
-
-    def _accessed(self, access: Access) -> None:
-        said = "used by" if access.accepted else "refused to"
-        log.warning("console: %s %s user %d", access.verb, said, access.uid)
-
-    def _limit_by_user(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """`evse`, `amps` (absent or null: the limit ends), `for_s` (absent or null: without end)."""
-        evse_id, amps, for_s = request.get("evse"), request.get("amps"), request.get("for_s")
-        if not isinstance(evse_id, int) or not all(value is None or _is_number(value) for value in (amps, for_s)):
-            raise ConsoleError('expected "evse", a whole number, and "amps" and "for_s", numbers or null')
-        why = self.station.user_limits.why_not(evse_id, amps, for_s)
-        if why is not None:
-            raise ConsoleError(why)
-        self._guarded(lambda: self.station.limit_by_user(evse_id, amps, for_s, self._clock.now()))
-        return {}
-
-    def _set_signal(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """`dbm`: what the radio link is said to have from now on; absent or null: what it really has."""
-        dbm = request.get("dbm")
-        if dbm is not None and not _is_number(dbm):
-            raise ConsoleError('expected "dbm", a number or null')
-        self._signal_dbm = dbm
-        self.feed(SignalMeasured(dbm))
-        return {}
-
-    def _report(self) -> dict[str, Any]:
-        report = msgspec.to_builtins(station_report(self.station, self._clock.now(), link_open=self._link.is_open))
-        assert isinstance(report, dict)
-        return report
 
     def _diagnostics(self, oldest: datetime | None, latest: datetime | None) -> str:
         lines = self._lines.of(oldest, latest)
         return diagnostics(self.station, lines, self._clock.now(), link_open=self._link.is_open)
 
-    def _frames_since(self, after: object) -> list[Any]:
-        since = after if isinstance(after, int) else -1
-        return [msgspec.to_builtins(frame) for frame in self.frames if frame.seq > since]
-
-    @staticmethod
-    def _nothing(work: Callable[[], None]) -> dict[str, Any]:
-        work()
-        return {}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def _accessed(self, access: Access) -> None:
+        """Somebody commissions or repairs, or was not allowed to."""
+        said = "used by" if access.accepted else "refused to"
+        log.warning("console: %s %s user %d", access.verb, said, access.uid)
+        if self._station is not None:
+            kind = "MaintenanceLoginAccepted" if access.accepted else "MaintenanceLoginFailed"
+            self.feed(ShellSecurityEvent(kind, f"{access.verb} {said} user {access.uid}"))
 
 
 def main_station(options: argparse.Namespace) -> int:

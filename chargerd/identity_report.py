@@ -16,9 +16,10 @@ from chargerd import certificates
 from chargerd.clock import Clock
 from chargerd.codec import CodecError, decode
 from chargerd.identity import IdentityError, KeyFacts, KeyStore
-from chargerd.ocpp import certificate_book, credentials
+from chargerd.ocpp import certificate_book, credentials, signing_requests
 from chargerd.ocpp.effects import ClientCertificate
 from chargerd.ocpp.messages.enums import GetCertificateIdUse
+from chargerd.ocpp.signing_requests import RenewalStatus
 from chargerd.provisioned import Provisioned, ProvisionedRecord
 from chargerd.store import Store
 
@@ -44,7 +45,7 @@ class CertificateFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class IdentityReport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. `candidate`: a new client certificate that has not connected yet; `request_key_id`: a key that
-    waits for the maker's signature; `warnings`: sentences, the worst first.
+    waits for the maker's signature; `renewals`: those that wait for the CSMS; `warnings`: sentences, worst first.
     """
 
     client: CertificateFacts | None
@@ -54,6 +55,7 @@ class IdentityReport(msgspec.Struct, frozen=True, kw_only=True):
     csms_roots: tuple[CertificateFacts, ...]
     manufacturer_roots: tuple[CertificateFacts, ...]
     keys: tuple[KeyFacts, ...]
+    renewals: tuple[RenewalStatus, ...]
     warnings: tuple[str, ...]
 
 
@@ -123,8 +125,13 @@ def identity_report(
         csms_roots=_facts_of_roots(csms, "CSMS root", now_utc, warnings),
         manufacturer_roots=_facts_of_roots(manufacturer, "manufacturer root", now_utc, warnings),
         keys=keys,
+        renewals=tuple(map(signing_requests.status_of, _requests(values))),
         warnings=tuple(warnings),
     )
+
+
+def _requests(values: Values) -> signing_requests.Requests:
+    return values.get(signing_requests.NAMESPACE, signing_requests.KEY, signing_requests.Requests) or ()
 
 
 def _own(

@@ -11,10 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from chargerd.config import IdentitySettings
-from chargerd.csr import csr_pem
 from chargerd.identity import IdentityError, KeyFacts, NewKey
 from chargerd.keys_file import MAX_KEY_BYTES, FileKeys, KeyFolder
 from chargerd.keys_tpm import TpmKeys
@@ -27,12 +24,12 @@ class KeyPlace(Protocol):
 
     prefix: str
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
-        """A new key as the text of its file, and what `request` made of it. Raises IdentityError."""
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
+        """A new key as the text of its file, and the request to have it signed. Raises IdentityError."""
         ...
 
-    def use(self, pem: bytes, load: Callable[[], None]) -> None:
-        """Call `load`, which hands the key to OpenSSL. Raises IdentityError."""
+    def use(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
+        """Call `load`, which puts the key into `context`. Raises IdentityError."""
         ...
 
 
@@ -57,7 +54,7 @@ class Keys:
     def make(self, request: MakeKey, key_id: str | None = None) -> NewKey:
         """See KeyStore. `key_id`: from `new_id`, if it was asked for."""
         key_id = key_id or self.new_id(request.use)
-        pem, csr = self._place_for(request.use).make(lambda key: csr_pem(request, key))
+        pem, csr = self._place_for(request.use).make(request)
         self._folder.write(key_id, pem)
         return NewKey(key_id, csr)
 
@@ -70,7 +67,7 @@ class Keys:
         place: KeyPlace = self._tpm if client.key_id.startswith("tpm-") else self._file
         with self._folder.opened(client.key_id) as descriptor:
             pem = os.read(descriptor, MAX_KEY_BYTES)
-        place.use(pem, lambda: self._load(context, client))
+        place.use(pem, context, lambda: self._load(context, client))
 
     def settled(self) -> None:
         """The handshake for which a key was loaded is over."""

@@ -6,16 +6,15 @@ more: what they read is a copy of the station. A key is complete on disk before 
 
 import os
 import re
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from chargerd.identity import IdentityError, KeyFacts
+from chargerd.ocpp.effects import MakeKey
 
 SUFFIX = ".pem"
 MAX_KEY_BYTES = 16 * 1024
@@ -109,13 +108,13 @@ class FileKeys:
 
     prefix = "file"
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
         """See KeyPlace."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return key.private_bytes(*form), request(key)
+        from chargerd.csr import new_file_key  # noqa: PLC0415  see there
 
-    def use(self, _pem: bytes, load: Callable[[], None]) -> None:
+        return new_file_key(request)
+
+    def use(self, _pem: bytes, _context: ssl.SSLContext, load: Callable[[], None]) -> None:
         """See KeyPlace."""
         load()
 

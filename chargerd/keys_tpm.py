@@ -6,17 +6,18 @@ while a call hangs every further one is refused at once. What cannot be cured he
 TPM works and only this process has lost it (the provider never recovers).
 """
 
+import ssl
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, NoReturn, Self, TypeVar
-
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from typing import Any, TypeVar
 
 from chargerd.identity import IdentityError
+from chargerd.ocpp.effects import MakeKey
 from chargerd.tpm import Provider, TpmError, answers
 from chargerd.tpm_trial import Trial
 
@@ -28,6 +29,9 @@ USE_WITHIN_S = 15.0
 
 AFTER_HANDSHAKE_S = 30.0
 """A new key is not made while a handshake may need the TPM, at most for so long."""
+
+AFTER_CONTEXT_S = 0.05
+"""A context says that it dies, and then gives up its key. We want to be the last to do so, after it."""
 
 T = TypeVar("T")
 
@@ -46,28 +50,27 @@ class TpmKeys:
         self._handshake_over = threading.Event()
         self._handshake_over.set()
 
-    def make(self, request: Callable[[ec.EllipticCurvePrivateKey], str]) -> tuple[bytes, str]:
+    def make(self, request: MakeKey) -> tuple[bytes, str]:
         """See KeyPlace: the text is the key wrapped by this TPM."""
+        from chargerd.csr import Signer, csr_pem  # noqa: PLC0415  see there
+
         self._handshake_over.wait(AFTER_HANDSHAKE_S)
         self.trial.begin()
         try:
             pem, public_der = self._thread.call(self._make, MAKE_WITHIN_S)
-            public = serialization.load_der_public_key(public_der)
-            assert isinstance(public, ec.EllipticCurvePublicKey), "can't happen because the provider made a P-256 key"
-            return pem, request(
-                _TpmSigner(public, lambda data: self._thread.call(lambda: self._sign(pem, data), USE_WITHIN_S))
-            )
+            signed = Signer(public_der, lambda data: self._thread.call(lambda: self._sign(pem, data), USE_WITHIN_S))
+            return pem, csr_pem(request, signed)
         finally:
             self.trial.survived()
 
-    def use(self, pem: bytes, load: Callable[[], None]) -> None:
+    def use(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
         """See KeyPlace. The key signs once before it is handed over: a TPM that hangs or is gone is found out here,
         in a thread of its own, and not in the midst of a handshake. `settled` must follow.
         """
         self.trial.begin()
         self._handshake_over.clear()
         try:
-            self._thread.call(lambda: self._prove_and(pem, load), USE_WITHIN_S)
+            self._thread.call(lambda: self._prove_and(pem, context, load), USE_WITHIN_S)
         except BaseException:
             self.settled()
             raise
@@ -81,17 +84,25 @@ class TpmKeys:
     # ------------------------------------------------------------------ in the thread
 
     def _make(self) -> tuple[bytes, bytes]:
-        with self._explained():
+        with self._explained("it works otherwise"):
             pem = self._loaded_provider().make_key()
             return pem, self._loaded_provider().public_key(pem)
 
     def _sign(self, pem: bytes, data: bytes) -> bytes:
-        with self._explained():
+        with self._explained("it works, so the key was made in another one or this one was cleared: a new key helps"):
             return self._loaded_provider().sign(pem, data)
 
-    def _prove_and(self, pem: bytes, load: Callable[[], None]) -> None:
+    def _prove_and(self, pem: bytes, context: ssl.SSLContext, load: Callable[[], None]) -> None:
         self._sign(pem, b"chargerd")
         load()
+        key = self._loaded_provider().hold_key_of(context)
+        if key is not None:
+            # Runs wherever the context dies; the TPM, which has few places for keys, hears of it in the thread.
+            weakref.finalize(context, self._thread.post, lambda: self._forget(key)).atexit = False
+
+    def _forget(self, key: int) -> None:
+        time.sleep(AFTER_CONTEXT_S)
+        self._loaded_provider().let_go(key)
 
     def _loaded_provider(self) -> Provider:
         if self._provider is None:
@@ -101,18 +112,18 @@ class TpmKeys:
         return self._provider
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, if_it_works: str) -> Iterator[None]:
         try:
             yield
         except TpmError as error:
-            raise IdentityError(f"TPM: {error}{self._whose_fault()}") from error
+            raise IdentityError(f"TPM: {error}{self._whose_fault(if_it_works)}") from error
 
-    def _whose_fault(self) -> str:
-        """What went wrong besides: the key, the TPM, or this process's way to it."""
+    def _whose_fault(self, if_it_works: str) -> str:
+        """What is wrong: not the TPM, the TPM, or this process's way to it."""
         if self._provider is None:
             return ""
         if self._provider.works():
-            return "; the TPM works, so the key was made in another one or this one was cleared: a new key is needed"
+            return f"; {if_it_works}"
         if not answers(self._tcti):
             return f"; nothing answers at {self._tcti}"
         self.fresh_start = "the TPM answers again, but not to this process"
@@ -134,13 +145,18 @@ class _LimitedThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="tpm", daemon=True)
             self._thread.start()
-        future: Future[T] = Future()
-        self._work.put((work, future))
+        future = self.post(work)
         try:
             return future.result(within_s)
         except TimeoutError as error:
             self._hangs = not future.cancel()
             raise IdentityError(f"TPM: no answer within {within_s:.0f} s") from error
+
+    def post(self, work: Callable[[], T]) -> Future[T]:
+        """Have it done after what was asked for before."""
+        future: Future[T] = Future()
+        self._work.put((work, future))
+        return future
 
     def _run(self) -> None:
         while True:
@@ -153,45 +169,3 @@ class _LimitedThread:
                 future.set_exception(error)
             self._hangs = False
             del work, future  # with them goes what they hold: a context keeps its key in one of the TPM's few places
-
-
-class _TpmSigner(ec.EllipticCurvePrivateKey):
-    """A key that only signs, for the builder of signing requests."""
-
-    def __init__(self, public: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes]) -> None:
-        self._public = public
-        self._sign = sign
-
-    @property
-    def curve(self) -> ec.EllipticCurve:
-        return self._public.curve
-
-    @property
-    def key_size(self) -> int:
-        return self._public.key_size
-
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        return self._public
-
-    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        """What is signed is always the data itself, with SHA-256."""
-        assert not isinstance(signature_algorithm.algorithm, utils.Prehashed), (
-            "can't happen: the builder gives the data"
-        )
-        assert isinstance(signature_algorithm.algorithm, hashes.SHA256), "can't happen: csr.py asks for SHA-256"
-        return self._sign(bytes(data))
-
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
-        raise NotImplementedError("this key only signs")
-
-    def private_numbers(self) -> NoReturn:
-        raise NotImplementedError("the TPM does not give its keys away")
-
-    def private_bytes(self, *_form: object, **_more: object) -> NoReturn:
-        raise NotImplementedError("the TPM does not give its keys away")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self

@@ -124,7 +124,7 @@ class Link:
                 raise
             failure, why = LinkFailure.CLOSED, self._closing
         except OSError as error:
-            failure, why = why_failed(error, order)
+            failure, why = _why_not_served(error, order)
         finally:
             self._socket = None
         self._task = None  # whoever hears of the end may open again at once

@@ -55,7 +55,7 @@ class CsmsContext(ssl.SSLContext):
         super().__init__()
         self.talk = Talk()
         # For debugging, says CPython; nothing else tells what an alert was about (ADR 90).
-        self._msg_callback = self.talk.note
+        self._msg_callback: Any = self.talk.note
 
     def settled(self) -> None:
         """The connection is made, or has failed: what comes now is not about TLS."""

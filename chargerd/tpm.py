@@ -8,6 +8,7 @@ process would read. What is called here blocks for as long as the TPM takes; key
 import ctypes
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class Provider:
         """Raises TpmError: no such provider, or no TPM at `tcti`."""
         os.environ["TPM2OPENSSL_TCTI"] = tcti
         os.environ.setdefault("TSS2_LOG", "all+none")  # it would write to stderr by itself; errors are told by us
-        self._crypto = _libcrypto()
+        self._crypto, self._ssl = _libcrypto(), _libssl()
         if (modules / "tpm2.so").exists():
             self._crypto.OSSL_PROVIDER_set_default_search_path(None, os.fsencode(modules))
         # The default provider first, and by name: what is loaded by name takes the place of what is loaded unasked.
@@ -122,6 +123,23 @@ class Provider:
             finally:
                 crypto.EVP_MD_CTX_free(context)
 
+    def hold_key_of(self, context: ssl.SSLContext) -> int | None:
+        """One more reference to the private key of `context`, for `let_go`; None: it has none.
+
+        Whoever gives up the last reference to a key waits for the TPM, which has to forget it. Python does that with
+        all its threads stopped, in the midst of the loop.
+        """
+        # There is no public way from a context to OpenSSL's; it is the first field of the object (Modules/_ssl.c).
+        inner = c_void_p.from_address(id(context) + object.__basicsize__)
+        key: int | None = self._ssl.SSL_CTX_get0_privatekey(inner)
+        if key is not None:
+            self._crypto.EVP_PKEY_up_ref(key)
+        return key
+
+    def let_go(self, key: int) -> None:
+        """Give the reference back."""
+        self._crypto.EVP_PKEY_free(key)
+
     @contextmanager
     def _loaded(self, pem: bytes) -> Iterator[int]:
         """The key in the TPM, until the end: without a resource manager a TPM has room for three."""
@@ -171,6 +189,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "EVP_RAND_instantiate": (c_int, (c_void_p, c_uint, c_int, c_char_p, c_size_t, c_void_p)),
     "EVP_RAND_generate": (c_int, (c_void_p, c_char_p, c_size_t, c_uint, c_int, c_char_p, c_size_t)),
     "EVP_PKEY_Q_keygen": (c_void_p, (c_void_p, c_char_p, c_char_p, c_char_p)),
+    "EVP_PKEY_up_ref": (c_int, (c_void_p,)),
     "EVP_PKEY_free": (None, (c_void_p,)),
     "BIO_s_mem": (c_void_p, ()),
     "BIO_new": (c_void_p, (c_void_p,)),
@@ -197,10 +216,15 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
 
 def _libcrypto() -> ctypes.CDLL:
     """The libcrypto that is in this process because `ssl` brought it."""
-    import ssl  # noqa: F401, PLC0415  so that the name below means that one and no other
-
     crypto = ctypes.CDLL("libcrypto.so.3")
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(crypto, name)
         function.restype, function.argtypes = result, arguments
     return crypto
+
+
+def _libssl() -> ctypes.CDLL:
+    """Likewise."""
+    library = ctypes.CDLL("libssl.so.3")
+    library.SSL_CTX_get0_privatekey.restype, library.SSL_CTX_get0_privatekey.argtypes = c_void_p, (c_void_p,)
+    return library

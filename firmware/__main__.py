@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firmware.errors import FirmwareError
@@ -15,15 +15,15 @@ EXIT_CONFIG = 78
 """EX_CONFIG of sysexits: starting again changes nothing."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of them; its exit code."""
+def main(arguments: Sequence[str] | None = None, code: Callable[[], list[Path]] = own_code) -> int:
+    """Run one of them; its exit code. `code`: what nobody but root may be able to write, see launcher.own_code."""
     parser = argparse.ArgumentParser(prog="firmware", description=__doc__)
     parser.add_argument("program", choices=("updater", "launcher"))
     parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="FILE", help="default: %(default)s")
     options = parser.parse_args(arguments)
     try:
         settings = read_settings(options.settings)
-        return _updater(settings) if options.program == "updater" else _launcher(settings)
+        return _updater(settings) if options.program == "updater" else _launcher(settings, code())
     except SettingsError as error:
         return _failed(options.program, error, EXIT_CONFIG)
 
@@ -33,13 +33,13 @@ def _updater(settings: Settings) -> int:
         listener = inherited_listener()
     except ActivationError as error:
         return _failed("updater", error, EXIT_CONFIG)
-    Updater(open_place(settings), say).serve(listener)
+    Updater(open_place(settings), say).run(listener)
     return 0
 
 
-def _launcher(settings: Settings) -> int:
+def _launcher(settings: Settings, code: list[Path]) -> int:
     try:
-        started = launch(open_place(settings), own_code())
+        started = launch(open_place(settings), code)
     except (FirmwareError, OSError) as error:
         return _failed("launcher", error, EXIT_FAILED)
     for note in started.notes:

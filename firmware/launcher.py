@@ -100,8 +100,9 @@ def launch(place: Place, code: Iterable[Path]) -> Started:
 
 
 def own_code() -> list[Path]:
-    """The interpreter and all that this process imports from."""
-    return [Path(sys.executable), *(Path(entry) for entry in sys.path if entry and Path(entry).exists())]
+    """The interpreter, all that this process imports from, and each file that it has imported."""
+    files = {str(module.__file__) for module in sys.modules.values() if getattr(module, "__file__", None)}
+    return [Path(path) for path in sorted({sys.executable, *filter(None, sys.path), *files}) if Path(path).exists()]
 
 
 def _started(name: Name, verifier: Verifier, notes: list[str]) -> Started:

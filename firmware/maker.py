@@ -52,7 +52,7 @@ class Build(msgspec.Struct, frozen=True):
 
 
 def build(source: Path, told: Build, into: Path, progress: Progress = lambda _: None) -> Manifest:
-    """An unsigned bundle of a directory (a tree) or a file (raw). Raises FirmwareError for what has no form, OSError."""
+    """An unsigned bundle of a directory (tree) or a file (raw). Raises FirmwareError for what has no form, OSError."""
     kind = Kind.TREE if source.is_dir() else Kind.RAW
     payload = into.with_name(f"{into.name}.payload")
     try:

@@ -1,7 +1,7 @@
 """Where a maker's private keys live: in a file, or in a token that never gives them away (PKCS#11).
 
 A token is spoken to through OpenSC's `pkcs11-tool`, which whoever has a token has too. A key in one is written
-`pkcs11:module=/usr/lib/softhsm/libsofthsm2.so;token=maker;object=release`; its PIN comes from a variable of the
+`pkcs11:module=/usr/lib/softhsm/libsofthsm2.so;token=maker;id=01`; its PIN comes from a variable of the
 environment, which no other user can read, unlike an argument.
 """
 
@@ -20,7 +20,7 @@ from firmware.signatures import PublicKey
 PIN_VARIABLE = "CHARGERD_PIN"
 PASSPHRASE_VARIABLE = "CHARGERD_PASSPHRASE"  # noqa: S105  the name of a variable
 _TOOL_WITHIN_S = 60.0
-_PARTS = ("module", "token", "object")
+_PARTS = ("module", "token", "id")
 
 
 class KeyUnusableError(Exception):
@@ -41,23 +41,23 @@ class FileKey:
 
 
 class TokenKey:
-    """A key in a token, by the names of token and object."""
+    """A key in a token, by the token's name and the key's id: told a label, the tool signs with any key."""
 
-    def __init__(self, module: str, token: str, label: str) -> None:
+    def __init__(self, module: str, token: str, key_id: str) -> None:
         """Raises KeyUnusableError."""
-        self._module, self._token, self._label = module, token, label
+        self._module, self._token, self._id = module, token, key_id
         der = self._tool("--read-object", "--type", "pubkey", given=b"")
         try:
             key = serialization.load_der_public_key(der)
         except ValueError:
             key = None
-        self.public = _point_on_p256(key, f"{token}/{label}")
+        self.public = _point_on_p256(key, f"{token}/{key_id}")
 
     def sign(self, digest: bytes) -> tuple[int, int]:
         """See Signer. Raises KeyUnusableError."""
         signature = self._tool("--sign", "--mechanism", "ECDSA", "--signature-format", "rs", given=digest)
         if len(signature) != 64:
-            raise KeyUnusableError(f"{self._token}/{self._label}: {len(signature)} bytes of signature, expected 64")
+            raise KeyUnusableError(f"{self._token}/{self._id}: {len(signature)} bytes of signature, expected 64")
         return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
 
     def _tool(self, *arguments: str, given: bytes) -> bytes:
@@ -68,7 +68,7 @@ class TokenKey:
             source, result = Path(folder) / "in", Path(folder) / "out"
             source.write_bytes(given)
             command = [
-                "pkcs11-tool", "--module", self._module, "--token-label", self._token, "--label", self._label,
+                "pkcs11-tool", "--module", self._module, "--token-label", self._token, "--id", self._id,
                 "--login", "--pin", f"env:{PIN_VARIABLE}", "--input-file", str(source), "--output-file", str(result),
                 *arguments,
             ]  # fmt: skip
@@ -79,8 +79,8 @@ class TokenKey:
             except subprocess.TimeoutExpired:
                 raise KeyUnusableError(f"{self._token}: no answer within {_TOOL_WITHIN_S:.0f} s") from None
             if done.returncode != 0 or not result.exists():
-                said = (done.stderr or done.stdout).strip().splitlines()
-                raise KeyUnusableError(f"{self._token}/{self._label}: {said[-1] if said else 'pkcs11-tool failed'}")
+                said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+                raise KeyUnusableError(f"{self._token}/{self._id}: {said[0] if said else 'pkcs11-tool failed'}")
             return result.read_bytes()
 
 
@@ -90,7 +90,7 @@ def open_key(where: str) -> Signer:
         return _file_key(Path(where))
     parts = dict(part.partition("=")[::2] for part in where.removeprefix("pkcs11:").split(";"))
     if sorted(parts) != sorted(_PARTS) or not all(parts.values()):
-        raise KeyUnusableError(f"{where}: expected pkcs11:module=FILE;token=NAME;object=NAME")
+        raise KeyUnusableError(f"{where}: expected pkcs11:module=FILE;token=NAME;id=HEX")
     return TokenKey(*(parts[name] for name in _PARTS))
 
 

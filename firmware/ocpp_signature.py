@@ -64,11 +64,11 @@ def check_certificate(
     trusted = [certificate for text in roots for certificate in x509.load_pem_x509_certificates(text)]
     at_utc = max(at_utc, floor_utc)
     _check_usage(leaf)
-    key = _strong_key(leaf)
+    key = _strong_key("signing certificate", leaf)
+    _check_time("signing certificate", leaf, at_utc)
     root = _issuer(leaf, trusted)
-    for what, certificate in (("signing certificate", leaf), ("manufacturer's root", root)):
-        _check_strength(what, certificate)
-        _check_time(what, certificate, at_utc)
+    _strong_key("manufacturer's root", root)
+    _check_time("manufacturer's root", root, at_utc)
     if _is_revoked(leaf, root, revocations):
         raise FirmwareError(Refusal.REVOKED_CERTIFICATE, f"the manufacturer has revoked {leaf.serial_number:x}")
     return key
@@ -145,7 +145,11 @@ def _check_usage(leaf: x509.Certificate) -> None:
         raise _wrong_usage("is not for signing code")
 
 
-def _strong_key(certificate: x509.Certificate) -> PublicKey:
+def _strong_key(what: str, certificate: x509.Certificate) -> PublicKey:
+    """Its key, if that and the hash it is signed with are strong enough. Raises FirmwareError(WEAK)."""
+    if not isinstance(certificate.signature_hash_algorithm, _HASHES):
+        name = getattr(certificate.signature_hash_algorithm, "name", "no known hash")
+        raise _weak(f"the {what} is signed with {name}")
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -157,13 +161,6 @@ def _strong_key(certificate: x509.Certificate) -> PublicKey:
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return key
     raise _weak("the key is neither RSA nor on one of the curves of NIST from 256 bits on")
-
-
-def _check_strength(what: str, certificate: x509.Certificate) -> None:
-    _strong_key(certificate)
-    if not isinstance(certificate.signature_hash_algorithm, _HASHES):
-        name = getattr(certificate.signature_hash_algorithm, "name", "no known hash")
-        raise _weak(f"the {what} is signed with {name}")
 
 
 def _check_time(what: str, certificate: x509.Certificate, at_utc: datetime) -> None:

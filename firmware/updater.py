@@ -24,7 +24,7 @@ from firmware.verify import Verifier
 LISTEN_FD = 3
 """Where systemd puts the first socket (sd_listen_fds(3))."""
 
-IDLE_S = 20.0
+IDLE_S = 5.0
 """Then the process ends; the next request starts it again."""
 
 REQUEST_WITHIN_S = 5.0
@@ -83,7 +83,7 @@ class Updater:
         self._say = say
         self._monotonic = monotonic
 
-    def serve(self, listener: socket.socket, idle_s: float = IDLE_S) -> None:
+    def run(self, listener: socket.socket, idle_s: float = IDLE_S) -> None:
         """Until nobody has asked for `idle_s`."""
         listener.settimeout(idle_s)
         while True:

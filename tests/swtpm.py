@@ -75,6 +75,11 @@ class Swtpm:
         """See `hang`."""
         self._signal(signal.SIGCONT)
 
+    def free_places(self) -> None:
+        """What the kernel's resource manager does when a process ends: the keys that it left leave the TPM."""
+        for handle in _transient_handles(self.tcti):
+            _command(self.tcti, bytes.fromhex("8001 0000000e 00000165") + handle)
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "can't happen because a test hangs only what runs"
         os.kill(self._process.pid, number)
@@ -90,6 +95,35 @@ def _free_port() -> int:
                 other.bind(("127.0.0.1", port + 1))
                 return port
     raise AssertionError("no two free ports beside each other")
+
+
+def places_taken(tcti: str) -> int:
+    """How many keys are in it now (of the three that it has places for)."""
+    return len(_transient_handles(tcti))
+
+
+def _transient_handles(tcti: str) -> list[bytes]:
+    """TPM2_GetCapability of the handles of transient objects (TPM 2.0 part 3, 30.2)."""
+    answer = _command(tcti, bytes.fromhex("8001 00000016 0000017a 00000001 80000000 00000010"))
+    count = int.from_bytes(answer[15:19], "big")
+    return [answer[19 + 4 * i : 23 + 4 * i] for i in range(count)]
+
+
+def _command(tcti: str, command: bytes) -> bytes:
+    port = int(tcti.rpartition("=")[2])
+    with closing(socket.create_connection(("127.0.0.1", port), 5.0)) as connection:
+        connection.sendall(command)
+        answer = connection.recv(4096)
+    assert answer[6:10] == bytes(4), answer.hex()
+    return answer
+
+
+def until_empty(tcti: str) -> None:
+    """Wait until every key whose context is gone has left the TPM."""
+    until = time.monotonic() + 5.0
+    while places_taken(tcti):
+        assert time.monotonic() < until, "a key stays in the TPM"
+        time.sleep(0.01)
 
 
 @cache

@@ -85,6 +85,11 @@ LEAVES = ("chargerd", "chargerd.clock", "chargerd.codec", "chargerd.limits")
 SHARED = ("chargerd.channel", "chargerd.config", "chargerd.hardening", "chargerd.service", "chargerd.version")
 CONTROL = ("chargerd.control", "chargerd.devices", "chargerd.dropin", "chargerd.pace", "chargerd.poll")
 COMMANDS = ("chargerd.__main__", "chargerd.ctl")
+FIRMWARE_CORE = tuple(
+    f"firmware.{name}"
+    for name in ("errors", "values", "signatures", "keys", "bundle", "verify", "tree", "slots", "ocpp_signature")
+)
+FIRMWARE_DEVICE = tuple(sorted(name for name in MODULES if re.match(r"firmware\b(?!\.maker)", name)))
 FLAT = tuple(f"chargerd.{path.stem}" for path in sorted((ROOT / "chargerd").glob("[!_]*.py")))
 STATION = tuple(name for name in FLAT if name not in (*CONTROL, *COMMANDS))
 
@@ -111,8 +116,19 @@ TABLE = (
     # The simulated meter answers from the same register maps, over a real line.
     Row("simulated hardware", ("hal/sim/*",), (*HAL_BASE, "hal.sim.*", "hal.drivers.register_map")),
     Row("hal", ("hal/*",), ("hal.*",), CONCURRENCY | NETWORK),
-    core("firmware checks", ("firmware/bundle.py", "firmware/verify.py"), ("firmware.*",), "cryptography"),
-    Row("firmware", ("firmware/*",), ("firmware.*",)),
+    core("firmware checks", files_of(*FIRMWARE_CORE), FIRMWARE_CORE, "cryptography"),
+    # A key and a token are on a maker's desk, never on a device.
+    Row(
+        "firmware's maker", ("firmware/maker*.py",), ("firmware.*",), CONCURRENCY | NETWORK, ("cryptography", "msgspec")
+    ),
+    # Root's, so it stands on little: no network, no programs, one thing at a time.
+    Row(
+        "firmware",
+        ("firmware/*",),
+        FIRMWARE_DEVICE,
+        (CONCURRENCY | NETWORK | {"ctypes", "importlib", "logging", "shutil", "subprocess", "tempfile"}) - {"socket"},
+        ("msgspec",),
+    ),
     Row("clock", ("chargerd/clock.py",), LEAVES, IMPURE - {"time"}, ("msgspec",)),
     core("leaf values", ("chargerd/__init__.py", "chargerd/codec.py", "chargerd/limits.py"), LEAVES),
     Row(
@@ -201,6 +217,8 @@ TABLE = (
         ("chargerd/ctl/verify_log.py",),
         (*LEAVES, "chargerd.ocpp.security_log", "chargerd.ctl.*"),
     ),
+    # The maker's desk for updates: it loads what signs, and nothing of the station.
+    Row("firmware desk", ("chargerd/ctl/firmware_*.py",), ("firmware.*", *LEAVES, "chargerd.ctl.*")),
     # What starts a process loads that process only: its own imports are light, the rest comes inside the functions.
     Row(
         "commands",
@@ -305,7 +323,10 @@ PAST_PYTHON = (
     "chargerd/hardening.py",  # prctl and seccomp
     "chargerd/tpm.py",  # keys in the TPM, by the libcrypto that ssl uses
 )
-TLS_CONTEXTS = ("chargerd/tls.py", "chargerd/identity.py")
+TLS_CONTEXTS = (
+    "chargerd/tls.py",
+    "chargerd/provisioning_steps.py",  # tries a key and its certificate, and connects to nobody
+)
 LISTENERS = ("create_server", "serve", "start_server", "ModbusTcpServer", "StartTcpServer", "StartAsyncTcpServer")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A CSMS and its file server have to be reached by the charger on the desk: its user says where they listen. They never

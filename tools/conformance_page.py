@@ -15,6 +15,7 @@ from tests.conformance.results import REAL, RESULTS, VIRTUAL, read_results
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 
 BLOCKS = {
+    "A": "Security",
     "B": "Provisioning",
     "C": "Authorization",
     "D": "Local authorization list",
@@ -23,6 +24,7 @@ BLOCKS = {
     "G": "Availability",
     "H": "Reservation",
     "J": "Meter values",
+    "M": "Certificate management",
     "N": "Diagnostics",
     "P": "Data transfer",
 }
@@ -39,7 +41,7 @@ schemas. That is our own test, and no certificate.
 * `chargerctl conformance` runs the same cases against a charger on a desk.
 
 What the station declares, and so which cases apply, is `chargerd/conformance/features.toml`: the profiles
-PROFILES. A case of block A, I, K to M or O is not among them yet.
+PROFILES. A case of block I, K, L or O is not among them yet.
 """
 
 Results = Mapping[tuple[str, str], str]

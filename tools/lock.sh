@@ -17,5 +17,7 @@ compile() {
 # dev first: it holds everything; the others are constrained to the same versions.
 compile --extra bench --extra dev pyproject.toml --output-file requirements/dev.txt
 compile --extra bench pyproject.toml --constraint requirements/dev.txt --output-file requirements/bench.txt
+sed -n '/^fuzz = \[/,/^\]/s/^ *"\(.*\)",$/\1/p' pyproject.toml |
+    compile --no-deps - --output-file requirements/fuzz.txt
 sed -n 's/^requires = \["\(.*\)"\]$/\1/p' pyproject.toml |
     compile - --constraint requirements/dev.txt --output-file requirements/build.txt

@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh bench    what `chargerd bench` needs
 #   tools/setup.sh dev      that, and what the tests need
+#   tools/setup.sh fuzz     one more package, for `make fuzz`; after dev
 #   tools/setup.sh vm       Debian packages only: what builds the kernel of `make vm-test`
 #
 # One line per step with its time. What fails says in one line what is missing and what to do. A later run does nothing
@@ -17,8 +18,9 @@ log=$PWD/.setup.log
 
 # systemd-python comes as source only: it is what needs a compiler, Python's headers and libsystemd's.
 apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python3-venv"
-# The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap.
-apt_dev="chromium chromium-driver dbus mmdebstrap rt-tests systemd systemd-container util-linux"
+# The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap; a
+# maker's keys in the token that softhsm2 is, by way of opensc.
+apt_dev="chromium chromium-driver dbus mmdebstrap opensc openssl rt-tests softhsm2 systemd systemd-container util-linux"
 # A software TPM for the keys, and with the tools the libraries to reach any TPM.
 apt_dev="$apt_dev swtpm tpm2-tools"
 # OpenSSL's provider for TPMs: Debian 12 has 1.1, which cannot do TLS; there it comes from Debian 13's archive (below).
@@ -34,8 +36,9 @@ apt_vm="bc bison flex gcc libelf-dev linux-source make xz-utils"
 case $level in
     bench) packages=$apt_bench locks="requirements/bench.txt" need_mb=500 ;;
     dev) packages="$apt_bench $apt_dev" locks="requirements/dev.txt" need_mb=1500 ;;
+    fuzz) packages=$apt_bench locks="requirements/fuzz.txt" need_mb=100 ;;
     vm) packages=$apt_vm locks="" need_mb=3000 ;;
-    *) echo "usage: tools/setup.sh bench|dev|vm" >&2; exit 2 ;;
+    *) echo "usage: tools/setup.sh bench|dev|fuzz|vm" >&2; exit 2 ;;
 esac
 
 fail() {

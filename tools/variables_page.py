@@ -22,6 +22,7 @@ Written by `python -m tools.variables_page` from the declarations in `chargerd/o
   there, and what is not known at the moment reads as empty text.
 * **Type**: with the bounds of a number, the length of a text or the members of a list.
 * **Access**: R read, W write. `at restart`: a new value counts from the next start. `lost`: it does not outlive one.
+* `ISO15118Ctrlr` is there where the site says that a program speaks ISO 15118 with vehicles (docs/vehicle-stack.md).
 * **Default**: until the site (`[variables]` of chargerd.toml) or the CSMS sets another; `-`: found out by the station.
 
 | Variable | Of | Type | Access | Default | What it is |
@@ -48,6 +49,7 @@ def _station() -> Station:
         board=BoardFacts(vendor="", model="", serial="", evses=(facts,), simulated=True),
         firmware_version="",
         network=NetworkSlot(url="wss://csms.invalid", security_profile=3),
+        vehicle_stack=True,
     )
     return Station(config, Store(":memory:"), ManualClock().now(), new_id=lambda: "1", random=lambda: 0.5)
 
@@ -81,7 +83,7 @@ def _type(variable: AnyVariable) -> str:
 def _access(variable: AnyVariable) -> str:
     access = "W" if variable.write_only else "RW" if variable.writable else "R"
     notes = (", at restart" if variable.reboot else "") + (
-        ", lost" if variable.may_be_set and not variable.persistent else ""
+        ", lost" if variable.writable and not variable.persistent else ""
     )
     return access + notes
 

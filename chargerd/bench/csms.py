@@ -265,7 +265,21 @@ class _Station(ChargePoint):  # type: ignore[misc]
 
     @_answers("Authorize")
     def _authorize(self, id_token: dict[str, Any], **_fields: Any) -> call_result.Authorize:
-        return call_result.Authorize(id_token_info=self._csms.verdict(id_token["id_token"]))
+        verdict = self._csms.verdict(id_token["id_token"])
+        if id_token["type"] != "eMAID":
+            return call_result.Authorize(id_token_info=verdict)
+        certificate = "Accepted" if verdict["status"] == "Accepted" else "ContractCancelled"
+        return call_result.Authorize(id_token_info=verdict, certificate_status=certificate)
+
+    @_answers("Get15118EVCertificate")
+    def _ev_certificate(self, **_fields: Any) -> call_result.Get15118EVCertificate:
+        """There is nobody behind this CSMS who makes contract certificates."""
+        return call_result.Get15118EVCertificate(status="Failed", exi_response="")
+
+    @_answers("GetCertificateStatus")
+    def _certificate_status(self, **_fields: Any) -> call_result.GetCertificateStatus:
+        """Nor one who knows which were revoked."""
+        return call_result.GetCertificateStatus(status="Failed")
 
     @_answers("TransactionEvent")
     def _transaction(

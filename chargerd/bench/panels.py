@@ -166,6 +166,13 @@ class Panels:
                 mark=f"tap-{evse_id}",
                 about="the card is held to the reader",
             )
+            self._button(
+                "Contract",
+                "show_contract",
+                lambda: {"evse": evse_id},
+                mark=f"contract-{evse_id}",
+                about="the car shows its contract certificate (ISO 15118)",
+            )
 
     def _draw(self, evse_id: int) -> None:
         with ui.row().classes("items-center gap-2"):

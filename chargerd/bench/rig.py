@@ -18,6 +18,7 @@ import msgspec
 
 from chargerd.bench.csms import Csms, CsmsError
 from chargerd.bench.verbs import BenchError, Verb, complete, find
+from chargerd.conformance.authority import authority
 from chargerd.service import EXIT_CONFIG
 from hal.sim.world_file import SUFFIX
 
@@ -34,6 +35,10 @@ GLANCE_S = 0.5
 """How long a status waits for the plant of a control process that may hang."""
 ENDS_BEFORE_READY = 3
 """A process that ended so often before the bench was up will not come up by itself."""
+
+TEST_OPERATOR = "MO"
+CONTRACT_LOOKS, CONTRACT_LOOK_S = 50, 0.1
+"""How long the bench waits for what becomes of a contract certificate."""
 
 WORLD = "bench.world"
 """The simulated world in the state directory: with it the car, its cable and the meters survive the bench."""
@@ -123,7 +128,7 @@ class Rig:
             case "csms":
                 return await self._ask_csms(verb, arguments)
             case _:
-                return await self._status() if verb.name == "status" else self.kill(str(arguments["process"]))
+                return await self._do_itself(verb, arguments)
 
     async def _ask_csms(self, verb: Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if self.csms is None:
@@ -147,6 +152,29 @@ class Rig:
                     return await self.csms.call(arguments["action"], _payload(arguments["payload"]))
         except CsmsError as error:
             raise BenchError(str(error)) from error
+
+    async def _do_itself(self, verb: Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        match verb.name:
+            case "status":
+                return await self._status()
+            case "show_contract":
+                return await self._show_contract(arguments["evse"], arguments["emaid"])
+            case _:
+                return self.kill(str(arguments["process"]))
+
+    async def _show_contract(self, evse: int, emaid: str) -> dict[str, Any]:
+        """The whole of Plug & Charge in one step: root, certificate, and what came of it."""
+        operator = authority(TEST_OPERATOR)
+        root = {"certificateType": "MORootCertificate", "certificate": operator.root_pem}
+        await self.do("csms_call", {"action": "InstallCertificate", "payload": root})
+        told = await self._console.ask("contract", {"evse": evse, "chain": operator.contract(emaid)})
+        for _ in range(CONTRACT_LOOKS):
+            answer: dict[str, Any] = told["evses"][evse - 1]["contract"]
+            if answer["state"] != "asked":
+                break
+            await asyncio.sleep(CONTRACT_LOOK_S)
+            told = await self._console.ask("vehicle", {})
+        return {"contract": answer}
 
     async def _status(self) -> dict[str, Any]:
         """The station's report, the world around it, and what the CSMS knows."""
@@ -238,6 +266,7 @@ class Rig:
             *([f"ca_file = {_toml(str(self.settings.ca_file.resolve()))}"] if self.settings.ca_file else []),
             "[station]",
             f"identity = {_toml(self.settings.identity)}",
+            "vehicle_stack = true",
             f"state_dir = {_toml(str(state_dir))}",
             f"run_dir = {_toml(str(self.run_dir))}",
             *(["[identity]", 'keys = "tpm"', f"tpm = {_toml(self.settings.tpm)}"] if self.settings.tpm else []),

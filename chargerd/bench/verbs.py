@@ -91,6 +91,30 @@ VERBS: dict[str, Verb] = {
         Verb("clear_fault", "plant", "mend it", (_EVSE, Argument("name", str))),
         Verb("faults", "plant", "what can break, in words"),
         Verb("plant", "plant", "the simulated world as it is"),
+        Verb("vehicle", "station", "what a program is told that speaks ISO 15118 with the cars"),
+        Verb(
+            "contract",
+            "station",
+            "a car shows its contract certificate (PEM, its own first) and its eMAID",
+            (_EVSE, Argument("chain", str), Argument("emaid", str, "")),
+        ),
+        Verb(
+            "ev_certificate",
+            "station",
+            "a car wants a contract certificate: Install or Update, the schema of its message, the message in Base64",
+            (
+                _EVSE,
+                Argument("action", str, "Install"),
+                Argument("schema", str, "urn:iso:15118:2:2013:MsgDef"),
+                Argument("exi", str, "QUFB"),
+            ),
+        ),
+        Verb(
+            "show_contract",
+            "rig",
+            "a car shows a contract certificate of the test operator, whose root the CSMS has installed first",
+            (_EVSE, Argument("emaid", str, "DETSTC123456789")),
+        ),
         Verb("link_down", "station", "cut the link to the CSMS"),
         Verb("link_up", "station", "mend the link"),
         Verb(

@@ -14,10 +14,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 SINCE, UNTIL = dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.datetime(2049, 1, 1, tzinfo=dt.UTC)
 """Whatever clock a test runs on, it is within."""
+
+OCSP_URL = "http://ocsp.test"
+"""Where each certificate below a root says its status is asked; nobody is there."""
 
 CSMS_ROOT, OTHER_ROOT = "CSO", "Other CSO"
 """Names of the authorities that sign for a CSMS: a station knows the first from the beginning, if any."""
@@ -69,6 +73,12 @@ class Authority:
         leaf = _signed(request.subject, key, self._below_name, self._key, since=since, until=until)
         return f"{_pem(leaf)}{self._below_pem}"
 
+    @cache  # noqa: B019 - as above
+    def contract(self, emaid: str) -> str:
+        """What a vehicle shows whose contract is with this mobility operator (ISO 15118), without the root."""
+        key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        return f"{_pem(_signed(_named(emaid, self.name), key, self._below_name, self._key))}{self._below_pem}"
+
     def revoked(self, leaves_pem: Sequence[str]) -> str:
         """The list of certificates that were revoked, in PEM."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self._below_name)
@@ -98,6 +108,18 @@ def why_not_request(csr_pem: str) -> str | None:
     least_bits = 224 if isinstance(key, PublicKey) else 2048
     bits = getattr(key, "key_size", least_bits)
     return None if bits >= least_bits else f"a key of {bits} bits"
+
+
+def hash_data(certificate_pem: str, issuer_pem: str) -> dict[str, str]:
+    """CertificateHashDataType of a certificate, by SHA-256."""
+    certificate, issuer = (x509.load_pem_x509_certificate(pem.encode()) for pem in (certificate_pem, issuer_pem))
+    request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256()).build()
+    return {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": request.issuer_name_hash.hex(),
+        "issuerKeyHash": request.issuer_key_hash.hex(),
+        "serialNumber": f"{certificate.serial_number:x}",
+    }
 
 
 def request_for(key: Key, common_name: str, organization: str) -> str:
@@ -135,6 +157,9 @@ def _signed(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(x509.KeyUsage(not is_ca, False, False, False, False, is_ca, is_ca, False, False), critical=True)
     )
+    if issuer != subject:
+        where = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(OCSP_URL))
+        builder = builder.add_extension(x509.AuthorityInformationAccess([where]), critical=False)
     if host:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(host)]), critical=False)
     return builder.sign(signer, hashes.SHA256())

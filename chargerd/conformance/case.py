@@ -14,6 +14,7 @@ Body = Callable[[StationUnderTest], None]
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One certification case. `settings`: device model values it starts with. `evses`: how many it needs at least.
     `security_profile`: the one the station is set up for, with what that needs, and its CSMS serves; None: any will do.
+    `own_tls`: the case says how its CSMS speaks TLS (Peer.door).
 
     `virtual_only`: why it cannot be waited for in real time, empty when it can.
     """
@@ -23,6 +24,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str] = {}
     evses: int = 1
     security_profile: int | None = None
+    own_tls: bool = False
     virtual_only: str = ""
 
     @property
@@ -41,6 +43,7 @@ def case(
     settings: Mapping[str, str] | None = None,
     evses: int = 1,
     security_profile: int | None = None,
+    own_tls: bool = False,
     virtual_only: str = "",
 ) -> Callable[[Body], Body]:
     """Register the body of a certification case; its docstring says what it shows."""
@@ -54,6 +57,7 @@ def case(
             settings=settings or {},
             evses=evses,
             security_profile=security_profile,
+            own_tls=own_tls,
             virtual_only=virtual_only,
         )
         return body

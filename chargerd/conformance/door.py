@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from chargerd.conformance.authority import CSMS_ROOT, UNTIL, Authority, Identity, authority
+from chargerd.conformance.authority import CSMS_ROOT, SINCE, UNTIL, Authority, Identity, authority
 
 SCHEMES = {1: "ws", 2: "wss", 3: "wss"}
 """How the URL of a CSMS begins, by the security profile that it serves."""
@@ -14,15 +14,16 @@ class Door(msgspec.Struct, kw_only=True):
     """What a station has to do to come in; a case may change it at any time.
 
     `security_profile`: the only one that is served (A00.FR.002). `authority`: who signed the server's certificate, None
-    without TLS; `named`: for which host, empty: the right one; `until`: when it expires. `newest_tls`: the newest
-    version that is spoken, "" for no limit, else "TLSv1.1" or "TLSv1.2". `passwords`: those that are right, None: any.
-    `clients`: whose client certificates are accepted (3). `refused`: client certificates (the first of the chain, in
-    PEM) that are not accepted all the same.
+    without TLS; `named`: for which host, empty: the right one; `since`, `until`: when it is valid. `newest_tls`: the
+    newest version that is spoken, "" for no limit, else "TLSv1.1" or "TLSv1.2". `passwords`: those that are right,
+    None: any. `clients`: whose client certificates are accepted (3). `refused`: client certificates (the first of the
+    chain, in PEM) that are not accepted all the same.
     """
 
     security_profile: int = 1
     authority: Authority | None = None
     named: str = ""
+    since: datetime = SINCE
     until: datetime = UNTIL
     newest_tls: str = ""
     passwords: tuple[str, ...] | None = None
@@ -32,7 +33,7 @@ class Door(msgspec.Struct, kw_only=True):
     def server(self, host: str) -> Identity:
         """What is shown to who comes to `host`; only where TLS is spoken."""
         assert self.authority is not None, "can't be asked where no TLS is spoken"
-        return self.authority.server(self.named or host, until=self.until)
+        return self.authority.server(self.named or host, self.since, self.until)
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):

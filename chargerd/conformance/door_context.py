@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -15,7 +16,9 @@ ANY_SUITE = "ALL:@SECLEVEL=0"
 
 
 class DoorContext(ssl.SSLContext):
-    """For a listening socket. `host`: the one that is right for the certificate of `peer.door`."""
+    """For a listening socket. `host`: the one that is right for the certificate of `peer.door`. Attempts count from
+    here: a station that leaves within the handshake has tried as well.
+    """
 
     def __new__(cls, _peer: Peer, _host: str) -> Self:
         """As a context of any server."""
@@ -30,6 +33,7 @@ class DoorContext(ssl.SSLContext):
         """The listening socket keeps this context, and asks it for each connection."""
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return super().wrap_socket(sock, *arguments, **options)
+        self._peer.attempts.append(time.monotonic())
         return context_of(self._peer.door, self._host).wrap_socket(sock, *arguments, **options)
 
 

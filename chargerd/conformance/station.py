@@ -21,6 +21,8 @@ VALID = "04A1B2C3"
 OTHER = "0411223344"
 """Two tokens as a reader gives them; what they may is up to the case."""
 
+SCHEMA_15118 = "urn:iso:15118:2:2013:MsgDef"
+
 Wanted = Mapping[str, Any]
 """Field (“transactionInfo.chargingState”) -> what it has to be: a value, a set of values, or a function that judges
 it; None: it must not be there, ...: it must be there.
@@ -231,6 +233,14 @@ class StationUnderTest:
     def present(self, uid: str = VALID, evse: int = 1, kind: str = "ISO14443") -> None:
         """Hold a card to the reader, or what stands for it with another kind of token."""
         self.act("present_token", evse=evse, uid=uid, kind=kind)
+
+    def show_contract(self, chain_pem: str, evse: int = 1) -> None:
+        """The vehicle identifies itself by its contract certificate (ISO 15118)."""
+        self.act("contract", evse=evse, chain=chain_pem)
+
+    def want_certificate(self, action: str, exi: str, evse: int = 1) -> None:
+        """The vehicle asks for a contract certificate, its first (Install) or a newer one (Update)."""
+        self.act("ev_certificate", evse=evse, action=action, schema=SCHEMA_15118, exi=exi)
 
     def fault(self, name: str, evse: int = 1, value: float | None = None) -> None:
         """Break something."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from chargerd.ctl.asking import RUN_DIR, CtlError, ask, bench_socket, find_socket
+from chargerd.ctl.firmware_options import add_firmware
 from chargerd.ctl.live import may_be_live, show_live, wants_colours
 from chargerd.ctl.screen import limit_lines, screen
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "identity": _identity,
         "provision": _provision,
         "verify-log": _verify_log,
+        "firmware": _firmware,
     }
     try:
         options = _parser().parse_args(arguments)
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_provision(commands.add_parser("provision", help="give a blank device what it proves its identity with"))
     verify = commands.add_parser("verify-log", help="is a security log that was uploaded whole?")
     verify.add_argument("file", type=Path, metavar="FILE", help="as the CSMS received it")
+    add_firmware(commands.add_parser("firmware", help="a maker builds, signs and checks updates"))
     return parser
 
 
@@ -219,6 +222,12 @@ def _verify_log(options: argparse.Namespace) -> int:
     from chargerd.ctl.verify_log import verify_log
 
     return verify_log(options)
+
+
+def _firmware(options: argparse.Namespace) -> int:
+    from chargerd.ctl import firmware_commands
+
+    return firmware_commands.run(options)
 
 
 def _bench(options: argparse.Namespace) -> None:

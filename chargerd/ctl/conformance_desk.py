@@ -31,6 +31,8 @@ WORDS = {
     "ev_pause": "Let the vehicle at EVSE {evse} ask for no more energy, and leave it plugged in.",
     "ev_resume": "Let the vehicle at EVSE {evse} ask for energy again.",
     "ev_draw": "Let the vehicle at EVSE {evse} take {amps:g} A.",
+    "contract": "Let the vehicle at EVSE {evse} identify itself by its contract certificate.",
+    "ev_certificate": "Let the vehicle at EVSE {evse} ask for a contract certificate ({action}).",
     "fault": "Make this fault at EVSE {evse}, if you safely can: {name}.",
     "clear_fault": "End the fault {name} at EVSE {evse}.",
 }

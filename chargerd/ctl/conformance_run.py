@@ -111,6 +111,8 @@ def _run_one(case: Case, around: DeskSurroundings) -> Result:
             raise CaseSkipped(f"needs {case.evses} EVSEs")
         if case.security_profile not in {None, around.peer.door.security_profile}:
             raise CaseSkipped(f"needs a station on security profile {case.security_profile}")
+        if case.own_tls and around.peer.door.authority is None:
+            raise CaseSkipped("needs a CSMS that shows certificates of the test system's own")
         around.begin(case.settings)
         sut = StationUnderTest(around)
         case.body(sut)

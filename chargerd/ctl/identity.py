@@ -79,6 +79,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[Line]:
         yield Ink.NOTICE, "client certificate: none"
     if report["request_key_id"] is not None:
         yield Ink.NOTICE, f"open request: key {report['request_key_id']} waits for its certificate (provision --chain)"
+    for renewal in report["renewals"]:
+        yield Ink.NOTICE, f"renewal of {renewal['use']} since {renewal['since_utc'][:16]}: {renewal['state']}"
     yield Ink.PLAIN, f"password: {'set' if report['password_set'] else 'not set'}"
     for key, what in (("csms_roots", "CSMS roots"), ("manufacturer_roots", "manufacturer roots")):
         yield Ink.HEAD, f"{what}: {len(report[key]) or 'none'}"

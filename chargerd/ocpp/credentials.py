@@ -126,8 +126,15 @@ class Credentials(Block):
 
     def on_start(self, _now: Now) -> None:
         """Reload the record, and take what was provisioned since."""
-        self._record = self.ctx.store.find(NAMESPACE, KEY, Record) or Record()
-        self._store(self._with_provisioned(self._record))
+        kept = self.ctx.store.find(NAMESPACE, KEY, Record) or Record()
+        self._record = self._opened(kept)
+        if self._record == kept != self._sealed(kept):  # an earlier version, or a station without a key, wrote it
+            self.ctx.store.put(NAMESPACE, KEY, self._sealed(kept))
+        record = self._with_provisioned(self._record)
+        earlier = self.ctx.variables[BASIC_AUTH_PASSWORD]
+        if earlier and not self._record.passwords:
+            record = _with_password(record, earlier)  # set over OCPP, and kept there by versions before this one
+        self._store(record)
         self.ctx.publish(KeysReleased())
 
     def on_news(self, news: News, _now: Now) -> None:
@@ -174,7 +181,21 @@ class Credentials(Block):
     def _store(self, record: Record) -> None:
         if record != self._record:
             self._record = record
-            self.ctx.store.put(NAMESPACE, KEY, record)
+            self.ctx.store.put(NAMESPACE, KEY, self._sealed(record))
+
+    def _sealed(self, record: Record) -> Record:
+        """The record as it is kept. A digest gives a weak password away to who tries enough of them."""
+        passwords = tuple(self.ctx.seal(password) for password in record.passwords)
+        return msgspec.structs.replace(record, passwords=passwords, seen_password=self.ctx.seal(record.seen_password))
+
+    def _opened(self, kept: Record) -> Record:
+        """The record again. What does not open is as good as lost: what was provisioned then counts as new."""
+        opened = tuple(self.ctx.unseal(password) for password in kept.passwords)
+        passwords = tuple(password for password in opened if password is not None)
+        if len(passwords) < len(opened):
+            self.ctx.note(Severity.WARNING, "credentials: a password cannot be opened with this store key, ignoring")
+        seen = self.ctx.unseal(kept.seen_password) if len(passwords) == len(opened) else None
+        return msgspec.structs.replace(kept, passwords=passwords, seen_password=seen or "")
 
 
 def _with_password(record: Record, password: str) -> Record:

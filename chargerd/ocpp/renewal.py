@@ -34,12 +34,12 @@ from chargerd.ocpp.messages.security import (
     SignCertificateResponse,
 )
 from chargerd.ocpp.messages.types import StatusInfo
-from chargerd.ocpp.news import KeysReleased, News, Registration, RegistrationChanged, SecurityEvent
+from chargerd.ocpp.news import ClockSet, KeysReleased, News, Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.own_renewals import Lifetime, OwnRenewals
 from chargerd.ocpp.rpc import CallFailure, FailureKind
 from chargerd.ocpp.security import ORGANIZATION_NAME
 from chargerd.ocpp.signed_chains import ChainRefused, checked_path, read_chain
-from chargerd.ocpp.signing_requests import SigningRequest, SigningRequests, Subject
+from chargerd.ocpp.signing_requests import RenewalStatus, SigningRequest, SigningRequests, Subject, status_of
 from chargerd.ocpp.variables import AnyVariable, integer
 
 MAX_CERTIFICATE_CHAIN_SIZE = integer(
@@ -89,15 +89,6 @@ V2G_DOMAIN = "CPO"  # ISO 15118-2, annex F: domain component of the station's ce
 _KEY_USES = {Use.CHARGING_STATION_CERTIFICATE: KeyUse.STATION, Use.V2G_CERTIFICATE: KeyUse.V2G}
 
 
-class RenewalStatus(msgspec.Struct, frozen=True):
-    """One open request, for people. `since`: ISO 8601; `state`: what it waits for."""
-
-    use: str
-    since: str
-    state: str
-    key_id: str
-
-
 class Renewal(Block):
     """Requests, what comes back for them, and when the station begins by itself."""
 
@@ -135,16 +126,16 @@ class Renewal(Block):
             if request.use is Use.V2G_CERTIFICATE and not self.ctx.config.vehicle_stack:
                 self._requests.drop(request)
         self._own.load()
-        self._look_mono = now.mono
 
     def on_link_up(self, now: Now) -> None:
         """Perhaps to a CSMS that has accepted us already."""
-        self._look_mono = now.mono
+        self._look(now)
 
     def on_news(self, news: News, now: Now) -> None:
-        """Now we may be heard: a certificate that has expired is renewed at once (A00.FR.430)."""
-        if isinstance(news, RegistrationChanged) and news.registration is Registration.ACCEPTED:
-            self._look_mono = now.mono
+        """Now we may be heard, or know the time: what has expired is renewed at once (A00.FR.430)."""
+        match news:
+            case RegistrationChanged(Registration.ACCEPTED) | ClockSet():
+                self._look(now)
 
     def next_deadline(self) -> float | None:
         """The next look at the certificates, or the next step of a request."""
@@ -154,20 +145,13 @@ class Renewal(Block):
 
     def on_time(self, now: Now) -> None:
         """What is due."""
-        for request in self._requests.all():
-            due_mono = self._requests.due_mono(request)
-            if due_mono is not None and now.mono >= due_mono and self._may_go_on(request):
-                self._go_on(request, now)
-        if self.ctx.online and self._look_mono is not None and now.mono >= self._look_mono:
-            self._look_mono = now.mono + LOOK_EVERY_S
+        self._advance(now)
+        if self._look_mono is not None and now.mono >= self._look_mono:
             self._look(now)
 
     def status(self) -> tuple[RenewalStatus, ...]:
         """The open requests, oldest first."""
-        return tuple(
-            RenewalStatus(each.use, each.begun_utc.isoformat(), _state(each), each.key_id)
-            for each in self._requests.all()
-        )
+        return tuple(map(status_of, self._requests.all()))
 
     # ------------------------------------------------------------------ beginning
 
@@ -183,12 +167,16 @@ class Renewal(Block):
                 self._requests.step(msgspec.structs.replace(open_one, triggered=True), 0.0, now)
             else:
                 self._begin(use, subject, now, triggered=True)
+            self._advance(now)
             return True
 
         return begin
 
     def _look(self, now: Now) -> None:
-        """A03.FR.02."""
+        """A03.FR.02, as far as the CSMS hears us."""
+        if not self.ctx.online:
+            return
+        self._look_mono = now.mono + LOOK_EVERY_S
         for use in _KEY_USES:
             lifetime = self._lifetime(use)
             if lifetime is None or self._requests.asking(use) is not None or not self._own.is_due(use, lifetime, now):
@@ -209,6 +197,7 @@ class Renewal(Block):
             else:
                 self.ctx.note(Severity.INFO, f"renewal: {use} expires on {ends} and is renewed")
                 self._begin(use, subject, now, triggered=False)
+        self._advance(now)
 
     def _warn_held(self, use: Use, lifetime: Lifetime) -> None:
         if use not in self._warned:
@@ -258,8 +247,8 @@ class Renewal(Block):
         request = SigningRequest(
             request_id=self.ctx.new_id(), use=use, subject=subject, triggered=triggered, begun_utc=now.utc
         )
-        self._requests.begin(request, now)
-        self.ctx.publish(KeysReleased())  # of a request that had to make room
+        if self._requests.begin(request, now):
+            self.ctx.publish(KeysReleased())
 
     # ------------------------------------------------------------------ step by step
 
@@ -270,6 +259,13 @@ class Renewal(Block):
             return False
         # What TriggerMessage asks for may be sent before the CSMS has accepted us (A00.FR.806, B02.FR.02).
         return self.ctx.online or (request.triggered and self.ctx.link_up and self.ctx.may_be_asked)
+
+    def _advance(self, now: Now) -> None:
+        """Every request whose time has come."""
+        for request in self._requests.all():
+            due_mono = self._requests.due_mono(request)
+            if due_mono is not None and now.mono >= due_mono and self._may_go_on(request):
+                self._go_on(request, now)
 
     def _go_on(self, request: SigningRequest, now: Now) -> None:
         if request.has_key:
@@ -313,6 +309,7 @@ class Renewal(Block):
         else:
             made = msgspec.structs.replace(request, key_id=event.key_id, csr_pem=event.csr_pem, tries=0)
             self._requests.step(made, 0.0, now)
+            self._advance(now)
 
     def _ask(self, request: SigningRequest, now: Now) -> None:
         """A02.FR.03. Each time the same request: a certificate for any of them will do (A02.FR.17)."""
@@ -435,12 +432,3 @@ class Renewal(Block):
         )
         info = StatusInfo(reason_code=refused.reason_code, additional_info=str(refused)[:512])
         return CertificateSignedResponse(status=CertificateSignedStatus.REJECTED, status_info=info)
-
-
-def _state(request: SigningRequest) -> str:
-    if not request.has_key:
-        return "the key is being made"
-    if not request.was_asked:
-        return "the CSMS is to be asked"
-    asked = f"the CSMS was asked {request.tries} times"
-    return asked if request.asks else f"{asked} and is not asked again"

@@ -62,6 +62,30 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.has_key and self.tries > 0
 
 
+Requests = tuple[SigningRequest, ...]
+"""What is stored."""
+
+
+class RenewalStatus(msgspec.Struct, frozen=True):
+    """An open request, for people. `state`: what it waits for; `key_id`: its private key, empty until that is made."""
+
+    use: str
+    since_utc: datetime
+    state: str
+    key_id: str
+
+
+def status_of(request: SigningRequest) -> RenewalStatus:
+    """What may be told of a request."""
+    if not request.has_key:
+        state = "the key is being made"
+    elif not request.was_asked:
+        state = "the CSMS is to be asked"
+    else:
+        state = f"the CSMS was asked {request.tries} times{'' if request.asks else ' and is not asked again'}"
+    return RenewalStatus(request.use, request.begun_utc, state, request.key_id)
+
+
 class SigningRequests:
     """The open requests, oldest first."""
 
@@ -72,7 +96,7 @@ class SigningRequests:
 
     def load(self, now: Now, longest_wait_s: float) -> None:
         """At the start. A wall clock that was set meanwhile makes nobody wait longer than `longest_wait_s`."""
-        self._open = self._ctx.store.find(NAMESPACE, KEY, tuple[SigningRequest, ...]) or ()
+        self._open = self._ctx.store.find(NAMESPACE, KEY, Requests) or ()
         for request in self._open:
             if request.due_utc is not None:
                 left_s = now.mono_at(request.due_utc) - now.mono
@@ -105,14 +129,16 @@ class SigningRequests:
 
     # ------------------------------------------------------------------ what changes
 
-    def begin(self, request: SigningRequest, now: Now) -> None:
-        """A new one, due at once. Those of its use ask no more, and where they are too many the oldest goes."""
+    def begin(self, request: SigningRequest, now: Now) -> bool:
+        """A new one, due at once; those of its use ask no more. Whether the oldest had to make room for it."""
         self.stop(request.use, now)
         others = [each for each in self._open if each.use is request.use]
-        for oldest in others[: max(0, len(others) - MAX_OPEN + 1)]:
+        too_many = others[: max(0, len(others) - MAX_OPEN + 1)]
+        for oldest in too_many:
             self.drop(oldest)
         self._open = (*self._open, request)
         self.step(request, 0.0, now)
+        return bool(too_many)
 
     def step(self, request: SigningRequest, wait_s: float | None, now: Now) -> None:
         """Keep what became of `request`; it goes on after `wait_s`, None: never by itself."""

@@ -251,25 +251,32 @@ class Station:
                 self._status_arrived(status, now)
             case StatusLost():
                 self._status_lost(now)
-            case SignalMeasured(dbm):
-                self.troubles.signal(dbm, now)
             case ContractShown():
                 self.vehicle_stack.contract_shown(event, now)
             case EvCertificateWanted():
                 self.vehicle_stack.certificate_wanted(event, now)
+            case KeyMade() | JobDone():
+                self._work_done(event, now)
+            case _:
+                self._noticed(event, now)
+
+    def _noticed(self, event: Event, now: Now) -> None:
+        """What the shell has seen of the machine."""
+        match event:
+            case SignalMeasured(dbm):
+                self.troubles.signal(dbm, now)
             case ShellSecurityEvent(kind, tech_info):
                 self.ctx.publish(SecurityEvent(kind, tech_info))
             case MemoryMeasured():
                 self.security.memory_measured(event, now)
             case TimeStepped(by_s):
                 self.ctx.publish(ClockSet(by_s))
-            case KeyMade():
-                self.renewal.key_made(event, now)
-            case JobDone():
-                self._job_done(event, now)
 
-    def _job_done(self, event: JobDone, now: Now) -> None:
-        if not self.logs.job_done(event, now) and not self.firmware.job_done(event, now):
+    def _work_done(self, event: KeyMade | JobDone, now: Now) -> None:
+        """What the shell was asked to do has ended."""
+        if isinstance(event, KeyMade):
+            self.renewal.key_made(event, now)
+        elif not self.logs.job_done(event, now) and not self.firmware.job_done(event, now):
             self._note(Severity.WARNING, f"job: nobody waits for {event.job_id}, ignoring")
 
     def _link_up(self, event: LinkUp, now: Now) -> None:

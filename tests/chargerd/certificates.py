@@ -116,7 +116,7 @@ def sign(
     for extension, critical in (*wanted, *extensions):
         builder = builder.add_extension(extension, critical)
     algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else digest or hashes.SHA256()
-    certificate = builder.sign(issuer_key, algorithm)
+    certificate = builder.sign(issuer_key, algorithm)  # type: ignore[arg-type]  # SHA-1 is there to be refused
     above = () if by is None or by.certificate.issuer == by.certificate.subject else (by.certificate, *by.above)
     return Issued(certificate, key, above)
 

@@ -1,5 +1,6 @@
 """What the tests of keys share: stores of both kinds, requests, and certificates for the keys they make."""
 
+import gc
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from chargerd.config import IdentitySettings
 from chargerd.keys import Keys
 from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
 from tests.chargerd.certificates import Authority
-from tests.swtpm import shared_tpm
+from tests.swtpm import shared_tpm, until_empty
 
 KINDS = ("file", "tpm")
 
@@ -23,6 +24,10 @@ def settings(kind: str) -> IdentitySettings:
 
 
 def store(kind: str, tmp_path: Path) -> Keys:
+    """A store of its own; one TPM serves all, so those before must have given it back."""
+    if kind == "tpm":
+        gc.collect()
+        until_empty(shared_tpm())
     return Keys(settings(kind), tmp_path / "keys")
 
 

@@ -16,6 +16,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from chargerd.certificates import Certificate, read_one
 
 Builder = x509.CertificateBuilder
+Digest = hashes.SHA224 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 
 NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 """The instant at which certificates are judged unless a test says otherwise; they hold a year around it."""
@@ -77,7 +78,7 @@ def made(
     purposes: Sequence[x509.ObjectIdentifier] = (),
     since: dt.datetime = NOON - YEAR,
     until: dt.datetime = NOON + YEAR,
-    digest: hashes.HashAlgorithm | None = None,
+    digest: Digest | None = None,
     serial: int | None = None,
     organization: str = "",
     ocsp_url: str = "",
@@ -105,7 +106,7 @@ def made(
     if usages:
         builder = builder.add_extension(_usage(usages), critical=True)
     if issuer is not None:
-        key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())  # type: ignore[arg-type]
+        key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
         builder = builder.add_extension(key_id, critical=False)
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography import x509
@@ -55,11 +55,11 @@ UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x0
 ONLY_TEST = x509.NameConstraints([x509.DNSName("test")], None)
 
 
-def with_extension(extension: x509.ExtensionType, *, critical: bool) -> dict[str, object]:
+def with_extension(extension: x509.ExtensionType, *, critical: bool) -> dict[str, Any]:
     return {"change": lambda builder: builder.add_extension(extension, critical=critical)}
 
 
-def long_chain(length: int, **of_each: object) -> tuple[Pair, ...]:
+def long_chain(length: int, **of_each: Any) -> tuple[Pair, ...]:
     """Leaf first, root last, `length` certificates."""
     chain = [root("Top")]
     for number in range(length - 2):
@@ -67,7 +67,7 @@ def long_chain(length: int, **of_each: object) -> tuple[Pair, ...]:
     return (made("Leaf", chain[0]), *chain)
 
 
-def same_name_sub(issuer: Pair, number: int, **more: object) -> Pair:
+def same_name_sub(issuer: Pair, number: int, **more: Any) -> Pair:
     """A sub-CA that carries on the name of its issuer (self-issued), with another key."""
     return sub(issuer.x509.subject.rfc4514_string().removeprefix("CN="), issuer, key=ec_key(number), **more)
 
@@ -168,15 +168,15 @@ def of_strength() -> Iterator[Story]:
 
 
 def of_extensions() -> Iterator[Story]:
-    odd = sub("Odd", R, **with_extension(UNKNOWN, critical=True))  # type: ignore[arg-type]
-    bound = sub("Bound", R, **with_extension(ONLY_TEST, critical=True))  # type: ignore[arg-type]
+    odd = sub("Odd", R, **with_extension(UNKNOWN, critical=True))
+    bound = sub("Bound", R, **with_extension(ONLY_TEST, critical=True))
     for critical in (False, True):
-        leaf = made("a", R, **with_extension(UNKNOWN, critical=critical))  # type: ignore[arg-type]
+        leaf = made("a", R, **with_extension(UNKNOWN, critical=critical))
         yield Story(f"an unknown extension, critical {critical}", leaf, (), (R,))
     yield Story("a critical unknown extension of a sub", made("a", odd), (odd,), (R,))
     yield Story("names are constrained", made("a", bound), (bound,), (R,), stricter=True)
     named = x509.SubjectAlternativeName([x509.DNSName("a.test")])
-    leaf = made("a", R, **with_extension(named, critical=True))  # type: ignore[arg-type]
+    leaf = made("a", R, **with_extension(named, critical=True))
     yield Story("a critical alternative name", leaf, (), (R,))
 
 
@@ -255,7 +255,9 @@ def test_a_signature_by_pss_counts_as_any_other() -> None:
 
 
 def test_sha1_is_too_weak_below_a_root_and_says_nothing_of_a_root(tmp_path: Path) -> None:
-    run = lambda *words: subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)  # noqa: E731
+    def run(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     run("req", "-x509", "-sha1", *new_key, "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=Old root")
     run("req", *new_key, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=Leaf")

@@ -178,7 +178,7 @@ def test_technicians_are_told_of_and_those_who_would_be_and_each_once_a_minute(
 ) -> None:
     heard: list[Access] = []
     now_mono = [100.0]
-    monkeypatch.setattr(console_module.time, "monotonic", lambda: now_mono[0])
+    monkeypatch.setattr("chargerd.console.time.monotonic", lambda: now_mono[0])
     technician, reader = Caller(1001, frozenset({3})), Caller(1002, frozenset({1}))
     gate = Gate({Role.READER: 1, Role.TECHNICIAN: 3}, frozenset())
     running = Console(Path("unused"), VERBS, gate=gate, on_access=heard.append)

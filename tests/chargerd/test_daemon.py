@@ -176,7 +176,7 @@ def test_a_silent_control_process_makes_it_start_with_the_board_of_the_last_run(
     async def story(stage: Stage) -> None:
         async with stage.running() as (daemon, _):
             await stage.until(lambda: stage.csms.boots)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["control_run_id"] is None
             assert [evse["why_not"] for evse in report["evses"]] == [("the control process is silent",)] * 2
 
@@ -197,7 +197,7 @@ def test_a_board_that_is_not_the_remembered_one_makes_it_start_anew(
             assert task.result() == EXIT_TRY_AGAIN
         async with stage.running() as (daemon, _):
             await stage.until(lambda: len(stage.csms.boots) == 2)
-            assert len(daemon._report()["evses"]) == 2
+            assert len(daemon.verbs.report()["evses"]) == 2
 
     play(tmp_path, story)
 
@@ -290,7 +290,7 @@ def test_a_wall_clock_that_is_set_reaches_the_core_and_the_csms_sets_it(
             await stage.until(lambda: any(type(event).__name__ == "TimeStepped" for event in fed))
             (stepped,) = [event for event in fed if type(event).__name__ == "TimeStepped"]
             assert stepped.by_s == pytest.approx(7200, abs=30)
-            report = daemon._report()
+            report = daemon.verbs.report()
             assert report["clock_synced"] is True
             assert datetime.fromisoformat(report["at_utc"]) > datetime.now(UTC) + timedelta(hours=1)
 
@@ -466,7 +466,7 @@ def test_the_bench_holds_the_link_down_lets_it_go_and_looks_back_at_frames(tmp_p
             assert (await stage.ask("link_down"))["ok"]
             await stage.until(lambda: stage.csms.ended)
             connections = len(stage.csms.connections)
-            await stage.until(lambda: daemon._held_open is not None)
+            await stage.until(lambda: daemon._hand._held_open is not None)
             assert len(stage.csms.connections) == connections
             assert (await stage.ask("link_up"))["ok"]
             await stage.until(lambda: len(stage.csms.connections) == connections + 1)

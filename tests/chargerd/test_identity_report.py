@@ -9,10 +9,12 @@ from chargerd.certificates import read_chain, read_one
 from chargerd.clock import SystemClock
 from chargerd.identity import IdentityError, KeyFacts
 from chargerd.identity_report import IdentityReport, StoredValues, identity_answer, identity_report
-from chargerd.ocpp import certificate_book, credentials
+from chargerd.ocpp import certificate_book, credentials, signing_requests
 from chargerd.ocpp.certificate_book import root_row
 from chargerd.ocpp.effects import ClientCertificate
+from chargerd.ocpp.messages.enums import CertificateSigningUse
 from chargerd.ocpp.messages.enums import GetCertificateIdUse as Kind
+from chargerd.ocpp.signing_requests import SigningRequest, Subject
 from chargerd.provisioned import OpenRequest, Provisioned, ProvisionedRecord
 from chargerd.store import Store
 from tests.chargerd.key_stands import ClientAuthority, request, store
@@ -73,6 +75,27 @@ def test_a_candidate_stands_beside_the_one_in_use(station: Station) -> None:
     told = station.report()
     assert told.candidate is not None
     assert told.candidate.days_left == 200
+
+
+def test_what_waits_for_the_csms_is_told(station: Station) -> None:
+    subject = Subject(common_name="SN-1", organization="Example")
+    waiting = SigningRequest(
+        request_id="1",
+        use=CertificateSigningUse.CHARGING_STATION_CERTIFICATE,
+        subject=subject,
+        triggered=True,
+        begun_utc=NOW,
+        key_id="file-9",
+        tries=2,
+        due_utc=NOW,
+    )
+    station.values.put(signing_requests.NAMESPACE, signing_requests.KEY, (waiting,))
+    (renewal,) = station.report().renewals
+    assert (renewal.use, renewal.state, renewal.key_id) == (
+        "ChargingStationCertificate",
+        "the CSMS was asked 2 times",
+        "file-9",
+    )
 
 
 def test_a_password_is_set_or_not_and_never_told(station: Station) -> None:

@@ -14,6 +14,7 @@ from chargerd.keys import Keys
 from chargerd.ocpp.effects import ClientCertificate, KeyUse
 from tests.chargerd.certificates import Authority
 from tests.chargerd.key_stands import KINDS, ClientAuthority, handshake, request, settings, store
+from tests.swtpm import places_taken, until_empty
 
 both = pytest.mark.parametrize("kind", KINDS)
 
@@ -150,3 +151,16 @@ def test_two_keys_are_made_at_once_without_harm(tmp_path: Path) -> None:
     one, other = asyncio.run(both_at_once())
     assert one != other
     assert len(keys.describe()) == 2
+
+
+def test_a_key_leaves_the_tpm_soon_after_its_connection_and_not_on_the_thread_that_ends_it(tmp_path: Path) -> None:
+    keys, clients = store("tpm", tmp_path), ClientAuthority(tmp_path)
+    client, tcti = clients.client(keys), settings("tpm").tpm
+    for _ in range(10):
+        context = ssl.create_default_context()
+        keys.load_into(context, client)
+        keys.settled()
+        assert places_taken(tcti) == 1
+        del context
+        assert places_taken(tcti) == 1, "the TPM was asked while the context died"
+        until_empty(tcti)

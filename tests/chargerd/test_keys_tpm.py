@@ -1,12 +1,11 @@
 """What becomes of the station's keys when the TPM goes away, hangs, or kills the process."""
 
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chargerd.identity import IdentityError
 from chargerd.keys_tpm import TpmKeys
@@ -87,6 +86,7 @@ def test_after_three_deaths_in_handshakes_the_station_does_without_its_tpm(tpm: 
     for _ in range(3):
         with Victim(tpm.tcti, tmp_path) as victim:
             assert victim.do("load")[0] == "ok"
+        tpm.free_places()
     # Each was killed before its handshake was over.
     with Victim(tpm.tcti, tmp_path) as victim:
         for use in ("load", "make"):
@@ -99,6 +99,7 @@ def test_a_death_outside_a_handshake_is_not_held_against_the_tpm(tpm: Swtpm, tmp
             assert victim.do("make")[0] == "ok"
             assert victim.do("load")[0] == "ok"
             assert victim.do("settle")[0] == "ok"
+        tpm.free_places()
 
 
 def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path: Path) -> None:
@@ -110,8 +111,10 @@ def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path
             assert other.do("make")[0] == "ok"
         (other_path,) = (tmp_path / "other" / "keys").glob("tpm-*.pem")
         path.write_bytes(other_path.read_bytes())
-        assert "made in another one" in victim.do("load")[0]
+        for _ in range(5):
+            assert "made in another one" in victim.do("load")[0]
         assert victim.do("fresh")[0] is None
+        assert victim.do("make")[0] == "ok", "the attempts left nothing behind"
 
 
 def _folder(path: Path) -> Path:
@@ -119,26 +122,9 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def test_the_signer_signs_and_gives_nothing_else_away(tmp_path: Path) -> None:
-    kept: list[ec.EllipticCurvePrivateKey] = []
-
-    def keep(key: ec.EllipticCurvePrivateKey) -> str:
-        kept.append(key)
-        return ""
-
-    TpmKeys(shared_tpm(), Trial(tmp_path / "trial")).make(keep)
-    (key,) = kept
-    assert key.key_size == 256
-    assert key.curve.name == "secp256r1"
-    with pytest.raises(NotImplementedError, match="give its keys away"):
-        key.private_numbers()
-    with pytest.raises(NotImplementedError, match="give its keys away"):
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
 def test_a_use_that_fails_is_struck_out_at_once(tmp_path: Path) -> None:
     trial = Trial(tmp_path / "trial")
     with pytest.raises(IdentityError):
-        TpmKeys(shared_tpm(), trial).use(b"no key", lambda: None)
+        TpmKeys(shared_tpm(), trial).use(b"no key", ssl.create_default_context(), lambda: None)
     assert not Trial(tmp_path / "trial")._known().trying
     assert isinstance(trial._known(), TrialRecord)

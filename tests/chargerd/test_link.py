@@ -2,10 +2,9 @@
 
 import asyncio
 import base64
-import contextlib
+import functools
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,15 +13,18 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargerd import link as link_module
+from chargerd.config import IdentitySettings
+from chargerd.keys import Keys
 from chargerd.link import MAX_FRAME_BYTES, Link
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, LinkDown, LinkFailure, LinkUp, Received
-from chargerd.tls import context_for
+from chargerd.tls import CsmsContext, context_for
 from tests.chargerd.certificates import Authority
 
 IDENTITY, PASSWORD = "CS-1", "correct horse battery"
@@ -77,20 +79,24 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
+async def close_at_once(connection: ServerConnection) -> None:
+    await connection.close()
+
+
 async def silent(connection: ServerConnection) -> None:
     await connection.wait_closed()
 
 
-def no_tls(_order: OpenLink) -> ssl.SSLContext:
+def no_tls(_order: OpenLink) -> CsmsContext:
     raise AssertionError("TLS was not asked for")
 
 
-def tls(order: OpenLink) -> ssl.SSLContext:
-    return context_for(order, None)
+def tls(order: OpenLink) -> CsmsContext:
+    return context_for(order, Keys(IdentitySettings(), Path("no folder")))
 
 
 async def outcome(
-    url: str, trust: Callable[[OpenLink], ssl.SSLContext] = no_tls, **changes: Any
+    url: str, trust: Callable[[OpenLink], CsmsContext] = no_tls, **changes: Any
 ) -> tuple[list[Event], LinkDown]:
     """Open a link and let it run into its end."""
     listener = Listener()
@@ -337,78 +343,64 @@ def test_close_while_connecting_ends_in_one_link_down() -> None:
 # ---------------------------------------------------------------------- TLS
 
 
-def tls_server(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+def tls_server(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    if version is not None:
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = context.maximum_version = version
     return context
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_with_a_good_certificate_is_trusted(tmp_path: Path, version: ssl.TLSVersion) -> None:
+def test_a_server_with_a_good_certificate_is_trusted_and_the_core_learns_by_which_root(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    context = tls_server(authority.issue("127.0.0.1"), version)
+    context = tls_server(authority.issue("127.0.0.1"))
 
     async def story() -> None:
         listener = Listener()
         link = Link(listener.feed, tls)
         async with server(echo, ssl=context) as url:
             link.open(order(url, security_profile=2, roots_pem=(authority.root_pem,)))
-            await listener.until(LinkUp)
+            up = await listener.until(LinkUp)
             link.close("done")
             await listener.until(LinkDown)
+        assert up == LinkUp(1, authority.certificate.fingerprint(hashes.SHA256()).hex())
 
     asyncio.run(story())
 
 
-def bad_tls(tmp_path: Path) -> dict[str, tuple[ssl.SSLContext, str]]:
-    """Servers no station may talk to, with the root the station trusts."""
-    good, other = Authority(tmp_path), Authority(tmp_path, "Other root")
-    return {
-        "unknown root": (tls_server(other.issue("127.0.0.1")), good.root_pem),
-        "expired": (tls_server(good.issue("127.0.0.1", days=-1)), good.root_pem),
-        "other host": (tls_server(good.issue("csms.example")), good.root_pem),
-    }
+def test_A00_FR_301_A00_FR_302_A00_FR_303_a_verified_server_gets_name_and_password_within_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    seen: list[str] = []
 
-
-@pytest.mark.parametrize("case", ["unknown root", "expired", "other host"])
-def test_A00_FR_309_a_server_that_cannot_be_verified_gets_neither_password_nor_ocpp(tmp_path: Path, case: str) -> None:
-    context, root_pem = bad_tls(tmp_path)[case]
-    requests: list[str] = []
-
-    def remember(_connection: ServerConnection, request: Request) -> None:
-        requests.append(request.path)
+    def check(_connection: ServerConnection, request: Request) -> Response | None:
+        seen.append(request.headers["Authorization"])
+        return None
 
     async def story() -> None:
-        async with server(echo, ssl=context, process_request=remember) as url:
-            events, down = await outcome(url, tls, security_profile=2, roots_pem=(root_pem,))
-        assert down.failure is LinkFailure.BAD_CERTIFICATE, down.why
-        assert events == [down]
-        assert requests == []
+        context = tls_server(authority.issue("127.0.0.1"))
+        async with server(close_at_once, ssl=context, process_request=check) as url:
+            await outcome(url, tls, security_profile=2, roots_pem=(authority.root_pem,))
 
     asyncio.run(story())
+    assert seen == ["Basic " + base64.b64encode(f"{IDENTITY}:{PASSWORD}".encode()).decode()]
 
 
-def test_A00_FR_313_a_server_that_offers_only_tls_1_1_is_left(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    context = tls_server(authority.issue("127.0.0.1"), ssl.TLSVersion.TLSv1_1)
+def test_a_server_that_is_not_verified_gets_nothing(tmp_path: Path) -> None:
+    good, other = Authority(tmp_path), Authority(tmp_path, "Other root")
+    requests: list[str] = []
 
-    def refuse(listening: socket.socket) -> None:
-        connection, _ = listening.accept()
-        with connection, contextlib.suppress(ssl.SSLError):
-            context.wrap_socket(connection, server_side=True)
+    async def story() -> None:
+        context = tls_server(other.issue("127.0.0.1"))
+        remember = functools.partial(note_path, requests)
+        async with server(echo, ssl=context, process_request=remember) as url:
+            events, down = await outcome(url, tls, security_profile=2, roots_pem=(good.root_pem,))
+        assert down.failure is LinkFailure.BAD_CERTIFICATE, down.why
+        assert events == [down]
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        thread = threading.Thread(target=refuse, args=(listening,))
-        thread.start()
-        url = f"wss://127.0.0.1:{listening.getsockname()[1]}/ocpp"
-        _, down = asyncio.run(outcome(url, tls, roots_pem=(authority.root_pem,)))
-        thread.join()
-    assert down.failure is LinkFailure.TLS_FAILED
+    asyncio.run(story())
+    assert requests == []
+
+
+def note_path(paths: list[str], _connection: ServerConnection, request: Request) -> None:
+    paths.append(request.path)
 
 
 def test_a_server_without_tls_where_tls_is_asked_for_gets_nothing(tmp_path: Path) -> None:

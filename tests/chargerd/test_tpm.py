@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from chargerd import tpm
 from chargerd.tpm import Provider, TpmError, answers
-from tests.swtpm import Swtpm, shared_tpm
+from tests.swtpm import Swtpm, shared_tpm, until_empty
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def provider() -> Provider:
+    until_empty(shared_tpm())
     return Provider(shared_tpm())
 
 
@@ -34,6 +35,7 @@ def test_no_key_takes_one_of_the_few_places_of_the_tpm_for_longer_than_its_use(p
     pem = provider.make_key()
     for _ in range(10):
         provider.sign(pem, b"some text")
+    until_empty(shared_tpm())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 _CUSTOMERS = "CustomerInformation is answered with NotImplemented"
 
 MISSING: dict[str, str] = {
-    "TC_B_50_CS": "the root of the other CSMS is a certificate, and none is managed over OCPP yet",
     "TC_N_27_CS": _CUSTOMERS,
     "TC_N_28_CS": _CUSTOMERS,
     "TC_N_30_CS": _CUSTOMERS,

@@ -5,17 +5,24 @@ plant.
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chargerd.certificates import read_chain
+from chargerd.config import IdentitySettings
 from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import Case
 from chargerd.conformance.door import SCHEMES, Door, Shown, door
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
+from chargerd.keys import Keys
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, NetworkSlot
+from chargerd.tls import context_for
+from chargerd.vehicle_port import VehiclePort
 from hal.sim.desk import obey
 from tests.sim.uploads import FILE_URL
 from tests.sim.world import PASSWORD, Given, World
@@ -70,7 +77,15 @@ def shown(order: OpenLink) -> Shown:
         user=order.identity if order.password is not None else "",
         password=order.password or "",
         client_pem=leaf,
+        tls="TLSv1.3" if order.url.startswith("wss:") else "",
+        suites=offered(order) if order.url.startswith("wss:") else (),
     )
+
+
+def offered(order: OpenLink) -> tuple[str, ...]:
+    """The cipher suites that the station's real context has."""
+    context = context_for(msgspec.structs.replace(order, client=None), Keys(IdentitySettings(), Path("no keys")))
+    return tuple(suite["name"] for suite in context.get_ciphers())
 
 
 class VirtualSurroundings:
@@ -110,8 +125,14 @@ class VirtualSurroundings:
             self._keep_running()
 
     def act(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
+        if verb in (port := self._vehicle_port().verbs()):
+            port[verb](arguments)
+            return None
         reply = obey(self.world.plant, json.dumps({"verb": verb} | dict(arguments)).encode())
         return None if reply.ok else reply.error
+
+    def _vehicle_port(self) -> VehiclePort:
+        return VehiclePort(self.world.feed, self.world.station.vehicle_stack.report)
 
     def power_cycle(self, off_s: float) -> None:
         self.world.kill_station()

@@ -2,6 +2,7 @@
 
 import errno
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_try_is_counted_before_the_slot_is_looked_at(place: Place) -> None:
     """Looking may be what kills the machine."""
 
     class Deadly(MemoryDisk):
-        def read(self, path: str) -> "object":  # type: ignore[override]
+        def read(self, path: str) -> Iterator[bytes]:
             raise KeyboardInterrupt
 
     dying = place_on(Deadly(root=slot_disk(place).root), place._state)

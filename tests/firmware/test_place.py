@@ -30,7 +30,8 @@ def test_settings_have_defaults_for_all_but_what_only_the_maker_knows(tmp_path: 
 @pytest.mark.parametrize(
     "text",
     [
-        "", 'product = "a"', 'product = "A"\nhardware = "b"', 'product = "a"\nhardware = "b"\nprodukt = "a"', "=", "\xff",
+        "", 'product = "a"',
+        'product = "A"\nhardware = "b"', 'product = "a"\nhardware = "b"\nprodukt = "a"', "=", "\xff",
         'product = "a"\nhardware = "b"\nmost_payload_bytes = 0', "#" * 20_000,
     ],
 )  # fmt: skip

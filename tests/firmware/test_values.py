@@ -20,7 +20,8 @@ def test_a_text_in_its_one_form_is_read() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b'{"b":"x","a":1}', b'{"a":1,"b":"x"} ', b'{"a":1, "b":"x"}', b'{"a":1,"a":1,"b":"x"}', b'{"a":1,"b":"\\u0078"}',
+        b'{"b":"x","a":1}', b'{"a":1,"b":"x"} ', b'{"a":1, "b":"x"}', b'{"a":1,"a":1,"b":"x"}',
+        b'{"a":1,"b":"\\u0078"}',
         b'{"a":1.0,"b":"x"}', b'{"a":1,"b":"x","c":1}', b'{"a":1}', b"", b"\xff", b"[" * 100_000,
     ],
 )  # fmt: skip

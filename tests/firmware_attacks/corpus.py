@@ -1,4 +1,4 @@
-"""What an attacker, a broken medium or a confused maker may hand to a device: bundles that must all be refused, and why.
+"""What an attacker, a broken medium or a confused maker may hand to a device: all to be refused, and why.
 
 Each is a name, the bytes, and the refusals that are right. Those of `signed_*` are signed by the real release key: they
 test what comes after the signature.
@@ -363,14 +363,42 @@ def directory(path: bytes) -> bytes:
 
 def signed_trees() -> Iterator[Attack]:
     paths = {
-        "parent": b"../x", "absolute": b"/x", "parent-inside": b"a/../../x", "dot": b".", "dots": b"..", "empty": b"",
-        "dot-inside": b"a/./b", "double-slash": b"a//b", "slash-at-end": b"a/", "backslash": b"a\\b", "nul": b"a\0b",
-        "newline": b"a\nb", "newline-at-end": b"a\n", "colon": b"c:x", "star": b"*", "escape": b"\x1b[2J", "delete": b"\x7f",
-        "unicode": "ä".encode(), "overlong": b"\xc0\xae\xc0\xae/x", "surrogate": b"\xed\xa0\x80", "right-to-left": "\u202ex".encode(),
-        "blank-first": b" a", "blank-last": b"a ", "only-blank": b" ", "tilde-parent": b"~/../x", "proc": b"/proc/self/mem",
-        "long-name": b"n" * 129, "long-path": b"/".join([b"d" * 100] * 5), "deep": b"/".join([b"d"] * 40), "quote": b'a"b',
-        "pipe": b"a|b", "less": b"a<b", "question": b"a?b", "semicolon": b"a;b", "backtick": b"a`b",
-    }  # fmt: skip
+        "parent": b"../x",
+        "absolute": b"/x",
+        "parent-inside": b"a/../../x",
+        "dot": b".",
+        "dots": b"..",
+        "empty": b"",
+        "dot-inside": b"a/./b",
+        "double-slash": b"a//b",
+        "slash-at-end": b"a/",
+        "backslash": b"a\\b",
+        "nul": b"a\0b",
+        "newline": b"a\nb",
+        "newline-at-end": b"a\n",
+        "colon": b"c:x",
+        "star": b"*",
+        "escape": b"\x1b[2J",
+        "delete": b"\x7f",
+        "unicode": "ä".encode(),
+        "overlong": b"\xc0\xae\xc0\xae/x",
+        "surrogate": b"\xed\xa0\x80",
+        "right-to-left": "\u202ex".encode(),
+        "blank-first": b" a",
+        "blank-last": b"a ",
+        "only-blank": b" ",
+        "tilde-parent": b"~/../x",
+        "proc": b"/proc/self/mem",
+        "long-name": b"n" * 129,
+        "long-path": b"/".join([b"d" * 100] * 5),
+        "deep": b"/".join([b"d"] * 40),
+        "quote": b'a"b',
+        "pipe": b"a|b",
+        "less": b"a<b",
+        "question": b"a?b",
+        "semicolon": b"a;b",
+        "backtick": b"a`b",
+    }
     for name, path in paths.items():
         yield _tree(f"path-{name}", entry(path) + END)
         if b"/" not in path:

@@ -6,6 +6,7 @@
 import argparse
 import random
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -108,10 +109,8 @@ def cut_once(board: Board, at: int, rng: random.Random) -> str:
         board = board.after_cut(before)
     if rng.random() < 1 / 3:
         before.at = rng.randint(1, 12)
-        try:
+        with suppress(PowerCut):
             board.runs()
-        except PowerCut:
-            pass
         board = board.after_cut(Fuse(rng))
     started = board.runs()
     check(board, started)

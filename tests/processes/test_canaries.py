@@ -4,6 +4,7 @@ everything that came of it.
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import signal
@@ -94,14 +95,29 @@ async def told_by_the_csms(station: Charger, spoken: Canary) -> None:
         ("GetBaseReport", {"requestId": 4, "reportBase": "FullInventory"}),
         ("GetBaseReport", {"requestId": 5, "reportBase": "ConfigurationInventory"}),
     ]  # fmt: skip
+    assert station.rig.csms is not None
+    assert station.rig.csms._station is not None
     for number, (action, payload) in enumerate(calls):
-        assert station.rig.csms is not None
-        assert station.rig.csms._station is not None
         await station.rig.csms._station._connection.send(json.dumps([2, f"canary-{number}", action, payload]))
     # What is no message at all, and what is one with an extra property, is complained about.
     extra = json.dumps([2, "extra", "SetVariables", {**set_password(secret), "notInTheStandard": secret}])
     for text in (secret, f'[2,"x{secret}"', extra):
         await station.rig.csms._station._connection.send(text)
+
+
+async def sent_by(station: Charger, *wanted: str) -> bytes:
+    """The frames that the station has sent, once all of `wanted` is in them."""
+    async with asyncio.timeout(20):
+        while True:
+            frames = (await station.do("frames"))["frames"]
+            text = "\n".join(frame["text"] for frame in frames if frame["direction"] == "out")
+            if all(part in text for part in wanted):
+                return text.encode()
+            await asyncio.sleep(0.05)
+
+
+def has_another_pid(station: Charger, pid: int) -> bool:
+    return station.rig.pid("station") != pid
 
 
 async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, bytes]:
@@ -111,23 +127,21 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert csms is not None
     await station.charge()
     await told_by_the_csms(station, spoken)
+    places["frames of the station"] = await sent_by(station, '"-1"', "FormatViolation", '"canary-11"', "NotifyReport")
     csms._password = new.text
     boots = len(station.seen("BootNotification"))
     answer = await csms.call("SetVariables", set_password(new.text))
     assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
     for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL):
         pid = station.rig.pid("station")
+        restarted = functools.partial(has_another_pid, station, pid)
         places |= seen_of_process(pid) | seen_of_process(station.rig.pid("control"))
         os.kill(pid, number)
-        await station.until_seen(lambda pid=pid: station.rig.pid("station") != pid)
+        await station.until_seen(restarted)
         await station.until(lambda status: status["link"]["registration"] == "Accepted" and is_charging(status))
     assert boots  # it came back each time with the password that the CSMS set
     places |= await asyncio.to_thread(chargerctl, station)
     places["status"] = json.dumps(await station.status(), default=str).encode()
-    frames = (await station.do("frames"))["frames"]
-    places["frames of the station"] = "\n".join(
-        frame["text"] for frame in frames if frame["direction"] == "out"
-    ).encode()
     places["seen by the CSMS"] = json.dumps([seen.payload for seen in csms.seen], default=str).encode()
     await station.do("remote_stop")
     await station.until(lambda status: not status["evses"][0]["transaction"])

@@ -57,7 +57,7 @@ async def answered(station: Charger, numbers: set[str]) -> None:
             frames = (await station.do("frames", after=after))["frames"]
             for frame in frames:
                 after = frame["seq"]
-                parts = json.loads(frame["text"]) if frame["direction"] == "out" else [0]
+                parts: list[Any] = json.loads(frame["text"]) if frame["direction"] == "out" else [0]
                 if parts[0] in {3, 4}:
                     seen.add(parts[1])
             await asyncio.sleep(0.01)

@@ -43,7 +43,8 @@ def hook(event, values):
         kind = "planted"
     if kind is not None:
         paths = [os.fsdecode(value) for value in values if isinstance(value, (str, bytes, os.PathLike))]
-        paths = paths[:1] if event == "open" else paths  # its second is the mode
+        if event == "open":  # its second is the mode; a number is a file that is open already
+            paths = paths[:1] if isinstance(values[0], (str, bytes, os.PathLike)) else []
         if event == "socket.bind":
             paths = [values[1]] if isinstance(values[1], str) else [repr(values[1])]
         line = dict(process=process, kind=kind, event=event, paths=paths, told=told[:500])

@@ -15,7 +15,6 @@ from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.door import door
 from chargerd.conformance.peer import Asked, Peer
 from chargerd.conformance.schemas import check
-from chargerd.ocpp.effects import Effect
 from chargerd.ocpp.messages.enums import CertificateSignedStatus
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
 from chargerd.ocpp.settings import NetworkSlot
@@ -23,7 +22,8 @@ from chargerd.ocpp.signing_requests import MAX_OPEN
 from tests.chargerd.ocpp.renewing import DAYS, SECC_ID, STRANGER, Stand
 from tests.chargerd.pki import NOON, ec_key
 from tests.conformance.world import PeersOnWire
-from tests.sim.world import PASSWORD, Given, World
+from tests.sim.cut import QUICK, TICK_S, CutWorld
+from tests.sim.world import PASSWORD, Given
 
 ACCEPTED = CertificateSignedStatus.ACCEPTED
 HOSTILE: tuple[dict[str, Any], ...] = (
@@ -133,33 +133,9 @@ TestRenewals = Renewals.TestCase
 
 # ---- Power cuts ----------------------------------------------------------------------------------------------------
 
-TICK_S = 0.1
 SIGNING_S = 1.5
 """The authority's time; the station goes on with other things meanwhile."""
-QUICK = {
-    "SecurityCtrlr.CertSigningWaitMinimum": "2",
-    "OCPPCommCtrlr.RetryBackOffWaitMinimum": "1",
-    "OCPPCommCtrlr.RetryBackOffRandomRange": "0",
-    "OCPPCommCtrlr.RetryBackOffRepeatTimes": "0",
-}
-
-
-class CutWorld(World):
-    """The power goes before the effect number `cut_at`, when all that led to it is on disk; counted once it is set."""
-
-    def __init__(self, **changes: Any) -> None:
-        self.cut_at: int | None = None
-        self.performed = 0
-        super().__init__(1, overrides=QUICK, tick_s=TICK_S, **changes)
-
-    def _perform_one(self, effect: Effect) -> None:
-        if self.cut_at is not None:
-            self.performed += 1
-            if self.performed > self.cut_at:
-                self.cut_at = None
-                self.kill_station()
-                return
-        super()._perform_one(effect)
+SOON = {**QUICK, "SecurityCtrlr.CertSigningWaitMinimum": "2"}
 
 
 class SigningCsms:
@@ -172,7 +148,7 @@ class SigningCsms:
         self.wire = PeersOnWire(self.peer, self._mono)
         root = authority(CSMS_ROOT)
         network = NetworkSlot(url="wss://csms.test/ocpp", security_profile=3)
-        self.world = CutWorld(wire=self.wire, given=Given(network=network, csms=(root,), client=root))
+        self.world = CutWorld(overrides=SOON, wire=self.wire, given=Given(network=network, csms=(root,), client=root))
         self._signed: dict[str, tuple[float, str]] = {}
         self._bringing: tuple[Asked, str, int] | None = None
         self.accepted: list[str] = []

@@ -84,6 +84,13 @@ def test_a_csms_is_verified_by_the_roots_of_the_order_alone(keys: Keys) -> None:
     assert failure(nothing, door(2, PASSWORD), keys) is LinkFailure.BAD_CERTIFICATE
 
 
+def test_a_csms_with_another_name_or_with_old_tls_is_left(keys: Keys) -> None:
+    elsewhere = msgspec.structs.replace(door(2, PASSWORD), named="other.test")
+    assert failure(order(2), elsewhere, keys) is LinkFailure.BAD_CERTIFICATE
+    old = msgspec.structs.replace(door(2, PASSWORD), newest_tls="TLSv1.1")
+    assert failure(order(2), old, keys) is LinkFailure.OLD_TLS
+
+
 def test_a_certificate_is_judged_by_the_later_of_clock_and_floor(keys: Keys) -> None:
     late = msgspec.structs.replace(order(2), clock_floor=UNTIL + timedelta(seconds=1))
     assert failure(late, door(2, PASSWORD), keys) is LinkFailure.BAD_CERTIFICATE

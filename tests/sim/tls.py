@@ -90,9 +90,18 @@ def _refused_by_tls(order: OpenLink, door: Door | None, utc: datetime) -> tuple[
         found = path(leaf, others, roots, max(utc, order.clock_floor or BEGINNING))
     except CertificateError as error:
         return LinkFailure.BAD_CERTIFICATE, str(error)
+    if host not in _names(leaf.pem):
+        return LinkFailure.BAD_CERTIFICATE, f"not for {host}"
     if door.security_profile == 3 and (why := _why_not_client(order.client, door, utc)):
         return LinkFailure.CLIENT_CERTIFICATE_REFUSED, why
     return found[-1].sha256
+
+
+def _names(leaf_pem: str) -> list[str]:
+    """The hosts that a certificate is for."""
+    extensions = x509.load_pem_x509_certificate(leaf_pem.encode()).extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
 
 
 def _why_not_client(client: ClientCertificate | None, door: Door, utc: datetime) -> str:

@@ -170,6 +170,7 @@ class World:
             client=self.client,
             boot_reason="PowerUp",
             overrides=self._overrides,
+            vehicle_stack=True,
         )
         self.station = Station(config, self.store, self.clock.now(), new_id=self._new_id, random=self.rng.random)
         self.station_alive = True
@@ -286,21 +287,24 @@ class World:
                 self.clock.set_utc(utc)
                 if abs(step_s) > 1:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
+            case Reboot():
+                self.kill_station()
+            case Note():
+                self.notes.append(effect)
+            case _:
+                self._begin_work(effect)
+
+    def _begin_work(self, effect: Effect) -> None:
+        match effect:
             case StartJob():
                 self.uploads.start(effect, self.clock.monotonic())
             case CancelJob(job_id):
                 self.uploads.cancel(job_id, self.clock.monotonic())
-            case Reboot():
-                self.kill_station()
             case MakeKey():
                 self._keys_made.append(self.keys.make(effect))
             case KeepKeys():
                 untold = {made.key_id for made in self._keys_made}
                 self.keys.keep(KeepKeys((*effect.key_ids, *untold)))
-            case Note():
-                self.notes.append(effect)
-            case _:
-                pass
 
     # ------------------------------------------------------------------ the wire
 

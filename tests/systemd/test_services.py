@@ -230,12 +230,11 @@ def test_people_may_do_what_their_group_allows_and_are_told_how_to_get_the_rest(
 
 
 def test_both_have_given_up_programs_and_listeners_under_their_sandbox(both: Machine) -> None:
-    for unit in (CONTROL, STATION):
-        wait_until(
-            lambda unit=unit: any("starting programs and listening are given up" in t for t in messages(both, unit)),
-            10.0,
-            lambda unit=unit: "\n".join(messages(both, unit)),
-        )
+    def given_up(unit: str) -> bool:
+        return any("starting programs and listening are given up" in text for text in messages(both, unit))
+
+    wait_until(lambda: given_up(CONTROL), 10.0, lambda: "\n".join(messages(both, CONTROL)))
+    wait_until(lambda: given_up(STATION), 10.0, lambda: "\n".join(messages(both, STATION)))
 
 
 def test_encrypted_credentials_come_to_the_station_and_are_nowhere_else_in_clear(both: Machine) -> None:

@@ -1,6 +1,7 @@
 """The unit files as systemd itself reads them: no unknown key, no wrong value, and exposed no more than this."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,15 @@ from chargerd.access import GROUPS
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = ("chargerd-control.service", "chargerd.service")
+FIRMWARE = ("chargerd-updater.service", "chargerd-launcher.service")
+"""Root's, for the slots are root's; without any capability."""
 
-LEAST_EXPOSED = {"chargerd-control.service": 0.6, "chargerd.service": 1.2}
+LEAST_EXPOSED = {
+    "chargerd-control.service": 0.6,
+    "chargerd.service": 1.2,
+    "chargerd-updater.service": 0.7,
+    "chargerd-launcher.service": 0.7,
+}
 """The scores reached with systemd 252 and 257; 0 is best, a service without any sandbox has 9.2."""
 
 
@@ -26,14 +34,12 @@ def systemd_version() -> int:
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """The units with their command put where this machine has one: verify looks whether it can be executed."""
-    for path in UNITS.glob("*.service"):
-        (tmp_path / path.name).write_text(
-            path.read_text().replace("/opt/chargerd/bin/chargerd", shutil.which("true") or "")
-        )
+    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
+        (tmp_path / path.name).write_text(re.sub(r"/opt/\S+/bin/\S+", shutil.which("true") or "", path.read_text()))
     return tmp_path
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *FIRMWARE, "chargerd-updater.socket"])
 def test_systemd_finds_nothing_to_say_about_a_unit(units: Path, service: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
@@ -51,7 +57,7 @@ def test_the_check_itself_notices_a_mistyped_key(units: Path) -> None:
     assert "Unknown key 'WatchdgSec'" in done.stderr
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *FIRMWARE])
 def test_a_unit_is_exposed_no_more_than_it_has_to_be(service: str) -> None:
     allowed = round(LEAST_EXPOSED[service] * 10)
     done = subprocess.run(
@@ -83,6 +89,31 @@ def test_the_station_process_has_no_devices_and_no_capability() -> None:
     found = findings("chargerd.service")
     assert found["PrivateDevices"]
     assert all(isset for name, isset in found.items() if name.startswith("CapabilityBoundingSet"))
+
+
+@pytest.mark.parametrize("service", FIRMWARE)
+def test_what_installs_and_starts_firmware_has_no_network_no_device_and_no_capability(service: str) -> None:
+    found = findings(service)
+    assert found["PrivateNetwork"]
+    assert found["PrivateDevices"]
+    assert found["RestrictAddressFamilies_AF_INET_INET6"]
+    assert all(isset for name, isset in found.items() if name.startswith("CapabilityBoundingSet"))
+
+
+@pytest.mark.parametrize("service, dropin", [(SERVICES[0], "slots-control.conf"), (SERVICES[1], "slots-station.conf")])
+def test_with_slots_a_unit_runs_what_the_launcher_has_proved_and_nothing_else(
+    units: Path, service: str, dropin: str
+) -> None:
+    (units / f"{service}.d").mkdir()
+    text = (UNITS / dropin).read_text()
+    commands = re.findall(r"^Exec\w+=(.+)$", text, re.MULTILINE)
+    told = re.findall(r"^Exec\w+=(.+)$", (UNITS / service).read_text(), re.MULTILINE)
+    assert [command.replace("/run/chargerd-firmware/current/bin", "/opt/chargerd/bin") for command in commands] == told
+    (units / f"{service}.d" / dropin).write_text(re.sub(r"/run/\S+/bin/\S+", shutil.which("true") or "", text))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_restart_steps_are_a_dropin_that_new_versions_accept(units: Path) -> None:
@@ -121,7 +152,7 @@ def test_code_comes_from_where_it_was_installed_and_from_no_folder_that_can_be_w
     for folder in (home / ".local/lib" / version / "site-packages", working):
         folder.mkdir(parents=True)
         (folder / "planted.py").write_text("print('taken over')")
-    python = sys._base_executable  # without our virtual environment, which has no user's packages anyway
+    python = str(vars(sys)["_base_executable"])  # without our virtual environment, which has no user's packages anyway
     told = {
         bool(environment): subprocess.run(
             [python, "-c", "import planted"], cwd=working, env={"HOME": str(home)} | environment,

@@ -251,5 +251,3 @@ REVOKED = (
         connects=False,
     ),
 )
-
-CERTIFICATES = (*PATH, *STRENGTH, *NAME, *TIME, *REVOKED)

@@ -50,6 +50,12 @@ def s_only(name: str, suite: str, *options: str) -> Case:
     )
 
 
+def ends_after(size: int, version: ssl.TLSVersion) -> Case:
+    """A case of a good server of which so many bytes arrive."""
+    name = f"{version.name} is cut after {size} bytes"
+    return Case(name, lambda a: cut(tls(a.good, newest=version), size), FAILED, "hung up")
+
+
 def quick(_a: Authorities) -> dict[str, Any]:
     """Nobody has to wait long for those who do not answer."""
     return {"timeout_s": 0.4}
@@ -146,16 +152,7 @@ BROKEN = (
 )
 
 CUT = (
-    *(
-        Case(
-            f"{version.name} is cut after {size} bytes",
-            lambda a, v=version, n=size: cut(tls(a.good, newest=v), n),
-            FAILED,
-            "hung up",
-        )
-        for version in (V1_2, V1_3)
-        for size in (7, 60, 300, 600)
-    ),
+    *(ends_after(size, version) for version in (V1_2, V1_3) for size in (7, 60, 300, 600)),
     Case("is cut within a header", lambda a: cut(tls(a.good), 3), GONE, ""),
     Case("is cut before a word", lambda a: cut(tls(a.good), 0), GONE, ""),
     raw("hangs up before a word", GONE, ""),
@@ -186,7 +183,7 @@ def wants(version: ssl.TLSVersion) -> Any:
 
 def broken(a: Authorities) -> dict[str, Any]:
     """The key of our certificate is damaged."""
-    return shown("right")(a) | {"broken_key": True}
+    return {**shown("right")(a), "broken_key": True}
 
 
 def of_another_key(a: Authorities) -> dict[str, Any]:
@@ -247,5 +244,3 @@ TRUST = (
         connects=False,
     ),
 )
-
-TALK = (*VERSIONS, *WEAK, *BROKEN, *CUT, *OURS, *TRUST)

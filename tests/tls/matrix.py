@@ -85,6 +85,18 @@ class Case:
 def _signed_again(sound: Issued, by: Issued, digest: str) -> x509.Certificate:
     with TemporaryDirectory() as folder:
         signer, leaf = by.write(Path(folder), "signer"), sound.write(Path(folder), "leaf")
-        command = ["openssl", "x509", "-in", leaf, "-CA", signer, "-CAkey", signer, f"-{digest}", "-set_serial", "4711"]
+        command: list[str | Path] = [
+            "openssl",
+            "x509",
+            "-in",
+            leaf,
+            "-CA",
+            signer,
+            "-CAkey",
+            signer,
+            f"-{digest}",
+            "-set_serial",
+            "4711",
+        ]
         done = subprocess.run(command, check=True, capture_output=True)
         return x509.load_pem_x509_certificate(done.stdout)

@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import struct
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chargerd.tls import NO_CHECK_TIME
 from tests.chargerd.certificates import Issued
 
 HOST = "csms.example.test"
@@ -94,11 +97,12 @@ def tls(
     oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     clients: Issued | None = None,
+    forgiving: bool = False,
     curve: str = "",
 ) -> Serve:
-    """A server that shows what it is given, as weak as it may be, and takes in a request.
+    """A server that shows what it is given, as weak as it may be, and makes a WebSocket for a moment.
 
-    `suites`: of TLS 1.2 and older. `clients`: whose client certificates it wants.
+    `suites`: of TLS 1.2 and older. `clients`: whose client certificates it wants; `forgiving`: also those of the past.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(f"{suites}:@SECLEVEL=0")
@@ -110,15 +114,28 @@ def tls(
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients.pem)
+    if forgiving:
+        context.verify_flags |= NO_CHECK_TIME
 
     def serve(connection: socket.socket, seen: Seen) -> None:
         with context.wrap_socket(connection, server_side=True) as inside:
             while data := inside.recv(4096):
                 seen.secret += data
                 if b"\r\n\r\n" in seen.secret:
+                    inside.sendall(_upgrade(seen.secret))
                     return
 
     return serve
+
+
+def _upgrade(request: bytes) -> bytes:
+    """The answer that makes a WebSocket of it (RFC 6455, 4.2.2)."""
+    key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))[18:].strip()
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Protocol: ocpp2.0.1\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
 def s_server(shown: Issued, *options: str) -> Serve:
@@ -127,7 +144,7 @@ def s_server(shown: Issued, *options: str) -> Serve:
     def serve(connection: socket.socket, seen: Seen) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = shown.write(Path(folder))
-            command = [
+            command: list[str | Path] = [
                 "openssl",
                 "s_server",
                 "-accept",

@@ -1,5 +1,6 @@
 """Block B: network profiles, moving to another CSMS and back, and the pace of attempts to connect."""
 
+from chargerd.conformance.authority import OTHER_ROOT, authority
 from chargerd.conformance.case import case
 from chargerd.conformance.peer import Payload
 from chargerd.conformance.station import CaseFailed, StationUnderTest
@@ -50,6 +51,14 @@ def tc_b_49(sut: StationUnderTest) -> None:
     boots(sut)
 
 
+@case("TC_B_50_CS", security_profile=2)
+def tc_b_50(sut: StationUnderTest) -> None:
+    """A CSMS that another root has signed for: with that root installed the station moves there."""
+    booted(sut)
+    installed(sut, OTHER_ROOT)
+    moves_after_a_reset(sut, *sut.another_csms(2, OTHER_ROOT), security_profile=2)
+
+
 @case("TC_B_57_CS", settings=AT_ONCE | {"OCPPCommCtrlr.RetryBackOffRepeatTimes": "2"})
 def tc_b_57(sut: StationUnderTest) -> None:
     """After a lost connection the station waits its minimum, after a failed attempt twice as long; a connection brings
@@ -83,24 +92,35 @@ def check_wait(waited_s: float, least_s: float) -> None:
         raise CaseFailed(f"waited {waited_s:.2f} s, expected {least_s} s")
 
 
-def profile(slot: int, url: str) -> Payload:
+def installed(sut: StationUnderTest, root: str) -> None:
+    """The root of this authority is one by which a CSMS is verified."""
+    request = {"certificateType": "CSMSRootCertificate", "certificate": authority(root).root_pem}
+    sut.call_gives("InstallCertificate", request, {"status": "Accepted"})
+
+
+def profile(slot: int, url: str, security_profile: int = 1) -> Payload:
     """A SetNetworkProfile request."""
     connection = {
         "ocppVersion": "OCPP20",
         "ocppTransport": "JSON",
         "ocppCsmsUrl": url,
         "messageTimeout": 30,
-        "securityProfile": 1,
+        "securityProfile": security_profile,
         "ocppInterface": "Wired0",
     }
     return {"configurationSlot": slot, "connectionData": connection}
 
 
-def first_on_the_list(sut: StationUnderTest, url: str) -> None:
-    """A slot that is not in use is filled with this address and put before the one in use."""
+def slots(sut: StationUnderTest) -> tuple[str, str]:
+    """The slot in use, and one that is not."""
     active = sut.get_variable(NETWORK, "ActiveNetworkProfile")
-    slot = "2" if active == "1" else "1"
-    sut.call_gives("SetNetworkProfile", profile(int(slot), url), {"status": "Accepted"})
+    return active, "2" if active == "1" else "1"
+
+
+def first_on_the_list(sut: StationUnderTest, url: str, security_profile: int = 1) -> None:
+    """A slot that is not in use is filled with this address and put before the one in use."""
+    active, slot = slots(sut)
+    sut.call_gives("SetNetworkProfile", profile(int(slot), url, security_profile), {"status": "Accepted"})
     sut.set_variable(NETWORK, "NetworkConfigurationPriority", f"{slot},{active}")
 
 
@@ -123,9 +143,9 @@ def reset(sut: StationUnderTest) -> None:
     sut.call_gives("Reset", {"type": "OnIdle"}, {"status": "Accepted"})
 
 
-def moves_after_a_reset(sut: StationUnderTest, url: str, there: StationUnderTest) -> None:
+def moves_after_a_reset(sut: StationUnderTest, url: str, there: StationUnderTest, security_profile: int = 1) -> None:
     """The station leaves this CSMS for the other, and stays there."""
-    first_on_the_list(sut, url)
+    first_on_the_list(sut, url, security_profile)
     reset(sut)
     boots(there)
     if sut.peer.connected:

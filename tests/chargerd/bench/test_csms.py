@@ -169,6 +169,29 @@ def test_blocked_tokens_are_refused_without_regard_to_case() -> None:
     with_station(talk)
 
 
+def test_it_judges_contracts_and_has_no_one_who_makes_or_revokes_certificates() -> None:
+    async def talk(csms: Csms, station: ClientConnection) -> None:
+        csms.blocked.add("DETST1")
+        for emaid, status, certificate in (
+            ("DETST1", "Blocked", "ContractCancelled"),
+            ("DETST2", "Accepted", "Accepted"),
+        ):
+            said = await say(station, "Authorize", {"idToken": {"idToken": emaid, "type": "eMAID"}})
+            assert (said["idTokenInfo"]["status"], said["certificateStatus"]) == (status, certificate)
+        wish = {"iso15118SchemaVersion": "urn", "action": "Install", "exiRequest": "QUFB"}
+        assert (await say(station, "Get15118EVCertificate", wish))["status"] == "Failed"
+        asked = {
+            "hashAlgorithm": "SHA256",
+            "issuerNameHash": "00",
+            "issuerKeyHash": "00",
+            "serialNumber": "1",
+            "responderURL": "http://ocsp.test",
+        }
+        assert (await say(station, "GetCertificateStatus", {"ocspRequestData": asked})) == {"status": "Failed"}
+
+    with_station(talk)
+
+
 def test_it_knows_which_transaction_runs_where() -> None:
     async def talk(csms: Csms, station: ClientConnection) -> None:
         await say(station, "TransactionEvent", event("Started", evse={"id": 2}))

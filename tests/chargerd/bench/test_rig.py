@@ -62,6 +62,28 @@ def test_an_operator_starts_limits_and_stops_from_the_csms() -> None:
     play(story)
 
 
+def test_a_car_charges_by_its_contract_certificate_and_others_by_their_card() -> None:
+    async def story(bench: Charger) -> None:
+        with pytest.raises(BenchError, match="whole number"):
+            await bench.do("contract", evse="first", chain="")
+        assert (await bench.do("show_contract"))["contract"]["why"] == "no vehicle is connected"
+        await bench.do("plug_in")
+        await bench.until(lambda status: status["evses"][0]["charging"]["ev_connected"])
+        assert (await bench.do("show_contract"))["contract"]["state"] == "accepted"
+        assert bench.seen("Authorize")[0]["idToken"] == {"idToken": "DETSTC123456789", "type": "eMAID"}
+        await bench.do("ev_ready")
+        await bench.until(is_charging)
+        await bench.do("block_token", uid="DETSTC000000000")
+        refused = (await bench.do("show_contract", emaid="DETSTC000000000"))["contract"]
+        assert (refused["state"], refused["why"]) == ("refused", "somebody is authorized already")
+        wanted = await bench.do("ev_certificate")
+        assert wanted["evses"][0]["ev_certificate"]["state"] in {"asked", "refused"}
+        await bench.until_seen(lambda: bench.seen("Get15118EVCertificate"))
+        assert (await bench.do("vehicle"))["offer_contract"]
+
+    play(story)
+
+
 def test_what_cannot_be_served_is_told_with_what_would_be_right() -> None:
     async def story(bench: Charger) -> None:
         for verb, given, told in (

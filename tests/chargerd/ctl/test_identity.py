@@ -1,12 +1,16 @@
 """`chargerctl identity`: from the running station, or from what it left."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from chargerd.ctl.commands import main
+from chargerd.ocpp.messages.enums import CertificateSigningUse
+from chargerd.ocpp.signing_requests import KEY, NAMESPACE, SigningRequest, Subject
 from chargerd.provisioned import OpenRequest, Provisioned, ProvisionedRecord
+from chargerd.store import Store
 from tests.chargerd.key_stands import ClientAuthority, store
 
 
@@ -36,6 +40,21 @@ def test_what_the_maker_left_is_shown_in_words(tmp_path: Path, capsys: pytest.Ca
     assert "CSMS roots: 1" in lines
     assert "manufacturer roots: none" in lines
     assert "! the client certificate expires in 29 days" in lines
+
+
+def test_what_waits_for_the_csms_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    renewal = SigningRequest(
+        request_id="1",
+        use=CertificateSigningUse.CHARGING_STATION_CERTIFICATE,
+        subject=Subject(common_name="SN-1", organization="Example"),
+        triggered=True,
+        begun_utc=datetime(2026, 6, 1, 12, tzinfo=UTC),
+    )
+    left = Store(str(tmp_path / "station.sqlite"))
+    left.put(NAMESPACE, KEY, (renewal,))
+    left.close()
+    said = "renewal of ChargingStationCertificate since 2026-06-01T12:00: the key is being made"
+    assert said in told(capsys, "--state", tmp_path)
 
 
 def test_scripts_get_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from chargerd.ocpp.network import Network
 from chargerd.ocpp.news import Registration, RegistrationChanged, SecurityEvent
 from chargerd.ocpp.renewal import Renewal
 from chargerd.ocpp.security import Security
+from chargerd.ocpp.security_log import SecurityLog
 from chargerd.ocpp.settings import NetworkSlot
 from chargerd.ocpp.variables import AnyVariable
 from chargerd.store import Store
@@ -55,8 +56,8 @@ class Keys:
         return KeyMade(order.request_id, key_id=key_id, csr_pem=csr(Pair(CSO.x509, key), order.common_name))
 
     def of(self, csr_pem: str) -> Any:
-        wanted = x509.load_pem_x509_csr(csr_pem.encode()).public_key().public_numbers()
-        return next(key for key in self.made.values() if key.public_key().public_numbers() == wanted)
+        wanted = x509.load_pem_x509_csr(csr_pem.encode()).public_key()
+        return next(key for key in self.made.values() if key.public_key() == wanted)
 
 
 class _VehicleVariables(Block):
@@ -120,7 +121,7 @@ class Stand:
         self.credentials = Credentials(ctx)
         network = Network(ctx, self.credentials, self.book)
         self.renewal = Renewal(ctx, self.credentials, self.book)
-        return self.credentials, network, Security(ctx), self.renewal, _VehicleVariables(ctx)
+        return self.credentials, network, Security(ctx, SecurityLog(ctx.store)), self.renewal, _VehicleVariables(ctx)
 
     # ------------------------------------------------------------------ what happens
 
@@ -152,8 +153,11 @@ class Stand:
         return taken[0]
 
     def key_made(self, event: KeyMade) -> None:
-        self.peer.within(lambda now: self.renewal.key_made(event, now))
+        self._tell(event)
         self._settle()
+
+    def _tell(self, event: KeyMade) -> None:
+        self.peer.within(lambda now: self.renewal.key_made(event, now))
 
     def wait(self, seconds: float) -> None:
         """Let time pass; whatever is asked on the way is answered at once."""
@@ -174,7 +178,7 @@ class Stand:
     def restarted(self, **changes: Any) -> "Stand":
         """The process was killed and starts again, with what is on disk and the keys that were made."""
         clock = ManualClock(mono=5.0, utc=self.peer.now.utc, synced=self.peer.now.synced)
-        kept = {"store": self.peer.store, "clock": clock, "keys": self.keys, "v2g": self._v2g}
+        kept: dict[str, Any] = {"store": self.peer.store, "clock": clock, "keys": self.keys, "v2g": self._v2g}
         return Stand(**(kept | {"until": None, "overrides": dict(self.peer.config.overrides)} | changes))
 
     def _settle(self) -> None:
@@ -187,7 +191,7 @@ class Stand:
             orders = self.peer.took(MakeKey) if self.makes_keys else []
             for order in orders:
                 event = self.keys.make(order)
-                self.peer.within(lambda now, event=event: self.renewal.key_made(event, now))
+                self._tell(event)
             frames, self.peer.frames = self.peer.frames, []
             for frame in frames:
                 self._answer(frame)
@@ -216,7 +220,8 @@ class Stand:
 
     def v2g_signed(self, number: int = -1, **changes: Any) -> str:
         """Likewise for a V2G certificate."""
-        return self.signed(number, **({"issuer": V2G, "name": SECC_ID, "organization": "Operator"} | changes))
+        how: dict[str, Any] = {"issuer": V2G, "name": SECC_ID, "organization": "Operator"} | changes
+        return self.signed(number, **how)
 
     @property
     def events(self) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from tests.chargerd.pki import NOON, Pair, made, root, rsa_key, sub
 CSMS, MANUFACTURER = "CSMSRootCertificate", "ManufacturerRootCertificate"
 V2G, MO, CHAIN = "V2GRootCertificate", "MORootCertificate", "V2GCertificateChain"
 CHECKED = {"SecurityCtrlr.AdditionalRootCertificateCheck": "true"}
-TLS = {"network": NetworkSlot(url="wss://csms.invalid", security_profile=2)}
+TLS: dict[str, Any] = {"network": NetworkSlot(url="wss://csms.invalid", security_profile=2)}
 
 FIRST = root("First root")
 SECOND = sub("Second root", FIRST)

@@ -1,16 +1,20 @@
 """What the station keeps of who it is, over every change: nothing goes before what replaces it has worked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
 
+import msgspec
 import pytest
 
 from chargerd import certificates
 from chargerd.ocpp.block import Block, StationContext
 from chargerd.ocpp.credentials import KEY, MAX_PASSWORDS, NAMESPACE, Credentials, Record
-from chargerd.ocpp.effects import ClientCertificate, KeepKeys
+from chargerd.ocpp.effects import ClientCertificate, KeepKeys, Note
 from chargerd.ocpp.network_variables import BASIC_AUTH_PASSWORD
 from chargerd.ocpp.news import CredentialsOffered, SecurityEvent, VariableChanged
 from chargerd.store import Store
+from chargerd.vault import Vault
 from tests.chargerd.ocpp.peer import PASSWORD, Peer, config
 from tests.chargerd.pki import NOON, YEAR, made, root
 
@@ -28,15 +32,19 @@ FIRST, SECOND, THIRD = client("first"), client("second"), client("third")
 class Kept(Peer):
     """A station of nothing but its credentials."""
 
-    def __init__(self, store: Store | None = None, **given: object) -> None:
+    def __init__(self, store: Store | None = None, vault: Vault | None = None, **given: Any) -> None:
+        self.vault = vault or Vault(None)
         super().__init__(self._blocks, store=store, settings=config(**given))
 
     def _blocks(self, ctx: StationContext) -> Sequence[Block]:
+        ctx.seal, ctx.unseal = self.vault.seal, self.vault.unseal
         self.credentials = Credentials(ctx)
         return (self.credentials,)
 
-    def restarted(self, **given: object) -> "Kept":
-        return Kept(self.store, **{"password": self.config.password, "client": self.config.client} | given)
+    def restarted(self, vault: Vault | None = None, **given: Any) -> "Kept":
+        return Kept(
+            self.store, vault or self.vault, **{"password": self.config.password, "client": self.config.client} | given
+        )
 
     def set_password(self, password: str) -> None:
         self.ctx.variables.store_value(BASIC_AUTH_PASSWORD, password)
@@ -48,12 +56,52 @@ class Kept(Peer):
     def worked(self, password: str | None = None, certificate: ClientCertificate | None = None) -> None:
         self.within(lambda _now: self.credentials.worked(password, certificate))
 
+    def passwords(self) -> list[str]:
+        return list(self.credentials.passwords)
+
     def events(self) -> list[str]:
         return [news.kind for news in self.news if isinstance(news, SecurityEvent)]
 
     def kept_keys(self) -> tuple[str, ...]:
         keys: tuple[str, ...] = self.took(KeepKeys)[-1].key_ids
         return keys
+
+
+# ---------------------------------------------------------------------- at rest
+
+KEY_ONE, KEY_TWO = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+
+
+def on_disk(kept: Kept) -> str:
+    return repr(msgspec.json.encode(kept.store.get(NAMESPACE, KEY, Record)))
+
+
+def test_with_a_store_key_no_password_and_no_digest_of_one_is_kept_in_clear() -> None:
+    kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+    kept.set_password(NEW)
+    for secret in (OLD, NEW, sha256(OLD.encode()).hexdigest()):
+        assert secret not in on_disk(kept)
+    assert kept.restarted().credentials.passwords == (NEW, OLD)
+
+
+def test_what_was_kept_in_clear_is_sealed_at_the_next_start_with_a_key() -> None:
+    kept = Kept(password=OLD)
+    kept.set_password(NEW)
+    assert NEW in on_disk(kept)
+    again = kept.restarted(Vault(KEY_ONE))
+    assert again.credentials.passwords == (NEW, OLD)
+    assert NEW not in on_disk(again)
+
+
+def test_passwords_that_do_not_open_are_told_and_the_sites_own_is_used() -> None:
+    kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+    kept.set_password(NEW)
+    for vault in (Vault(KEY_TWO), Vault(None)):
+        again = kept.restarted(vault)
+        assert again.credentials.passwords == (OLD,)
+        assert [note.text for note in again.took(Note) if "cannot be opened with this store key" in note.text]
+        kept = Kept(vault=Vault(KEY_ONE), password=OLD)
+        kept.set_password(NEW)
 
 
 # ---------------------------------------------------------------------- the password
@@ -86,11 +134,11 @@ def test_A01_FR_03_of_several_set_in_a_row_each_may_be_the_one_the_csms_knows() 
     kept = Kept(password=OLD)
     kept.set_password(NEW)
     kept.set_password(NEWEST)
-    assert kept.credentials.passwords == (NEWEST, NEW, OLD)
+    assert kept.passwords() == [NEWEST, NEW, OLD]
     kept.worked(NEW)
-    assert kept.credentials.passwords == (NEWEST, NEW)
+    assert kept.passwords() == [NEWEST, NEW]
     kept.worked(NEWEST)
-    assert kept.credentials.passwords == (NEWEST,)
+    assert kept.passwords() == [NEWEST]
 
 
 def test_passwords_are_bounded_and_the_one_that_worked_is_never_pushed_out() -> None:
@@ -106,19 +154,19 @@ def test_passwords_are_bounded_and_the_one_that_worked_is_never_pushed_out() -> 
 def test_the_same_password_again_changes_nothing() -> None:
     kept = Kept(password=OLD)
     kept.set_password(OLD)
-    assert kept.credentials.passwords == (OLD,)
+    assert kept.passwords() == [OLD]
     kept.set_password(NEW)
     kept.set_password(NEW)
-    assert kept.credentials.passwords == (NEW, OLD)
+    assert kept.passwords() == [NEW, OLD]
 
 
 def test_the_old_password_set_once_more_is_the_newest_and_still_the_one_that_worked() -> None:
     kept = Kept(password=OLD)
     kept.set_password(NEW)
     kept.set_password(OLD)
-    assert kept.credentials.passwords == (OLD, NEW, OLD)
+    assert kept.passwords() == [OLD, NEW, OLD]
     kept.worked(OLD)
-    assert kept.credentials.passwords == (OLD,)
+    assert kept.passwords() == [OLD]
 
 
 def test_a_password_is_provisioned_once_and_one_set_since_stays() -> None:
@@ -133,6 +181,15 @@ def test_a_password_that_is_provisioned_anew_is_tried_before_what_the_csms_has_s
     kept.set_password(NEW)
     kept.worked(NEW)
     assert kept.restarted(password=NEWEST).credentials.passwords == (NEWEST, NEW)
+
+
+def test_a_password_that_an_earlier_version_kept_as_a_variable_is_tried_first() -> None:
+    store = Store(":memory:")
+    store.put("variables", str(BASIC_AUTH_PASSWORD), OLD)
+    station = Kept(store)
+    assert station.passwords() == [OLD, PASSWORD]
+    station.set_password(NEW)
+    assert station.restarted().passwords() == [NEW, OLD, PASSWORD]
 
 
 def test_without_a_password_there_is_none() -> None:
@@ -257,12 +314,13 @@ def test_keys_that_others_need_are_kept_as_well() -> None:
 
 def test_each_change_is_one_transaction() -> None:
     kept = Kept(password=OLD, client=FIRST)
-    for change in (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: kept.set_password(NEW),
         lambda: kept.offer(SECOND),
         lambda: kept.worked(NEW),
         lambda: kept.worked(certificate=SECOND),
-    ):
+    )
+    for change in changes:
         before = kept.store.commits
         change()
         assert kept.store.commits == before + 1

@@ -43,7 +43,8 @@ def order_of(peer: Peer) -> tuple[str, ...]:
 
 def upgraded(to: int, **settings: Any) -> Peer:
     """A station that has gone from one security profile to a higher one, on slot 2."""
-    peer = connected(**{"network": PLAIN, "csms_roots_pem": ROOTS, "client": FIRST} | settings)
+    given: dict[str, Any] = {"network": PLAIN, "csms_roots_pem": ROOTS, "client": FIRST}
+    peer = connected(**given | settings)
     set_tls_slot(peer, 2, to)
     assert set_priority(peer, "2,1").attribute_status is SetVariableStatus.REBOOT_REQUIRED
     peer = restarted(peer, **settings)

@@ -111,6 +111,14 @@ def test_with_a_clock_that_may_be_wrong_the_station_waits() -> None:
     assert stand.asked
 
 
+def test_a_clock_that_is_set_at_last_is_looked_at_at_once() -> None:
+    stand = expiring(DAY, clock=ManualClock(utc=NOON, synced=False))
+    stand.peer.clock.set_utc(NOON)
+    stand.peer.step_clock(0.0)
+    stand.wait(1.0)
+    assert stand.asked
+
+
 @pytest.mark.parametrize("step", [timedelta(days=-400), timedelta(days=20), timedelta(days=400)])
 def test_a_clock_that_is_set_changes_when_and_not_whether(step: timedelta) -> None:
     stand = expiring(MONTH + timedelta(days=10))

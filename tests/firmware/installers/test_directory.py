@@ -47,6 +47,25 @@ def write(path: str, content: bytes) -> Callable[[Path], object]:
     return lambda tree: (tree / path).write_bytes(content)
 
 
+def link_to_nothing(tree: Path) -> None:
+    (tree / "lib/empty.py").unlink()
+    (tree / "lib/empty.py").symlink_to("/dev/null")
+
+
+def link_to_the_same(tree: Path) -> None:
+    (tree / "lib").rename(tree / "bil")
+    (tree / "lib").symlink_to("bil")
+
+
+def pipe(tree: Path) -> None:
+    (tree / "lib/empty.py").unlink()
+    os.mkfifo(tree / "lib/empty.py")
+
+
+def not_text(tree: Path) -> None:
+    os.close(os.open(os.fsencode(tree) + b"/\xff", os.O_CREAT | os.O_WRONLY, 0o644))
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a byte changed": write("bin/chargerd", b"#!/usr/bin/python3 -I\nprint('evi')\n"),
     "a byte more": write("lib/empty.py", b"\n"),
@@ -62,12 +81,12 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "writable by the group": lambda tree: (tree / "lib/empty.py").chmod(0o664),
     "writable by all": lambda tree: (tree / "lib").chmod(0o777),
     "runs as its owner": lambda tree: (tree / "bin/chargerd").chmod(0o4755),
-    "a link to the same": lambda tree: ((tree / "lib/empty.py").unlink(), (tree / "lib/empty.py").symlink_to("/dev/null")),
-    "a directory by a link": lambda tree: ((tree / "lib").rename(tree / "bil"), (tree / "lib").symlink_to("bil")),
-    "a pipe": lambda tree: ((tree / "lib/empty.py").unlink(), os.mkfifo(tree / "lib/empty.py")),
+    "a link to nothing": link_to_nothing,
+    "a directory by a link to the same": link_to_the_same,
+    "a pipe": pipe,
+    "a name that is not text": not_text,
     "a second name": lambda tree: (tree.parent.parent.parent / "x").hardlink_to(tree / "lib/empty.py"),
     "a name without form": write("lib/a\nb", b""),
-    "a name that is not text": lambda tree: os.close(os.open(os.fsencode(tree) + b"/\xff", os.O_CREAT | os.O_WRONLY, 0o644)),
     "the head of nothing": lambda tree: (tree.parent / "head").write_bytes(b""),
     "half a head": lambda tree: (tree.parent / "head").write_bytes(good()[:300]),
     "no head": lambda tree: (tree.parent / "head").unlink(),
