@@ -23,6 +23,7 @@ from chargerd.ocpp.edges import Change
 from chargerd.ocpp.effects import CancelJob, Reboot, Severity
 from chargerd.ocpp.events import JobDone
 from chargerd.ocpp.firmware_signers import Signers
+from chargerd.ocpp.firmware_trial import Trial, Verdict
 from chargerd.ocpp.firmware_update import CANCELLABLE, FOLLOWS, Moved, Slots, Step, Update
 from chargerd.ocpp.jobs import (
     ACTIVATE,
@@ -45,7 +46,6 @@ from chargerd.ocpp.messages.enums import BootReason, MessageTrigger
 from chargerd.ocpp.messages.enums import FirmwareStatus as Status
 from chargerd.ocpp.messages.enums import UpdateFirmwareStatus as Answer
 from chargerd.ocpp.messages.firmware_management import (
-    Firmware,
     FirmwareStatusNotification,
     PublishFirmware,
     UnpublishFirmware,
@@ -54,7 +54,7 @@ from chargerd.ocpp.messages.firmware_management import (
 )
 from chargerd.ocpp.messages.types import StatusInfo
 from chargerd.ocpp.messages.wire import Call, Wire
-from chargerd.ocpp.news import ClockSet, News, Registration, SecurityEvent, TransactionEnded
+from chargerd.ocpp.news import ClockSet, News, SecurityEvent, TransactionEnded
 from chargerd.ocpp.outbox import FIRMWARE_STATUS
 from chargerd.ocpp.rpc import CallFailure, CallRefused
 from chargerd.ocpp.transactions import Transactions
@@ -62,13 +62,7 @@ from chargerd.ocpp.variables import AnyVariable, boolean
 
 NAMESPACE, UNDER_WAY_KEY, LAST_KEY = "firmware", "under_way", "last"
 
-RETRIES, RETRY_INTERVAL_S = 3, 60
-"""Where the CSMS leaves it to us."""
-
-MAX_RETRIES, MIN_RETRY_INTERVAL_S = 100, 1
-"""Bounds on what a CSMS may ask for."""
-
-MARK_GOOD_RETRY_S = 30.0
+MARK_GOOD_ATTEMPTS, MARK_GOOD_RETRY_S = 5, 30.0
 
 LOOK_EVERY_S = 0.25
 """How often it is looked whether the CSMS has been told, and how the new version does."""
@@ -119,8 +113,8 @@ class FirmwareManagement(Block):
         self._not_before_mono = 0.0
         self._look_at_mono: float | None = None
         self._deliver_by_mono: float | None = None
-        self._healthy_since_mono: float | None = None
-        self._started_mono = 0.0
+        self._trial = Trial(ctx)
+        self._mark_good_fails = 0
 
     # ------------------------------------------------------------------ what the station asks of every block
 
@@ -142,7 +136,7 @@ class FirmwareManagement(Block):
 
     def on_start(self, now: Now) -> None:
         """Go on with what the last run left, or tell how it ended."""
-        self._started_mono = now.mono
+        self._trial.begin(now)
         self._last = self.ctx.store.find(NAMESPACE, LAST_KEY, _Last)
         update = self.ctx.store.find(NAMESPACE, UNDER_WAY_KEY, Update)
         if update is not None:
@@ -218,7 +212,7 @@ class FirmwareManagement(Block):
             status = Answer.ACCEPTED_CANCELED
             self._drop_job()
             self._move(firmware_update.cancelled(self._update), now)
-        self._begin(request, firmware, now)
+        self._begin(request, now)
         return UpdateFirmwareResponse(status=status)
 
     def _refusal(self, certificate_pem: str, now: Now) -> UpdateFirmwareResponse | None:
@@ -229,28 +223,12 @@ class FirmwareManagement(Block):
         self.ctx.publish(SecurityEvent("InvalidFirmwareSigningCertificate", why))  # L01.FR.02
         return _answer(status, "InvalidCertificate", why)
 
-    def _begin(self, request: UpdateFirmware, firmware: Firmware, now: Now) -> None:
-        retries = RETRIES if request.retries is None else request.retries
-        interval_s = RETRY_INTERVAL_S if request.retry_interval is None else request.retry_interval
+    def _begin(self, request: UpdateFirmware, now: Now) -> None:
         self._paused = False
         self._not_before_mono = now.mono
-        self._set(
-            Update(
-                key=self.ctx.new_id(),
-                request_id=request.request_id,
-                location=firmware.location,
-                retrieve_utc=firmware.retrieve_date_time,
-                install_utc=firmware.install_date_time,
-                certificate_pem=firmware.signing_certificate or "",
-                signature=firmware.signature or "",
-                retries=max(0, min(retries, MAX_RETRIES)),
-                interval_s=max(interval_s, MIN_RETRY_INTERVAL_S),
-            )
-        )
-        self.ctx.note(
-            Severity.INFO,
-            f"firmware: update {request.request_id} from {public_location(firmware.location)} is accepted",
-        )
+        self._set(firmware_update.accepted(self.ctx.new_id(), request))
+        where = public_location(request.firmware.location)
+        self.ctx.note(Severity.INFO, f"firmware: update {request.request_id} from {where} is accepted")
         self._advance(now)
 
     # ------------------------------------------------------------------ the way
@@ -330,22 +308,15 @@ class FirmwareManagement(Block):
         self.ctx.do(Reboot("new firmware is to be started", machine=True))
 
     def _confirm(self, now: Now) -> None:
-        """The new version stays once it has shown that it can: both processes run, and a CSMS accepts it."""
-        config = self.ctx.config.firmware
-        assert config is not None, "can't happen because a slot runs"
+        """The new version runs. Where it cannot be kept, another start uses up its tries, or makes it well."""
         self._look_at_mono = now.mono + LOOK_EVERY_S
-        if self.ctx.status is None:
-            self._healthy_since_mono = None
-        elif self._healthy_since_mono is None:
-            self._healthy_since_mono = now.mono
-        since_mono = self._healthy_since_mono
-        healthy = since_mono is not None and now.mono - since_mono >= config.healthy_s
-        accepted = self.ctx.registration is Registration.ACCEPTED
-        known = accepted or now.mono - self._started_mono >= config.offline_grace_s
-        if healthy and known and now.mono >= self._not_before_mono:
-            self._do(MARK_GOOD)
-        if self._job_id is None and now.mono - self._started_mono >= config.give_up_s and not self._anybody_charging():
-            self._started_mono = now.mono
+        verdict = self._trial.verdict(now)
+        if verdict is Verdict.GOOD and self._mark_good_fails < MARK_GOOD_ATTEMPTS:
+            if now.mono >= self._not_before_mono:
+                self._do(MARK_GOOD)
+        elif verdict is not Verdict.OPEN and not self._anybody_charging():
+            self._trial.begin(now)
+            self._mark_good_fails = 0
             keep_boot_reason(self.ctx, BootReason.FIRMWARE_UPDATE)
             self.ctx.do(Reboot("the new firmware does not prove good", machine=True))
 
@@ -411,6 +382,7 @@ class FirmwareManagement(Block):
                 self._not_before_mono, self._deliver_by_mono = now.mono, None
                 self._move(firmware_update.activated(update), now)  # the next start shows whether it was
             case Step.CONFIRMING:
+                self._mark_good_fails += 1
                 self._not_before_mono = now.mono + MARK_GOOD_RETRY_S
             case _:
                 self._move(firmware_update.failed(Status.INSTALLATION_FAILED), now)

@@ -15,6 +15,13 @@ from enum import StrEnum
 import msgspec
 
 from chargerd.ocpp.messages.enums import FirmwareStatus as Status
+from chargerd.ocpp.messages.firmware_management import UpdateFirmware
+
+RETRIES, RETRY_INTERVAL_S = 3, 60
+"""Where the CSMS leaves it to us."""
+
+MAX_RETRIES, MIN_RETRY_INTERVAL_S = 100, 1
+"""Bounds on what a CSMS may ask for."""
 
 MAX_RESUMES = 10
 """So many restarts may interrupt one update. An update that ends its process each time must not go on for ever."""
@@ -120,6 +127,24 @@ class Moved(msgspec.Struct, frozen=True):
 
     update: Update | None
     tell: tuple[Status, ...] = ()
+
+
+def accepted(key: str, request: UpdateFirmware) -> Update:
+    """What a request asks for."""
+    firmware = request.firmware
+    retries = RETRIES if request.retries is None else request.retries
+    interval_s = RETRY_INTERVAL_S if request.retry_interval is None else request.retry_interval
+    return Update(
+        key=key,
+        request_id=request.request_id,
+        location=firmware.location,
+        retrieve_utc=firmware.retrieve_date_time,
+        install_utc=firmware.install_date_time,
+        certificate_pem=firmware.signing_certificate or "",
+        signature=firmware.signature or "",
+        retries=max(0, min(retries, MAX_RETRIES)),
+        interval_s=max(interval_s, MIN_RETRY_INTERVAL_S),
+    )
 
 
 def _to(update: Update, step: Step, *tell: Status) -> Moved:
