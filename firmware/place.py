@@ -27,7 +27,10 @@ SETTINGS = Path("/etc/chargerd/firmware.toml")
 
 _MAX_SETTINGS_BYTES = 16 * 1024
 _MAX_STARTED_BYTES = 4096
-_RECORD, _KEYS, _STARTED, _CURRENT = "slots", "keys", "started.json", "current"
+_RECORD, _KEYS, _CURRENT = "slots", "keys", "current"
+
+STARTED = "started.json"
+"""In the directory `run_dir`: what the launcher has started."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,15 +151,15 @@ def say_started(settings: Settings, started: Started) -> None:
     new.unlink(missing_ok=True)
     new.symlink_to(tree)
     new.rename(run / _CURRENT)
-    new = run / f"{_STARTED}.new"
+    new = run / f"{STARTED}.new"
     new.write_bytes(msgspec.json.encode(started))
-    new.rename(run / _STARTED)
+    new.rename(run / STARTED)
 
 
 def read_started(settings: Settings) -> Started:
     """Raises FirmwareError(NOT_ALLOWED) where no launcher has started anything: it is not known what to spare."""
     try:
-        with (Path(settings.run_dir) / _STARTED).open("rb") as file:
+        with (Path(settings.run_dir) / STARTED).open("rb") as file:
             return msgspec.json.decode(file.read(_MAX_STARTED_BYTES), type=Started)
     except (OSError, msgspec.DecodeError) as error:
         why = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else str(error)
