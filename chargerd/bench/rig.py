@@ -269,7 +269,7 @@ class Rig:
             self.power_cut()
 
     def power_cut(self) -> dict[str, Any]:
-        """Everything dies at once; then the machine starts, and the launcher says which slot runs. Raises BenchError."""
+        """Everything dies at once; then the machine starts, and the launcher chooses a slot. Raises BenchError."""
         if self.settings.machine is None:
             raise BenchError("power_cut: this bench has no machine that could be started anew")
         for process in self._running.values():
