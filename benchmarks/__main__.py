@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import lateness, messages, queue, reaction, start
+from benchmarks import firmware, keys, lateness, messages, queue, reaction, start
 from benchmarks.machine import this_machine
 from benchmarks.table import Row, as_text, write_into
 
@@ -33,7 +33,10 @@ def _rows() -> list[Row]:
     rows += start.rows_of_starts(start.measure_starts(_progress))
     for board, evses in (("bench.toml", 1), ("bench-dual.toml", 2)):
         rows += start.rows_of_cost(start.measure_cost(board, evses, _progress))
+    rows += keys.rows(keys.measure(_progress))
     rows += queue.rows(queue.measure(_progress))
+    rows += firmware.rows(firmware.measure(_progress))
+    rows += firmware.rows_of_staging(firmware.measure_staging(_progress))
     rows += reaction.rows(reaction.measure(_progress))
     _progress(f"lateness under load, {2 * lateness.LOAD_S:.0f} s")
     return rows + lateness.rows(lateness.measure())

@@ -35,10 +35,10 @@ VERBS: Mapping[str, Role] = {
     "status": Role.READER,
     "identity": Role.READER,  # certificates and where keys live, none of which is a secret
     "user_limit": Role.OPERATOR,
-    # The program that speaks ISO 15118 with vehicles: what it says can begin to authorize somebody.
-    "contract": Role.OPERATOR,
-    "ev_certificate": Role.OPERATOR,
-    "vehicle": Role.OPERATOR,
+    # What the vehicle stack uses; people at a bench play it.
+    "contract": Role.TECHNICIAN,
+    "ev_certificate": Role.TECHNICIAN,
+    "vehicle": Role.TECHNICIAN,
     # Frames hold what the CSMS and the station say to each other, tokens and all; the rest plays with the link.
     "frames": Role.TECHNICIAN,
     "link_down": Role.TECHNICIAN,
@@ -46,6 +46,13 @@ VERBS: Mapping[str, Role] = {
     "signal": Role.TECHNICIAN,
 }
 """The role that each verb takes. A verb that is not here cannot be served."""
+
+STACK_GROUP = "chargerd-vehicle"
+"""The group of the program that speaks ISO 15118 with vehicles. Whoever plugs in talks to that program, so it may use
+its own verbs and nothing else.
+"""
+
+STACK_VERBS = frozenset({"contract", "ev_certificate", "vehicle"})
 
 SO_PEERGROUPS = 59
 """asm-generic/socket.h, Linux 4.13; Python 3.11 does not name it."""
@@ -72,16 +79,23 @@ class HasOptions(Protocol):
 class Gate:
     """Knows the role of a caller."""
 
-    def __init__(self, group_ids: Mapping[Role, int], masters: frozenset[int]) -> None:
-        """`group_ids`: the group of each role, as far as there is one. `masters`: users who may do everything."""
+    def __init__(self, group_ids: Mapping[Role, int], masters: frozenset[int], stack_gid: int | None = None) -> None:
+        """`group_ids`: the group of each role, as far as there is one. `masters`: users who may do everything.
+        `stack_gid`: the group of the vehicle stack, None: there is none.
+        """
         self._group_ids = dict(group_ids)
         self._masters = masters
+        self._stack_gid = stack_gid
 
     def role_of(self, caller: Caller) -> Role:
         """The highest role that one of the caller's groups gives."""
         if caller.uid in self._masters:
             return Role.TECHNICIAN
         return max((role for role, gid in self._group_ids.items() if gid in caller.gids), default=Role.NOBODY)
+
+    def is_stack(self, caller: Caller) -> bool:
+        """Whether this is the vehicle stack."""
+        return self._stack_gid is not None and self._stack_gid in caller.gids
 
     def is_master(self, caller: Caller) -> bool:
         """Whether this is root or the user of the service."""
@@ -90,13 +104,15 @@ class Gate:
 
 def gate_of_this_machine() -> Gate:
     """The groups as they are now; one that is made later counts from the next start on."""
-    group_ids = {}
-    for role, name in GROUPS.items():
-        try:
-            group_ids[role] = grp.getgrnam(name).gr_gid
-        except KeyError:
-            continue
-    return Gate(group_ids, frozenset({0, os.getuid()}))
+    found = {role: gid for role, name in GROUPS.items() if (gid := _gid(name)) is not None}
+    return Gate(found, frozenset({0, os.getuid()}), _gid(STACK_GROUP))
+
+
+def _gid(name: str) -> int | None:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
 
 
 def caller_of(connection: HasOptions) -> Caller:

@@ -421,6 +421,7 @@ class Daemon:
         await self._jobs.close()
         self._link.close("the station stops")
         await self._link.wait_closed()
+        await asyncio.to_thread(self._keys.close)
         await self._console.stop()
         self._channel.close()
         with contextlib.suppress(*([StoreError] if self._core_failed else [])):  # what is wrong has been said

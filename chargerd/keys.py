@@ -73,6 +73,10 @@ class Keys:
         """The handshake for which a key was loaded is over."""
         self._tpm.settled()
 
+    def close(self) -> None:
+        """Before the end of the process, when no context with a key is used any more. Blocks for a second at worst."""
+        self._tpm.close()
+
     def keep(self, key_ids: Collection[str]) -> None:
         """See KeyStore."""
         self._folder.destroy_all_but(frozenset({*key_ids, *self._elsewhere()}))

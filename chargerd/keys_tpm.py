@@ -11,8 +11,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -29,6 +29,8 @@ USE_WITHIN_S = 15.0
 
 AFTER_HANDSHAKE_S = 30.0
 """A new key is not made while a handshake may need the TPM, at most for so long."""
+
+CLOSE_WITHIN_S = 1.0
 
 AFTER_CONTEXT_S = 0.05
 """A context says that it dies, and then gives up its key. We want to be the last to do so, after it."""
@@ -80,6 +82,15 @@ class TpmKeys:
         if not self._handshake_over.is_set():
             self._handshake_over.set()
             self.trial.survived()
+
+    def close(self) -> None:
+        """Let keys whose contexts are gone leave the TPM, which may have nobody else to see to that (/dev/tpm0); then
+        nobody waits for it any more.
+        """
+        if self._provider is not None:
+            with suppress(IdentityError):
+                self._thread.call(lambda: None, CLOSE_WITHIN_S)
+        self._thread.close()
 
     # ------------------------------------------------------------------ in the thread
 
@@ -137,6 +148,7 @@ class _LimitedThread:
         self._work: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._hangs = False
+        self._closed: Future[None] = Future()
 
     def call(self, work: Callable[[], T], within_s: float) -> T:
         """The result of `work`. Raises what it raises, and IdentityError when it takes too long."""
@@ -146,17 +158,23 @@ class _LimitedThread:
             self._thread = threading.Thread(target=self._run, name="tpm", daemon=True)
             self._thread.start()
         future = self.post(work)
-        try:
-            return future.result(within_s)
-        except TimeoutError as error:
-            self._hangs = not future.cancel()
-            raise IdentityError(f"TPM: no answer within {within_s:.0f} s") from error
+        either: tuple[Future[Any], Future[Any]] = (future, self._closed)
+        done, _ = wait(either, within_s, FIRST_COMPLETED)
+        if future in done:
+            return future.result()
+        self._hangs = not future.cancel()
+        raise IdentityError("the station stops" if done else f"TPM: no answer within {within_s:.0f} s")
 
     def post(self, work: Callable[[], T]) -> Future[T]:
         """Have it done after what was asked for before."""
         future: Future[T] = Future()
         self._work.put((work, future))
         return future
+
+    def close(self) -> None:
+        """Who waits, and who comes later, waits no more."""
+        with suppress(InvalidStateError):
+            self._closed.set_result(None)
 
     def _run(self) -> None:
         while True:

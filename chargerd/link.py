@@ -235,9 +235,9 @@ async def why_failed(error: Exception, order: OpenLink, context: CsmsContext | N
         return _why_not_served(error, order)
     talk = None if context is None else context.talk
     failure = failure_of(error, talk)
-    if is_ambiguous(talk):
+    if talk is not None and is_ambiguous(talk):
         parts = urlsplit(order.url)
-        failure = failure_by_probe(await probe(parts.hostname or "", parts.port or 443)) or failure
+        failure = failure_by_probe(await probe(parts.hostname or "", parts.port or 443), talk) or failure
     if failure is None:
         return _why_not_served(error, order)
     return failure[0], f"{order.url}: {failure[1]}"

@@ -25,7 +25,7 @@ from chargerd.provisioned import OpenRequest, Provisioned, ProvisionedRecord
 
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 PASSWORD_LENGTH = 32
-"""190 bits; A00.FR.205 wants 16 to 40 characters, chosen at random."""
+"""190 bits; A00.FR.205 wants 16 characters or more, chosen at random."""
 
 
 class Refused(Exception):
@@ -129,11 +129,16 @@ def new_password() -> str:
     return "".join(secrets.choice(CHARACTERS) for _ in range(PASSWORD_LENGTH))
 
 
+def has_password(credential: Path) -> bool:
+    """Whether the service gets a password: the file `credential`, or the same encrypted for this machine."""
+    return credential.exists() or (credential.parent.with_name("credstore.encrypted") / credential.name).exists()
+
+
 def hand_out_password(credential: Path, copy: Path, *, replace: bool) -> str:
     """Make a password, leave it once in the file `copy` for the maker's records and in `credential` for the station;
     what was done of it. Raises Refused.
     """
-    if credential.exists() and not replace:
+    if has_password(credential) and not replace:
         return f"{credential}: there is a password already; --replace makes a new one"
     try:
         if copy.exists():

@@ -93,6 +93,7 @@ def context_for(order: OpenLink, keys: KeyStore, now: Now | None = None, crl_fil
         _trust_revocations(context, crl_file)
     if order.client is not None:
         keys.load_into(context, order.client)
+        context.talk.has_client = True
     return context
 
 

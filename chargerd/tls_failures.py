@@ -11,6 +11,8 @@ from chargerd.tls_probe import Choice
 from chargerd.tls_talk import Alert, Message, Talk
 
 TLS_1_2 = 0x0303
+OFFERED = frozenset({0x1301, 0x1302, 0x1303, 0xC02B, 0xC02C, 0xC02F, 0xC030})
+"""The numbers of the suites that the station takes."""
 
 Failure = tuple[LinkFailure, str]
 
@@ -39,6 +41,7 @@ _CERTIFICATE = {
     67: "the key of an authority of its path is too weak (RSA 2048 bits, elliptic curves 224 bits)",
     68: "signed with a digest that is too weak (SHA-256 is strong enough)",
     79: "signed by a certificate that is no authority",
+    94: "its key, or one above it, spells out a curve of its own",
 }
 """By X509_V_ERR (openssl/x509_vfy.h)."""
 
@@ -52,8 +55,6 @@ _WEAK = frozenset(
         "WRONG_SIGNATURE_TYPE",
         "WRONG_SIGNATURE_SIZE",
         "DH_KEY_TOO_SMALL",
-        "UNSUPPORTED_COMPRESSION_ALGORITHM",
-        "INVALID_COMPRESSION_ALGORITHM",
     }
 )
 """Reasons of OpenSSL (openssl/sslerr.h): no proof of the key; what is too old; algorithms that nobody offered."""
@@ -89,24 +90,36 @@ def failure_of(error: Exception, talk: Talk | None) -> Failure | None:
             return LinkFailure.BAD_CERTIFICATE, f"the certificate of the CSMS is refused: {what}"
     if talk is None or not talk.said:
         return None
-    return _by_alert(talk) or _by_reason(error, talk) or _by_end(talk)
+    hung_up = isinstance(error, OSError) or isinstance(error.__cause__, OSError | EOFError)
+    return (
+        _by_proof(talk, hung_up) or _by_alert(talk) or _by_reason(error, talk) or (_by_end(talk) if hung_up else None)
+    )
 
 
-def is_ambiguous(talk: Talk | None) -> bool:
+def is_ambiguous(talk: Talk) -> bool:
     """Whether only a probe can tell more: the CSMS refused before it had said anything but that, or hung up."""
-    if talk is None or not talk.said or Message.SERVER_HELLO in talk.heard:
+    if not talk.said or Message.SERVER_HELLO in talk.heard:
         return False
     return talk.silent or talk.alert_heard == Alert.HANDSHAKE_FAILURE
 
 
-def failure_by_probe(choice: Choice | None) -> Failure | None:
+def failure_by_probe(choice: Choice | None, talk: Talk) -> Failure | None:
     """What the answer to an offer of everything says about a refusal of ours; None: nothing."""
-    if choice is None:
+    if choice is None or (talk.silent and choice.version >= TLS_1_2 and choice.suite in OFFERED):
         return None
     if choice.version < TLS_1_2:
         return LinkFailure.OLD_TLS, "the CSMS speaks nothing newer than TLS 1.1; 1.2 is needed"
     wants = f"the CSMS would take cipher suite {choice.suite:#06x} with weaker algorithms than are offered here"
     return LinkFailure.NO_COMMON_CIPHERS, f"{wants}; it must offer {STATION_SUITES[0]}"
+
+
+def _by_proof(talk: Talk, hung_up: bool) -> Failure | None:
+    """A client that cannot sign (or has no key of a kind that is asked for) shows no certificate and goes on."""
+    ended = hung_up or talk.alert_heard is not None
+    asked = talk.has_client and Message.CERTIFICATE_REQUEST in talk.heard and Message.FINISHED in talk.said
+    if not ended or not asked or Message.CERTIFICATE_VERIFY in talk.said:
+        return None
+    return LinkFailure.KEY_UNUSABLE, "our private key cannot sign, or not in a way that the CSMS takes"
 
 
 def _by_alert(talk: Talk) -> Failure | None:
@@ -144,11 +157,14 @@ def _by_reason(error: Exception, talk: Talk) -> Failure | None:
 
 
 def _by_end(talk: Talk) -> Failure | None:
-    """It ended without a reason. Who is content with our certificate goes on, with TLS 1.3 usually by a ticket."""
+    """It ended without a reason. Who is content with our certificate says so: in TLS 1.2 by the end of the handshake,
+    in TLS 1.3 usually by a ticket.
+    """
     if talk.silent:
         return None
     asked = Message.CERTIFICATE_REQUEST in talk.heard and Message.FINISHED in talk.said
-    if asked and Message.NEW_SESSION_TICKET not in talk.heard:
+    content = Message.FINISHED if Message.SERVER_HELLO_DONE in talk.heard else Message.NEW_SESSION_TICKET
+    if asked and content not in talk.heard:
         return (
             LinkFailure.CLIENT_CERTIFICATE_REFUSED,
             "the CSMS asked for our client certificate, and hung up when it had it",

@@ -12,6 +12,8 @@ class Message(IntEnum):
     NEW_SESSION_TICKET = 4
     CERTIFICATE = 11
     CERTIFICATE_REQUEST = 13
+    SERVER_HELLO_DONE = 14
+    CERTIFICATE_VERIFY = 15
     FINISHED = 20
 
 
@@ -42,10 +44,12 @@ _POLITE = frozenset({Alert.CLOSE_NOTIFY, Alert.USER_CANCELED})
 
 class Talk:
     """`heard` and `said`: the types of handshake messages of the CSMS and of the station. `alert_heard`, `alert_said`:
-    the last alert of each, None: there was none. `silent`: the CSMS has not said a word.
+    the last alert of each, None: there was none. `silent`: the CSMS has not said a word. `has_client`: the station has
+    a certificate to show.
     """
 
     def __init__(self) -> None:
+        self.has_client = False
         self.heard: set[int] = set()
         self.said: set[int] = set()
         self.alert_heard: int | None = None

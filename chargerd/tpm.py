@@ -57,7 +57,7 @@ class Provider:
     """The tpm2 provider, loaded; it stays so until the process ends. Once its TPM was gone it never works again."""
 
     def __init__(self, tcti: str, modules: Path = OWN_PROVIDERS) -> None:
-        """Raises TpmError: no such provider, or no TPM at `tcti`."""
+        """Raises TpmError: no such provider, no TPM at `tcti`, or a Python with an OpenSSL of its own."""
         os.environ["TPM2OPENSSL_TCTI"] = tcti
         os.environ.setdefault("TSS2_LOG", "all+none")  # it would write to stderr by itself; errors are told by us
         self._crypto, self._ssl = _libcrypto(), _libssl()
@@ -214,9 +214,17 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
 """What is called, with its types (OpenSSL 3.0). EVP_PKEY_Q_keygen takes the curve as a further argument."""
 
 
+def _in_use(name: str) -> ctypes.CDLL:
+    """A library that is in this process because `ssl` brought it, and no other of its name. Raises TpmError."""
+    try:
+        return ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+    except OSError as error:
+        raise TpmError(f"this Python does not use the system's {name}; run it with Debian's") from error
+
+
 def _libcrypto() -> ctypes.CDLL:
-    """The libcrypto that is in this process because `ssl` brought it."""
-    crypto = ctypes.CDLL("libcrypto.so.3")
+    """Libcrypto, with the types of what is called."""
+    crypto = _in_use("libcrypto.so.3")
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(crypto, name)
         function.restype, function.argtypes = result, arguments
@@ -224,7 +232,7 @@ def _libcrypto() -> ctypes.CDLL:
 
 
 def _libssl() -> ctypes.CDLL:
-    """Likewise."""
-    library = ctypes.CDLL("libssl.so.3")
+    """Libssl, likewise."""
+    library = _in_use("libssl.so.3")
     library.SSL_CTX_get0_privatekey.restype, library.SSL_CTX_get0_privatekey.argtypes = c_void_p, (c_void_p,)
     return library

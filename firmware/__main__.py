@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from firmware.disk import why_not_protected
 from firmware.errors import FirmwareError
 from firmware.launcher import launch, own_code
 from firmware.place import SETTINGS, Settings, SettingsError, open_place, read_settings
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None, code: Callable[[], list[Path]] 
     options = parser.parse_args(arguments)
     try:
         settings = read_settings(options.settings)
+        if unsafe := why_not_protected(options.settings):
+            raise SettingsError(unsafe.why)
         return _updater(settings) if options.program == "updater" else _launcher(settings, code())
     except SettingsError as error:
         return _failed(options.program, error, EXIT_CONFIG)

@@ -41,6 +41,9 @@ MAX_CHUNKS = 32 * 1024
 MAX_PAYLOAD_BYTES = 16 * 1024**3
 
 
+MAX_SECURITY_VERSION = 2**31 - 1
+
+
 class Kind(StrEnum):
     """What the payload is."""
 
@@ -60,7 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     product: Name
     hardware: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=32)]
     version: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_~-]{0,49}\Z")]
-    security_version: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    security_version: Annotated[int, msgspec.Meta(ge=0, le=MAX_SECURITY_VERSION)]
     created: Annotated[str, msgspec.Meta(pattern=r"^2\d{3}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ\Z")]
     kind: Kind
     payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)]

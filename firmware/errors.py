@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     # The device (slots.py, rollback.py, updater.py, launcher.py)
     BAD_REQUEST = "bad-request"
     NOT_ALLOWED = "not-allowed"
+    ON_TRIAL = "on-trial"
     NOTHING_STAGED = "nothing-staged"
     SLOT_DAMAGED = "slot-damaged"
     FLOOR_UNREADABLE = "floor-unreadable"

@@ -13,7 +13,7 @@ from firmware import slots
 from firmware.disk import why_not_protected
 from firmware.errors import FirmwareError, Refusal
 from firmware.installers.directory import check_slot
-from firmware.place import Place, Started, say_started
+from firmware.place import Place, Started, forget_started, say_started
 from firmware.slots import Name, Record, State
 from firmware.verify import Verifier
 
@@ -91,6 +91,7 @@ def launch(place: Place, code: Iterable[Path]) -> Started:
 
     Raises FirmwareError: WRITABLE_CODE, SLOT_DAMAGED; OSError when it cannot be said.
     """
+    forget_started(place.settings)
     for path in (*code, Path(place.settings.slots_dir)):
         if unsafe := why_not_protected(path):
             raise unsafe

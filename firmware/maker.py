@@ -17,9 +17,10 @@ from firmware import bundle, keys, signatures, values
 from firmware.bundle import HASH_BYTES, HEADER, Kind, Manifest
 from firmware.disk import PIECE_BYTES, Folder
 from firmware.errors import FirmwareError, Refusal
-from firmware.installers.directory import written_out
+from firmware.installers.directory import DirectoryWriter, check_slot, written_out
 from firmware.keys import KeyList, SignedList
 from firmware.signatures import PublicKey, Role, Signature, key_id
+from firmware.slots import Name
 from firmware.tree import TreeReader
 from firmware.verify import Device, Verifier
 
@@ -170,6 +171,21 @@ def verify(path: Path, device: Device, progress: Progress = lambda _: None) -> V
     if verifier.finish().kind is Kind.TREE:
         reader.finish()
     return verifier
+
+
+def unpack(path: Path, device: Device, slots_dir: Path) -> Verifier:
+    """The first slot of a new device, into `a` of an existing directory. Raises FirmwareError, OSError."""
+    folder = Folder(slots_dir)
+    try:
+        verifier = Verifier(device)
+        writer = DirectoryWriter(folder, Name.A)
+        for piece in _file(path):
+            writer.write(verifier.feed(piece))
+        verifier.finish()
+        writer.close(verifier.head)
+        return check_slot(folder, Name.A, device)
+    finally:
+        folder.close()
 
 
 # ---- lists of keys ----

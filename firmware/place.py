@@ -15,10 +15,11 @@ import msgspec
 
 from firmware import keys, slots
 from firmware.bundle import MAX_PAYLOAD_BYTES, Kind
-from firmware.disk import Disk, Folder, read_all, replace
+from firmware.disk import Disk, Folder, read_all, replace, why_not_protected
 from firmware.errors import FirmwareError, Refusal
 from firmware.keys import KeyList
-from firmware.rollback import FileFloor
+from firmware.rollback import FileFloor, Floor
+from firmware.rollback_tpm import DEVICE, TpmFloor, exchange_over
 from firmware.slots import Record
 from firmware.values import Name, Sha256Hex
 from firmware.verify import Device, Verifier
@@ -34,7 +35,10 @@ STARTED = "started.json"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the maker of a device puts into it. `key_list`: the file of the first list; `users` may ask the updater."""
+    """What the maker of a device puts into it. `key_list`: the file of the first list; `users` may ask the updater.
+
+    `floor_in_tpm`: the floor of the security version is kept in a TPM (rollback_tpm.py) rather than in files.
+    """
 
     product: Name
     hardware: Name
@@ -43,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_dir: str = "/var/lib/chargerd-updater"
     run_dir: str = "/run/chargerd-firmware"
     users: tuple[str, ...] = ("chargerd",)
+    floor_in_tpm: bool = False
     most_payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = 1024**3
 
 
@@ -75,12 +80,17 @@ def read_settings(path: Path) -> Settings:
 
 
 class Place:
-    """The device's own memory of its firmware, on two disks: `slots` and `state`. `seed`: the first list of keys."""
+    """The device's own memory of its firmware, on two disks: `slots` and `state`. `seed`: the first list of keys.
 
-    def __init__(self, settings: Settings, slot_disk: Disk, state: Disk, seed: KeyList) -> None:
+    `floor`: where it is not kept in files of `state`.
+    """
+
+    def __init__(
+        self, settings: Settings, slot_disk: Disk, state: Disk, seed: KeyList, floor: Floor | None = None
+    ) -> None:
         self.settings = settings
         self.slots = slot_disk
-        self.floor = FileFloor(state)
+        self.floor: Floor = floor or FileFloor(state)
         self._state = state
         self._seed = seed
 
@@ -113,6 +123,7 @@ class Place:
             floor,
             self.settings.most_payload_bytes,
             frozenset({Kind.TREE}),
+            self.floor.most,
         )
 
     def settle(self, verifier: Verifier) -> None:
@@ -127,12 +138,16 @@ class Place:
 
 
 def open_place(settings: Settings) -> Place:
-    """Raises SettingsError for a list of keys that cannot be used, or directories that are not there."""
+    """Raises SettingsError for a list of keys that cannot be used, or directories that are not there or not root's."""
+    for path in (settings.key_list, settings.state_dir, settings.slots_dir):
+        if Path(path).exists() and (unsafe := why_not_protected(Path(path))):
+            raise SettingsError(unsafe.why)
     try:
         seed = keys.decode_file(Path(settings.key_list).read_bytes()).keys
         if seed.product != settings.product:
             raise SettingsError(f"{settings.key_list}: is for {seed.product}, and the settings say {settings.product}")
-        return Place(settings, Folder(Path(settings.slots_dir)), Folder(Path(settings.state_dir)), seed)
+        floor = TpmFloor(exchange_over(DEVICE)) if settings.floor_in_tpm else None
+        return Place(settings, Folder(Path(settings.slots_dir)), Folder(Path(settings.state_dir)), seed, floor)
     except OSError as error:
         raise SettingsError(f"{error.filename}: {error.strerror}") from error
     except FirmwareError as refused:
@@ -154,6 +169,12 @@ def say_started(settings: Settings, started: Started) -> None:
     new = run / f"{STARTED}.new"
     new.write_bytes(msgspec.json.encode(started))
     new.rename(run / STARTED)
+
+
+def forget_started(settings: Settings) -> None:
+    """Until a slot is proved, none is named: units that would run it have nothing to run. Raises OSError."""
+    for name in (STARTED, _CURRENT):
+        (Path(settings.run_dir) / name).unlink(missing_ok=True)
 
 
 def read_started(settings: Settings) -> Started:

@@ -7,6 +7,7 @@ other holds. It protects against whoever can hand us a bundle, not against whoev
 import hashlib
 from typing import Protocol
 
+from firmware.bundle import MAX_SECURITY_VERSION
 from firmware.disk import Disk, read_all, replace
 from firmware.errors import FirmwareError, Refusal
 
@@ -15,19 +16,23 @@ _MAX_BYTES = 128
 
 
 class Floor(Protocol):
-    """Kept in files, or in a chip that cannot count backwards."""
+    """Kept in files, or in a chip that cannot count backwards. `most`: the highest that it can hold."""
+
+    most: int
 
     def read(self) -> int:
         """The least security version; 0: nothing was confirmed yet. Raises FirmwareError(FLOOR_UNREADABLE)."""
         ...
 
     def raise_to(self, security_version: int) -> None:
-        """Never lowers it. Raises OSError."""
+        """Never lowers it; at most `most`. Raises OSError."""
         ...
 
 
 class FileFloor:
     """A Floor in two files of `disk`."""
+
+    most = MAX_SECURITY_VERSION
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk

@@ -6,6 +6,7 @@ bytes, the second not above half the order (of two numbers that would both verif
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -63,6 +64,7 @@ def key_id(key: PublicKey) -> Sha256Hex:
     return hashlib.sha256(bytes.fromhex(key)).hexdigest()
 
 
+@lru_cache(maxsize=4 * MAX_SIGNATURES)
 def load(key: PublicKey) -> ec.EllipticCurvePublicKey:
     """Raises FirmwareError(BAD_KEY_LIST) for what is no point of the curve."""
     try:
@@ -119,13 +121,13 @@ def check(purpose: bytes, text: bytes, signatures: tuple[Signature, ...], role: 
 
 
 def _check_one(purpose: bytes, text: bytes, signature: Signature, key: PublicKey) -> None:
-    refused = FirmwareError(Refusal.BAD_SIGNATURE, f"the signature by key {signature.key_id[:16]}… does not verify")
-    if signature.s > _HALF_ORDER:
-        raise refused
     try:
+        if signature.s > _HALF_ORDER:
+            raise InvalidSignature
         load(key).verify(encode_dss_signature(signature.r, signature.s), purpose + text, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
-        raise refused from None
+        why = f"the signature by key {signature.key_id[:16]}… does not verify"
+        raise FirmwareError(Refusal.BAD_SIGNATURE, why) from None
 
 
 def _records(section: bytes) -> Iterator[Signature]:

@@ -31,11 +31,14 @@ class Updating:
         self._monotonic = monotonic
 
     def stage(self, file: int) -> Verifier:
-        """Verify the bundle that `file` holds, and put it into the slot that does not run. The head holds before the
+        """Verify the bundle that `file` holds, and put it into the slot that does not run.
 
-        first byte of that slot is touched. Raises FirmwareError, OSError; the slot is empty or untouched then.
+        The head holds before the first byte of that slot is touched. While what runs is on trial, the other slot is
+        what there is to fall back on. Raises FirmwareError, OSError; the slot is empty or untouched then.
         """
         check_descriptor(file)
+        if self._place.record().slot(self._running).state is State.ON_TRIAL:
+            raise FirmwareError(Refusal.ON_TRIAL, f"slot {self._running} runs on trial; mark it good first")
         name = self._running.other
         verifier = Verifier(self._place.device(self._place.floor.read()))
         give_up_mono = self._monotonic() + STAGE_WITHIN_S

@@ -16,7 +16,10 @@ from firmware.keys import KeyList, SignedList
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a bundle is held against. `floor`: the least security version; `kinds`: what can be installed."""
+    """What a bundle is held against. `kinds`: what can be installed.
+
+    `floor`: the least security version; `ceiling`: the highest that this device could remember as a floor.
+    """
 
     product: str
     hardware: str
@@ -24,6 +27,7 @@ class Device:
     floor: int
     most_payload_bytes: int = bundle.MAX_PAYLOAD_BYTES
     kinds: frozenset[Kind] = frozenset(Kind)
+    ceiling: int = bundle.MAX_SECURITY_VERSION
 
     def check(self, manifest: Manifest) -> None:
         """This bundle is for this device, now. Raises FirmwareError."""
@@ -38,6 +42,10 @@ class Device:
         if manifest.security_version < self.floor:
             raise FirmwareError(
                 Refusal.ROLLED_BACK, f"security version {manifest.security_version} is below {self.floor}"
+            )
+        if manifest.security_version > self.ceiling:
+            raise FirmwareError(
+                Refusal.TOO_LARGE, f"security version {manifest.security_version}, {self.ceiling} is the highest here"
             )
         if manifest.payload_bytes > self.most_payload_bytes:
             raise FirmwareError(
@@ -60,6 +68,8 @@ class Verifier:
         self._reader = self._read_head()
         self._wanted = next(self._reader)
         self._buffer = bytearray()
+        self._started_chunk = memoryview(b"")
+        self._filled = 0
         self._table = memoryview(b"")
         self._chunk = 0
         self._left = 0
@@ -140,32 +150,38 @@ class Verifier:
         if hashlib.sha256(table).hexdigest() != manifest.table_sha256:
             raise FirmwareError(Refusal.BAD_TABLE, "the hashes of the chunks are not those that were signed")
         self._table = memoryview(table)
+        # Made once: a buffer that grows anew for each chunk takes longer than the hash.
+        self._started_chunk = memoryview(bytearray(min(manifest.chunk_bytes, manifest.payload_bytes)))
         self._left = manifest.payload_bytes
 
     # ---- payload ----
 
     def _feed_payload(self, data: bytes, start: int) -> bytes:
         """Whole chunks within `data` are hashed where they lie: only what is cut by its ends is copied."""
-        waiting = len(self._buffer)
-        if waiting + len(data) - start > self._left:
+        if self._filled + len(data) - start > self._left:
             raise FirmwareError(Refusal.TRAILING_BYTES, "goes on after the end of its payload")
         view = memoryview(data)
         first = b""
-        if waiting:
-            end = min(start + self._chunk_bytes() - waiting, len(data))
-            self._buffer += view[start:end]
-            start = end
-            if len(self._buffer) < self._chunk_bytes():
+        if self._filled:
+            size = self._chunk_bytes()
+            start += self._fill(view[start : start + size - self._filled])
+            if self._filled < size:
                 return b""
-            first = bytes(self._buffer)
-            self._buffer.clear()
+            first = bytes(self._started_chunk[:size])
+            self._filled = 0
             self._check_chunk(first)
         end = start
         while self._left and len(data) - end >= (size := self._chunk_bytes()):
             self._check_chunk(view[end : end + size])
             end += size
-        self._buffer += view[end:]
+        self._fill(view[end:])
         return first + data[start:end] if first else data[start:end]
+
+    def _fill(self, part: memoryview) -> int:
+        """More of the chunk that has been started; how many bytes."""
+        self._started_chunk[self._filled : self._filled + len(part)] = part
+        self._filled += len(part)
+        return len(part)
 
     def _chunk_bytes(self) -> int:
         assert self.manifest is not None, "can't happen because the payload comes after the manifest"

@@ -16,11 +16,24 @@ from typing import Self
 READY_WITHIN_S = 10.0
 
 
+def command(state: Path, port: int) -> list[str]:
+    """What starts swtpm at `port`, and its control channel at the next. `state`: absolute, for it goes to / first."""
+    return [
+        shutil.which("swtpm") or "/usr/bin/swtpm",
+        "socket",
+        "--tpm2",
+        *("--tpmstate", f"dir={state}"),
+        *("--server", f"type=tcp,port={port},bindaddr=127.0.0.1"),
+        *("--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1"),
+        *("--flags", "not-need-init,startup-clear"),
+    ]
+
+
 class Swtpm:
     """swtpm, started. `tcti` is what the settings call it. Start it before anything is connected to it."""
 
     def __init__(self, directory: Path) -> None:
-        self._state = directory.absolute() / "tpm"  # swtpm goes to / before it looks
+        self._state = directory.absolute() / "tpm"
         self._state.mkdir(exist_ok=True)
         self.port = _free_port()
         self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
@@ -37,21 +50,7 @@ class Swtpm:
         """The same TPM each time: what is in its directory makes it."""
         assert self._process is None, "can't happen because a test stops it before it starts it again"
         self._process = subprocess.Popen(
-            [
-                shutil.which("swtpm") or "/usr/bin/swtpm",
-                "socket",
-                "--tpm2",
-                "--tpmstate",
-                f"dir={self._state}",
-                "--server",
-                f"type=tcp,port={self.port},bindaddr=127.0.0.1",
-                "--ctrl",
-                f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1",
-                "--flags",
-                "not-need-init,startup-clear",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            command(self._state, self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < until:

@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
         "sign": _sign,
         "inspect": _inspect,
         "verify": _verify,
+        "unpack": _unpack,
         "ocpp-sign": _ocpp_sign,
     }
     try:
@@ -111,9 +112,18 @@ def _sign(options: argparse.Namespace) -> None:
     print(f"{options.file}: signed by {', '.join(each.key_id[:16] for each in parts.signed)}")
 
 
-def _verify(options: argparse.Namespace) -> None:
+def _device(options: argparse.Namespace) -> Device:
     trusted = keys.decode_file(options.keys.read_bytes()).keys
-    device = Device(trusted.product, options.hardware, trusted, options.floor)
+    return Device(trusted.product, options.hardware, trusted, options.floor)
+
+
+def _unpack(options: argparse.Namespace) -> None:
+    manifest = maker.unpack(options.file, _device(options), options.slots_dir).finish()
+    print(f"{options.slots_dir}/a: {manifest.product} {manifest.version}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    device = _device(options)
     with Meter("verified", options.file.stat().st_size) as meter:
         manifest = maker.verify(options.file, device, meter.at).finish()
     print(f"{options.file}: good, {manifest.product} {manifest.version}, security version {manifest.security_version}")

@@ -16,7 +16,7 @@ from chargerd.ctl.owner import as_owner_of
 from chargerd.identity import IdentityError
 from chargerd.keys import Keys
 from chargerd.provisioned import Provisioned, ProvisionedRecord
-from chargerd.provisioning_steps import Refused, Steps, hand_out_password
+from chargerd.provisioning_steps import Refused, Steps, hand_out_password, has_password
 from chargerd.tls import TrustError, read_roots
 
 ORGANIZATION = "SecurityCtrlr.OrganizationName"
@@ -57,18 +57,18 @@ def provision(options: argparse.Namespace) -> None:
             print(hand_out_password(options.credential, options.password_out, replace=options.replace))
         with as_owner_of(state):
             record = provisioned.read()
-    print("\n".join(what_is_missing(record, options.credential.exists(), site, settings)))
+    print("\n".join(what_is_missing(record, has_password(options.credential), site, settings)))
 
 
 def what_is_missing(
-    record: ProvisionedRecord, has_password: bool, site: SiteSettings | None, settings: IdentitySettings
+    record: ProvisionedRecord, password_set: bool, site: SiteSettings | None, settings: IdentitySettings
 ) -> Iterator[str]:
     """Lines: the next step, or what the settings file has to say for what is there."""
     if record.client is None and record.request is not None:
         yield "next: --chain FILE, the certificate for the open request with those that signed it"
-    elif record.client is None and not has_password:
+    elif record.client is None and not password_set:
         yield "next: --csr-out FILE for a client certificate (security profile 3), or --password-out FILE (profile 2)"
-    profile = 3 if record.client is not None else 2 if has_password else None
+    profile = 3 if record.client is not None else 2 if password_set else None
     if profile is None:
         return
     has_ca_file = site is not None and site.csms.ca_file is not None

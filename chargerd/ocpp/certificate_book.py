@@ -49,6 +49,11 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}:{self.sha256}"
 
     @property
+    def root_key(self) -> str:
+        """The key of the root in which a V2G chain ends, as its hash."""
+        return (self.names, *self.children)[-1][0].issuer_key_hash
+
+    @property
     def certificates(self) -> int:
         """How many certificates it is."""
         return 1 + len(self.children)
@@ -93,7 +98,7 @@ class CertificateBook:
         return next((row for row in self._loaded().values() if row.is_named(wanted)), None)
 
     def v2g_chain(self) -> Installed | None:
-        """The V2G chain that vehicles are shown: the newest one (A02.FR.15)."""
+        """The V2G chain that vehicles are shown: the newest one."""
         return max(self.all([Kind.V2G_CERTIFICATE_CHAIN]), key=lambda row: row.not_before, default=None)
 
     def key_ids(self) -> tuple[str, ...]:
@@ -103,7 +108,13 @@ class CertificateBook:
     # ------------------------------------------------------------------ what comes and goes
 
     def put(self, row: Installed) -> None:
-        """Install, or install again in the same place (M05.FR.17)."""
+        """Install, or install again in the same place (M05.FR.17). A V2G chain takes the place of older ones of its
+        root: vehicles are shown the newest alone (A02.FR.15).
+        """
+        if row.kind is Kind.V2G_CERTIFICATE_CHAIN:
+            for other in self.all([row.kind]):
+                if other.key != row.key and other.root_key == row.root_key and other.not_before <= row.not_before:
+                    self.remove(other)
         self._loaded()[row.key] = row
         self._ctx.store.put(NAMESPACE, row.key, row)
         self._ctx.publish(CertificatesChanged(row.kind))

@@ -10,7 +10,7 @@ from chargerd.certificates import Certificate, CertificateError, HashData, is_na
 from chargerd.clock import Now
 from chargerd.ocpp.block import Block, Handlers, StationContext
 from chargerd.ocpp.certificate_book import MAX_CERTIFICATES, CertificateBook, Installed, root_row
-from chargerd.ocpp.effects import ClientCertificate
+from chargerd.ocpp.effects import ClientCertificate, Severity
 from chargerd.ocpp.messages.certificates import (
     CertificateHashDataChain,
     DeleteCertificate,
@@ -125,12 +125,13 @@ class CertificateManagement(Block):
         return DeleteCertificateResponse(status=DeleteCertificateStatus.ACCEPTED)
 
     def _why_not_deleted(self, row: Installed) -> str | None:
-        """M04.FR.03: the last CSMS root stays while the CSMS is verified with it; without one nothing could be put
-        right from afar any more.
+        """M04.FR.03: the last CSMS root stays while the CSMS is verified with it, for without one nothing could be put
+        right from afar any more; and where the site has named its roots, for without one those of the system count.
         """
-        if row.kind is not Kind.CSMS_ROOT_CERTIFICATE or self.ctx.variables[SECURITY_PROFILE] < TLS_PROFILE:
+        if row.kind is not Kind.CSMS_ROOT_CERTIFICATE or len(self._book.roots(row.kind)) > 1:
             return None
-        return "it is the last CSMS root" if len(self._book.roots(row.kind)) == 1 else None
+        needed = self.ctx.variables[SECURITY_PROFILE] >= TLS_PROFILE or self.ctx.config.csms_roots_pem
+        return "it is the last CSMS root" if needed else None
 
     def _not_to_be_deleted(self, wanted: HashData) -> DeleteCertificateResponse:
         if any(is_named(each, wanted) for client in self._clients() for each in _readable(client.chain_pem)):
@@ -156,6 +157,10 @@ class CertificateManagement(Block):
             row = self._new_row(kind, root, replaced, now)
         except CertificateError as error:
             return _refused("InvalidCertificate", str(error))  # M05.FR.07, FR.11
+        if kind is Kind.CSMS_ROOT_CERTIFICATE and self._is_first():
+            self.ctx.note(
+                Severity.WARNING, "certificates: from now on the CSMS needs an installed root, not the system's"
+            )
         for other in self._pending() if row.pending else ():
             self._book.remove(other)  # M05.FR.09: one, and one to fall back to
         self._book.put(row)
@@ -164,6 +169,10 @@ class CertificateManagement(Block):
 
     def _present(self, kind: Kind, root: Certificate) -> Installed | None:
         return next((row for row in self._book.all([kind]) if row.sha256 == root.sha256), None)
+
+    def _is_first(self) -> bool:
+        tls = self.ctx.variables[SECURITY_PROFILE] >= TLS_PROFILE
+        return tls and not self._book.all([Kind.CSMS_ROOT_CERTIFICATE])
 
     def _pending(self) -> list[Installed]:
         return [row for row in self._book.all([Kind.CSMS_ROOT_CERTIFICATE]) if row.pending]

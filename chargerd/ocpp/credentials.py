@@ -66,7 +66,9 @@ class Credentials(Block):
 
     @property
     def clients(self) -> tuple[ClientCertificate, ...]:
-        """Client certificates that may be accepted, the newest first."""
+        """Client certificates that may be accepted, the newest first. One that has expired is among them: the CSMS may
+        take it and renew it (A00.FR.430).
+        """
         return tuple(held.certificate for held in (self._record.candidate, self._record.client) if held is not None)
 
     def worked(self, password: str | None, client: ClientCertificate | None) -> None:

@@ -224,7 +224,7 @@ class Network(Block):
         assert self._seen is not None, "can't be None: on_start comes first"
         at_utc = self._seen.utc
         means = Means(
-            root=any(certificates.read_one(pem).not_after_utc > at_utc for pem in self._book.csms_roots()),
+            root=lambda: any(certificates.read_one(pem).not_after_utc > at_utc for pem in self._book.csms_roots()),
             client=self._credentials.has_valid_client(at_utc),
             password=bool(self._credentials.passwords),
         )

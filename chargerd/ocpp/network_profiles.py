@@ -5,7 +5,7 @@ The profile of the last connection is kept apart from the slots: whatever the CS
 site allows it (A05).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -43,11 +43,11 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What the station has for a security profile: a root to verify a CSMS by, a valid client certificate, a
-    password.
+    """What the station has for a security profile: a root to verify a CSMS by (asked only when it matters: to read
+    certificates loads 8 MB), a valid client certificate, a password.
     """
 
-    root: bool
+    root: Callable[[], bool]
     client: bool
     password: bool
 
@@ -69,8 +69,7 @@ class NetworkProfiles:
         past = self._ctx.store.find(STATE_NAMESPACE, STATE_KEY, Past)
         self._slots = {int(key): slot for key, slot in self._ctx.store.items(NAMESPACE, NetworkSlot)}
         if past is None:
-            self._put(SITE_SLOT, self._slots.get(SITE_SLOT, site))
-            past = Past(site=site)
+            past = self._begun(site)
         elif _moves(past.site, site):
             self._put(SITE_SLOT, site)
             others = [slot for slot in self._listed() if slot != SITE_SLOT]
@@ -158,7 +157,7 @@ class NetworkProfiles:
         wanted = profile.security_profile
         if (lower := self.why_not_lower(wanted)) is not None:
             return f"slot {slot}: {lower}"  # A05.FR.09, A05.FR.10
-        if wanted > self.security_profile and not means.root:
+        if wanted > self.security_profile and not means.root():
             return f"slot {slot}: there is no valid CSMSRootCertificate for security profile {wanted}"  # A05.FR.02
         if wanted > self.security_profile and wanted == PROFILE_CLIENT_CERTIFICATE and not means.client:
             return f"slot {slot}: there is no valid ChargingStationCertificate"  # A05.FR.03
@@ -167,6 +166,19 @@ class NetworkProfiles:
         return None
 
     # ------------------------------------------------------------------ inside
+
+    def _begun(self, site: NetworkSlot) -> Past:
+        """At the first start; or what is remembered beside the slots is of another version: then the lowest security
+        profile on the list was in use, and not one below that of the site settings.
+        """
+        if SITE_SLOT in self._listed():
+            self._put(SITE_SLOT, self._slots.get(SITE_SLOT, site))
+        listed = [(slot, self._slots[slot]) for slot in self._listed() if slot in self._slots]
+        possible = [(slot, each) for slot, each in listed if each.security_profile >= site.security_profile]
+        if [slot for slot, _profile in possible] in ([], [SITE_SLOT]):
+            return Past(site=site)
+        slot, profile = min(possible, key=lambda place: place[1].security_profile)
+        return Past(site=site, slot=slot, profile=profile)
 
     def _is_usable(self, profile: NetworkSlot) -> bool:
         return self.why_not_lower(profile.security_profile) is None

@@ -70,7 +70,7 @@ from chargerd.ocpp.signatures import Signatures
 from chargerd.ocpp.transaction_log import TransactionLog
 from chargerd.ocpp.transaction_machine import Ending, Grant, Running, reason_of_boot, reason_of_fault
 from chargerd.ocpp.variables import AnyVariable
-from hal.types import Indication, Token
+from hal.types import Indication
 
 SHOW_S = 3.0
 """How long the driver sees whether a token was accepted or refused."""
@@ -208,7 +208,8 @@ class Transactions(Block):
         self, evse_id: int, contract: Contract, now: Now, told: Callable[[bool, str, Now], None]
     ) -> str | None:
         """A vehicle shows its contract certificate (C07); again: it stops nothing. Why nobody is asked about it; None:
-        `told` is called once, now or later, with whether it may charge, and why not."""
+        `told` is called once, now or later, with whether it may charge, and why not.
+        """
         session, token = self._sessions[evse_id], contract.token
         if session.is_ending or self._desks[evse_id].asking is not None:
             return "too soon, somebody else is just being served"
@@ -332,7 +333,7 @@ class Transactions(Block):
             case MeterArrived(sample=sample):
                 session.metered(sample.energy_wh, now)
             case TokenPresented(token=token):
-                self._presented(session, _id_token(token), now)
+                self._presented(session, IdToken(id_token=token.uid, type=IdTokenEnum(token.kind.value)), now)
             case _:
                 pass
 
@@ -495,7 +496,3 @@ class Transactions(Block):
         if self._reservations.is_kept(evse_id):
             return Indication.RESERVED
         return Indication.CONNECTED if session.connected else Indication.AVAILABLE
-
-
-def _id_token(token: Token) -> IdToken:
-    return IdToken(id_token=token.uid, type=IdTokenEnum(token.kind.value))

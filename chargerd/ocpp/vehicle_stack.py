@@ -106,6 +106,9 @@ class VehicleStack(Block):
     def contract_shown(self, event: ContractShown, now: Now) -> None:
         """A vehicle shows its contract certificate; the answer is in the report, now or soon (C07)."""
         evse_id = event.evse_id
+        if evse_id not in self.ctx.evse_ids:
+            self.ctx.note(Severity.WARNING, f"vehicle: there is no EVSE {evse_id}, ignoring")
+            return
         why = self._why_not(evse_id) or self._why_no_contract() or self._judge(event, now)
         if why is not None:
             self.ctx.note(Severity.INFO, f"vehicle: contract certificate refused at EVSE {evse_id} ({why})")
@@ -114,8 +117,8 @@ class VehicleStack(Block):
     def certificate_wanted(self, event: EvCertificateWanted, now: Now) -> None:
         """A vehicle wants a contract certificate; the answer is in the report in time (M01, M02)."""
         evse_id = event.evse_id
-        if evse_id in self._requests:
-            self.ctx.note(Severity.WARNING, f"vehicle: EVSE {evse_id} asks before its last answer, ignoring")
+        if evse_id in self._requests or evse_id not in self.ctx.evse_ids:
+            self.ctx.note(Severity.WARNING, f"vehicle: EVSE {evse_id} is none or has asked already, ignoring")
             return
         why = self._why_not(evse_id) or self._why_no_installation() or _why_not_message(event)
         if why is not None:
@@ -189,8 +192,6 @@ class VehicleStack(Block):
     def _why_not(self, evse_id: int) -> str | None:
         if not self.ctx.config.vehicle_stack:
             return NO_STACK
-        if evse_id not in self.ctx.evse_ids:
-            return f"there is no EVSE {evse_id}"
         evse = self.ctx.evse(evse_id)
         return None if evse is not None and evse.ev_connected else "no vehicle is connected"
 

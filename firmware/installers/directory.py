@@ -78,11 +78,21 @@ def check_head(disk: Disk, name: Name, device: Device) -> Verifier:
 
 def check_slot(disk: Disk, name: Name, device: Device) -> Verifier:
     """What is in a slot is what was signed, for this device, whole. Raises FirmwareError, OSError."""
+    for parent, inner in (("", name.value), (name, "tree")):
+        _check_directory(disk, parent, inner)
     verifier = check_head(disk, name, device)
     for piece in written_out(disk, f"{name}/tree"):
         verifier.feed(piece)
     verifier.finish()
     return verifier
+
+
+def _check_directory(disk: Disk, parent: str, name: str) -> None:
+    """Who can write it could change what was verified a moment ago."""
+    found = next((each for each in disk.listing(parent) if each.name == name), None)
+    if found is None or found.form is not Form.DIRECTORY:
+        raise FirmwareError(Refusal.SLOT_DAMAGED, f"{parent}/{name} is no directory".lstrip("/"))
+    _check_mode(found, f"{parent}/{name}".lstrip("/"), (DIRECTORY_MODE,), on_desk=False)
 
 
 def written_out(disk: Disk, path: str, *, on_desk: bool = False) -> Iterator[bytes]:

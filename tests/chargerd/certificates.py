@@ -70,7 +70,6 @@ def sign(
     names: Sequence[str] | None = (),
     organization: str = "Test CSO",
     days: tuple[float, float] = (-1, 30),
-    digest: hashes.HashAlgorithm | None = None,
     usage: str | None = "",
     purposes: Sequence[x509.ObjectIdentifier] = (),
     path_length: int | None = None,
@@ -115,8 +114,8 @@ def sign(
         wanted.append((x509.SubjectAlternativeName([_general_name(each) for each in alternatives]), False))
     for extension, critical in (*wanted, *extensions):
         builder = builder.add_extension(extension, critical)
-    algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else digest or hashes.SHA256()
-    certificate = builder.sign(issuer_key, algorithm)  # type: ignore[arg-type]  # SHA-1 is there to be refused
+    algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    certificate = builder.sign(issuer_key, algorithm)
     above = () if by is None or by.certificate.issuer == by.certificate.subject else (by.certificate, *by.above)
     return Issued(certificate, key, above)
 

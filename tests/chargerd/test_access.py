@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from chargerd.access import GROUPS, VERBS, Caller, Gate, Role, caller_of, gate_of_this_machine, how_to_get
+from chargerd.access import GROUPS, STACK_VERBS, VERBS, Caller, Gate, Role, caller_of, gate_of_this_machine, how_to_get
 
 READ, OPERATE, REPAIR, OTHER = 11, 12, 13, 14
 GATE = Gate({Role.READER: READ, Role.OPERATOR: OPERATE, Role.TECHNICIAN: REPAIR}, frozenset({0, 990}))
@@ -29,6 +29,16 @@ GATE = Gate({Role.READER: READ, Role.OPERATOR: OPERATE, Role.TECHNICIAN: REPAIR}
 def test_the_highest_role_of_a_group_counts_and_masters_may_everything(uid: int, gids: set[int], role: Role) -> None:
     assert GATE.role_of(Caller(uid, frozenset(gids))) is role
     assert GATE.is_master(Caller(uid, frozenset(gids))) is (uid in {0, 990})
+
+
+def test_the_vehicle_stack_has_no_role_and_is_known_by_its_group() -> None:
+    gate = Gate({Role.READER: READ}, frozenset({0}), stack_gid=OTHER)
+    stack = Caller(1000, frozenset({OTHER}))
+    assert gate.role_of(stack) is Role.NOBODY
+    assert gate.is_stack(stack)
+    assert not gate.is_stack(Caller(1000, frozenset({READ})))
+    assert not GATE.is_stack(stack)
+    assert VERBS.keys() >= STACK_VERBS
 
 
 def test_without_groups_only_root_and_the_service_may_anything() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.config import EXAMPLE_PASSWORDS, ConfigError, check_password, load_site
+from chargerd.config import EXAMPLE_PASSWORDS, ConfigError, IdentitySettings, check_password, load_site
 
 RIGHT = """
 [csms]
@@ -33,6 +33,12 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
     assert site.overrides() == {"OCPPCommCtrlr.HeartbeatInterval": "60", "AuthCtrlr.Enabled": "true"}
 
 
+def test_keys_live_in_files_unless_the_site_says_tpm(tmp_path: Path) -> None:
+    assert load_site(written(tmp_path, RIGHT)).identity == IdentitySettings(keys="file", tpm="device:/dev/tpmrm0")
+    other = load_site(written(tmp_path, RIGHT + '[identity]\nkeys = "tpm"\ntpm = "device:/dev/tpmrm1"\n')).identity
+    assert (other.keys, other.tpm) == ("tpm", "device:/dev/tpmrm1")
+
+
 @pytest.mark.parametrize(
     "text,place,remedy",
     [
@@ -56,6 +62,10 @@ def test_a_right_file_loads_with_defaults_and_overrides_as_the_device_model_writ
             "variables",
             "chargerctl provision",
         ),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\nkeys = "card"', "identity.keys", "card"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\nkey = "tpm"', "identity.key", "did you mean 'keys'?"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\ntpm = "/dev/tpmrm0"', "identity.tpm", "device:/dev/"),
+        ('[csms]\nurl = "wss://c/o"\n[identity]\ntpm = "cmd:sh -c id"', "identity.tpm", "is no TPM"),
         ("[csms\nx", "line 1", "TOML"),
     ],
 )
@@ -89,7 +99,7 @@ def test_each_security_profile_can_be_set_with_the_url_that_fits_it(tmp_path: Pa
         assert str(load_site(written(tmp_path, f"[csms]\n{text}")).csms.security_profile) in text
 
 
-@pytest.mark.parametrize("password", ["x" * 15, "x" * 65, "", *EXAMPLE_PASSWORDS, "DEADBEEFDEADBEEF"])
+@pytest.mark.parametrize("password", ["x" * 15, "x" * 65, "", *sorted(EXAMPLE_PASSWORDS), "DEADBEEFDEADBEEF"])
 def test_A00_FR_205_a_password_that_is_short_or_stands_in_manuals_is_refused_and_not_repeated(password: str) -> None:
     with pytest.raises(ConfigError, match="chargerctl provision") as refused:
         check_password(password, "csms-password")

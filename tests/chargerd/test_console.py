@@ -173,12 +173,27 @@ def test_another_user_may_do_what_its_group_allows_and_is_told_how_to_get_the_re
         asyncio.run(story(folder))
 
 
+def test_the_vehicle_stack_may_use_its_own_verbs_and_no_others_and_is_not_told_of() -> None:
+    heard: list[Access] = []
+    verbs: dict[str, Verb] = {name: lambda _request: {} for name in ("status", "user_limit", "vehicle", "contract")}
+    gate = Gate({Role.READER: 1, Role.TECHNICIAN: 3}, frozenset(), stack_gid=7)
+    running = Console(Path("unused"), verbs, gate=gate, on_access=heard.append)
+
+    def allowed(caller: Caller) -> list[str]:
+        return [name for name in verbs if running.answer(json.dumps({"verb": name}).encode(), caller)["ok"]]
+
+    assert allowed(Caller(1001, frozenset({7}))) == ["vehicle", "contract"]
+    assert [access.verb for access in heard] == ["status", "user_limit"]
+    assert allowed(Caller(1002, frozenset({1}))) == ["status"]
+    assert allowed(Caller(1003, frozenset({3}))) == list(verbs)
+
+
 def test_technicians_are_told_of_and_those_who_would_be_and_each_once_a_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard: list[Access] = []
     now_mono = [100.0]
-    monkeypatch.setattr("chargerd.console.time.monotonic", lambda: now_mono[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now_mono[0])
     technician, reader = Caller(1001, frozenset({3})), Caller(1002, frozenset({1}))
     gate = Gate({Role.READER: 1, Role.TECHNICIAN: 3}, frozenset())
     running = Console(Path("unused"), VERBS, gate=gate, on_access=heard.append)

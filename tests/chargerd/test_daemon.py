@@ -28,9 +28,11 @@ from chargerd.daemon import Daemon
 from chargerd.evse.types import EvseStatus, PilotState, Status
 from chargerd.ocpp.events import MemoryMeasured
 from chargerd.ocpp.security_log import verified
+from chargerd.provisioned import Provisioned, ProvisionedRecord
 from chargerd.service import EXIT_TRY_AGAIN
 from chargerd.store import Store, StoreError
 from hal.types import BoardFacts
+from tests.chargerd import key_stands
 from tests.chargerd.ocpp.building import board
 
 Frame = list[Any]
@@ -551,5 +553,33 @@ def test_a_store_that_was_removed_is_a_log_that_was_cleared_and_little_room_is_t
         async with stage.running():
             kinds = {"SecurityLogWasCleared", "MemoryExhaustion"}
             await stage.until(lambda: kinds <= {each["type"] for each in told(stage.csms, "SecurityEventNotification")})
+
+    play(tmp_path, story)
+
+
+# ---- keys and what the maker gave the device ----
+
+
+def test_a_provisioned_identity_is_shown_its_key_is_kept_and_a_key_that_nobody_names_is_destroyed(
+    tmp_path: Path,
+) -> None:
+    async def story(stage: Stage) -> None:
+        keys = key_stands.store("file", tmp_path)
+        clients = key_stands.ClientAuthority(tmp_path)
+        client, stray = clients.client(keys), keys.make(key_stands.request())
+        Provisioned(tmp_path / "provisioned").write(
+            ProvisionedRecord(client=client, csms_roots_pem=(clients.root,), manufacturer_roots_pem=(clients.root,))
+        )
+        stage.appear()
+        async with stage.running() as (daemon, _task):
+            await stage.until(lambda: stage.csms.boots)
+            assert daemon.station.ctx.config.client == client
+            await stage.until(lambda: len(keys.describe()) == 1)
+            told = await stage.ask("identity")
+        assert stray.key_id != client.key_id
+        assert told["client"]["key_id"] == client.key_id
+        assert [root["subject"] for root in told["csms_roots"]] == ["CN=Client root"]
+        assert [root["subject"] for root in told["manufacturer_roots"]] == ["CN=Client root"]
+        assert told["password_set"] is True
 
     play(tmp_path, story)

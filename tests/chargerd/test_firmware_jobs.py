@@ -37,7 +37,7 @@ class Bay:
         self.folder = Folder(path / "firmware")
         self.folder.keep_only(None)
         self.jobs = FirmwareJobs(self.folder, facts.device, UpdaterClient(self.machine.socket))
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(str(self.machine.socket))
         listener.listen()
         self._updater = Updater(self.machine.place(), lambda _line: None)
@@ -67,7 +67,8 @@ class Bay:
         asyncio.run(self.jobs.stage(msgspec.Raw(codec.encode(order))))
 
     def close(self) -> None:
-        self._thread.join(5.0)
+        self._thread.join()
+        self._listener.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What becomes of the station's keys when the TPM goes away, hangs, or kills the process."""
 
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from chargerd.identity import IdentityError
 from chargerd.keys_tpm import TpmKeys
+from chargerd.tpm import Provider
 from chargerd.tpm_trial import Trial, TrialRecord
+from tests.chargerd.key_stands import request
 from tests.chargerd.tpm_victim import Victim
 from tests.swtpm import Swtpm, shared_tpm
 
@@ -100,6 +103,39 @@ def test_a_death_outside_a_handshake_is_not_held_against_the_tpm(tpm: Swtpm, tmp
             assert victim.do("load")[0] == "ok"
             assert victim.do("settle")[0] == "ok"
         tpm.free_places()
+
+
+def test_who_waits_for_a_tpm_that_hangs_does_not_keep_the_station_from_stopping(tmp_path: Path) -> None:
+    class Hanging(Provider):
+        def sign(self, pem: bytes, data: bytes) -> bytes:
+            asked.set()
+            gate.wait(30)
+            return super().sign(pem, data)
+
+    def use() -> None:
+        with pytest.raises(IdentityError, match="the station stops"):
+            keys.use(pem, ssl.create_default_context(), lambda: None)
+        told.set()
+
+    asked, gate, told = threading.Event(), threading.Event(), threading.Event()
+    keys = TpmKeys(shared_tpm(), Trial(tmp_path / "trial"))
+    pem, _csr = keys.make(request())
+    keys._provider = Hanging(shared_tpm())
+    threading.Thread(target=use, daemon=True).start()
+    try:
+        assert asked.wait(10)
+        keys.close()
+        assert told.wait(5)
+    finally:
+        gate.set()
+
+
+def test_the_tpm_needs_no_memory_that_can_be_written_and_executed(tpm: Swtpm, tmp_path: Path) -> None:
+    """MemoryDenyWriteExecute= of the unit, asked of the kernel by the process itself (PR_SET_MDWE)."""
+    with Victim(tpm.tcti, tmp_path) as victim:
+        assert victim.do("deny write and execute")[0] in {"ok", "this kernel cannot"}  # Linux 6.3 and newer can
+        assert victim.do("make")[0] == "ok"
+        assert victim.do("load")[0] == "ok"
 
 
 def test_the_key_of_another_tpm_is_not_taken_for_a_lost_tpm(tpm: Swtpm, tmp_path: Path) -> None:

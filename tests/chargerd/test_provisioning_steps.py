@@ -199,6 +199,14 @@ def test_a_password_is_not_replaced_unless_that_is_asked_for(tmp_path: Path) -> 
     assert credential.read_text() == (tmp_path / "copy-2").read_text() != first
 
 
+def test_a_password_that_is_encrypted_for_this_machine_is_one_too(tmp_path: Path) -> None:
+    credential = tmp_path / "credstore" / "password"
+    (tmp_path / "credstore.encrypted").mkdir()
+    (tmp_path / "credstore.encrypted" / "password").write_text("sealed")
+    assert "there is a password already" in hand_out_password(credential, tmp_path / "copy", replace=False)
+    assert not credential.exists()
+
+
 def test_an_interruption_between_the_two_files_is_made_good(tmp_path: Path) -> None:
     credential, copy = tmp_path / "password", tmp_path / "copy"
     hand_out_password(credential, copy, replace=False)

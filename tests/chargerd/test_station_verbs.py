@@ -95,8 +95,8 @@ def test_a_bench_says_how_strong_the_radio_is_until_it_says_no_more() -> None:
     bench, _, fed = hand()
     signal = bench.table()["signal"]
     given = []
-    for request in ({"dbm": -80}, {}):
-        signal(request)
+    for dbm in ({"dbm": -80}, {}):
+        signal(dbm)
         given.append(bench.signal_is_given)
     assert given == [True, False]
     assert fed == [SignalMeasured(-80), SignalMeasured(None)]

@@ -63,8 +63,18 @@ def test_an_alert_is_about_our_certificate_only_where_one_was_asked_for(alert: A
 
 def test_a_server_that_hangs_up_on_our_certificate_has_refused_it() -> None:
     assert failure(RESET, talk(ASKED, FINISHED)) is LinkFailure.CLIENT_CERTIFICATE_REFUSED
-    content = ASKED | {Message.FINISHED, Message.NEW_SESSION_TICKET}
-    assert failure(RESET, talk(content, FINISHED)) is None
+    assert failure(RESET, talk(ASKED | {Message.SERVER_HELLO_DONE}, FINISHED)) is LinkFailure.CLIENT_CERTIFICATE_REFUSED
+
+
+@pytest.mark.parametrize("content", [Message.NEW_SESSION_TICKET, Message.SERVER_HELLO_DONE])
+def test_a_server_that_was_content_with_our_certificate_and_hangs_up_has_other_reasons(content: Message) -> None:
+    assert failure(RESET, talk(ASKED | {Message.FINISHED, content}, FINISHED)) is None
+
+
+def test_an_answer_that_is_no_http_says_nothing_of_certificates() -> None:
+    said = talk(ASKED | {Message.FINISHED}, FINISHED)
+    said.has_client = True
+    assert failure_of(ValueError("no HTTP"), said) is None
 
 
 def test_a_key_that_cannot_sign_is_told_from_a_server_that_is_broken() -> None:
@@ -73,13 +83,21 @@ def test_a_key_that_cannot_sign_is_told_from_a_server_that_is_broken() -> None:
     assert failure(broken, talk(GREETED, ours=Alert.INTERNAL_ERROR)) is LinkFailure.TLS_FAILED
 
 
+@pytest.mark.parametrize("alert", [None, Alert.HANDSHAKE_FAILURE, Alert.CERTIFICATE_REQUIRED])
+def test_a_certificate_that_we_have_and_do_not_show_is_a_key_that_cannot_sign(alert: Alert | None) -> None:
+    mute = talk(ASKED, FINISHED, alert)
+    mute.has_client = True
+    assert failure(RESET, mute) is LinkFailure.KEY_UNUSABLE
+    mute.said.add(Message.CERTIFICATE_VERIFY)
+    assert failure(RESET, mute) is LinkFailure.CLIENT_CERTIFICATE_REFUSED
+
+
 def test_only_a_refusal_before_any_other_word_is_worth_a_probe() -> None:
     assert is_ambiguous(talk(set()))
     assert is_ambiguous(talk(set(), alert=Alert.HANDSHAKE_FAILURE))
     assert not is_ambiguous(talk(set(), alert=Alert.PROTOCOL_VERSION))
     assert not is_ambiguous(talk(GREETED, alert=Alert.HANDSHAKE_FAILURE))
     assert not is_ambiguous(talk(set(), said=set()))
-    assert not is_ambiguous(None)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +110,22 @@ def test_only_a_refusal_before_any_other_word_is_worth_a_probe() -> None:
     ],
 )
 def test_a_probe_tells_old_versions_from_weak_suites(choice: Choice, expected: LinkFailure) -> None:
-    found = failure_by_probe(choice)
+    found = failure_by_probe(choice, talk(set(), alert=Alert.HANDSHAKE_FAILURE))
     assert found is not None
+    assert found == failure_by_probe(choice, talk(set()))
     assert found[0] is expected
 
 
 def test_a_probe_without_an_answer_tells_nothing() -> None:
-    assert failure_by_probe(None) is None
+    assert failure_by_probe(None, talk(set())) is None
+
+
+@pytest.mark.parametrize("choice", [Choice(0x0304, 0x1302), Choice(0x0303, 0xC02F)])
+def test_who_hung_up_once_and_then_takes_what_we_offer_was_not_there_the_first_time(choice: Choice) -> None:
+    assert failure_by_probe(choice, talk(set())) is None
+    refused = failure_by_probe(choice, talk(set(), alert=Alert.HANDSHAKE_FAILURE))
+    assert refused is not None
+    assert refused[0] is LinkFailure.NO_COMMON_CIPHERS
 
 
 def test_a_reason_for_people_names_what_to_do() -> None:

@@ -1,5 +1,6 @@
 """A process of its own that uses keys in a TPM, so that a test may take the TPM away: one line in, one line out."""
 
+import ctypes
 import json
 import ssl
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+
+PR_SET_MDWE = 65  # prctl(2)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +73,8 @@ def _main(tcti: str, folder: str, use_within_s: str) -> None:
                     keys.load_into(ssl.create_default_context(), client)
                 case "settle":
                     keys.settled()
+                case "deny write and execute":
+                    answer = "ok" if ctypes.CDLL(None).prctl(PR_SET_MDWE, 1, 0, 0, 0) == 0 else "this kernel cannot"
                 case "fresh":
                     answer = keys.why_fresh_start()
         except IdentityError as error:

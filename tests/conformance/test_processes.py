@@ -10,6 +10,7 @@ from chargerd.conformance.station import StationUnderTest
 from tests.conformance.lively import SETTINGS
 from tests.conformance.processes import RealSurroundings
 from tests.conformance.results import REAL, recorded
+from tests.swtpm import shared_tpm
 
 CASES = all_cases()
 
@@ -32,3 +33,17 @@ def test_case(case_id: str, sut: StationUnderTest) -> None:
     with recorded(case_id, REAL):
         CASES[case_id].body(sut)
         assert not sut.peer.problems
+
+
+WITH_CERTIFICATE = [case_id for case_id in WAITED_FOR if CASES[case_id].security_profile == 3]
+
+
+@pytest.mark.parametrize("case_id", WITH_CERTIFICATE)
+def test_case_with_keys_in_a_TPM(case_id: str, tmp_path: Path) -> None:
+    around = RealSurroundings(CASES[case_id], SETTINGS, tmp_path, tpm=shared_tpm())
+    try:
+        sut = StationUnderTest(around)
+        CASES[case_id].body(sut)
+        assert not sut.peer.problems
+    finally:
+        around.close()

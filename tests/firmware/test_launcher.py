@@ -180,6 +180,14 @@ def test_code_that_others_can_write_starts_nothing(real: Place, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_slot_that_is_no_longer_what_was_signed_is_not_named_any_longer(real: Place, tmp_path: Path) -> None:
+    launch(real, [])
+    (tmp_path / "slots/a/tree/lib/empty.py").write_bytes(b"x")
+    with pytest.raises(FirmwareError):
+        launch(real, [])
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_slots_that_others_can_write_start_nothing(real: Place, tmp_path: Path) -> None:
     (tmp_path / "slots").chmod(0o775)
     with pytest.raises(FirmwareError) as refused:

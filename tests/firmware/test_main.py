@@ -50,6 +50,13 @@ def test_settings_that_cannot_be_used_end_it_for_good(tmp_path: Path, capsys: py
         assert "missing.toml: No such file" in capsys.readouterr().err
 
 
+def test_settings_that_others_can_write_are_not_believed(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.chmod(0o666)
+    for program in ("launcher", "updater"):
+        assert main([program, "--settings", str(settings)]) == EXIT_CONFIG
+        assert "firmware.toml can be written by others" in capsys.readouterr().err
+
+
 def test_the_updater_does_not_start_without_its_socket(
     settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

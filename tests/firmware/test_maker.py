@@ -120,6 +120,19 @@ def test_what_is_no_bundle_is_not_signed(tmp_path: Path) -> None:
         assert path.read_bytes() == content
 
 
+def test_a_first_slot_is_what_an_updater_would_have_written(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    maker_build(source, path)
+    maker.sign(path, [key("release-1")])
+    (tmp_path / "slots").mkdir()
+    assert maker.unpack(path, device(), tmp_path / "slots").finish().version == "2.0.0"
+    tree = tmp_path / "slots/a/tree"
+    assert {each.relative_to(tree).as_posix() for each in tree.rglob("*")} == set(TREE)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FirmwareError):
+        maker.unpack(path, device(), tmp_path / "slots")
+
+
 def test_a_list_of_keys_is_signed_and_signed_again_by_somebody_else() -> None:
     one = maker.sign_list(key_list(2), [key("root-1")])
     two = maker.sign_list(one.keys, [key("root-2")], one.signed)

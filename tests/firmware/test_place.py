@@ -67,6 +67,13 @@ def test_a_place_does_not_open_without_its_keys_or_directories(tmp_path: Path) -
         open_place(settings_in(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["firmware-keys", "state", "slots"])
+def test_what_others_can_write_is_not_trusted(tmp_path: Path, name: str) -> None:
+    (prepared(tmp_path) / name).chmod(0o777)
+    with pytest.raises(SettingsError, match=f"{name} can be written by others than root"):
+        open_place(settings_in(tmp_path))
+
+
 def test_the_keys_of_another_product_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is for other"):
         open_place(settings_in(prepared(tmp_path, "other")))

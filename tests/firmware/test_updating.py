@@ -102,6 +102,25 @@ def test_a_bundle_refused_later_leaves_the_slot_empty_and_the_running_one_first(
     assert place.record().primary is Name.A
 
 
+def test_while_what_runs_is_on_trial_the_slot_to_fall_back_on_is_spared(place: Place) -> None:
+    updating(place).activate(stage(place, good()))
+    started = Launch(place).choose()
+    on_trial, before = Updating(place, started, lambda: 0.0), files(place, "a")
+    with MemoryFile(good()) as file:
+        with pytest.raises(FirmwareError) as refused:
+            on_trial.stage(file)
+        assert refused.value.refusal is Refusal.ON_TRIAL
+        assert files(place, "a") == before
+        on_trial.mark_good()
+        on_trial.stage(file)
+
+
+def test_a_slot_that_was_given_up_and_runs_for_want_of_a_better_one_takes_an_update(place: Place) -> None:
+    place.save(slots.given_up(place.record(), Name.A))
+    stage(place, good())
+    assert place.record().b.state is State.STAGED
+
+
 def test_only_the_bundle_that_was_staged_is_activated(place: Place) -> None:
     sha256 = stage(place, good())
     with pytest.raises(FirmwareError) as refused:

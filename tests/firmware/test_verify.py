@@ -92,6 +92,7 @@ def test_an_end_that_comes_too_early_is_noticed(left: int) -> None:
         (device(floor=3), Refusal.ROLLED_BACK),
         (device(most_payload_bytes=len(PAYLOAD) - 1), Refusal.TOO_LARGE),
         (device(kinds=frozenset({Kind.RAW})), Refusal.WRONG_KIND),
+        (device(ceiling=1), Refusal.TOO_LARGE),
         (device(keys=key_list(releases=["release-2"])), Refusal.UNKNOWN_SIGNER),
         (device(keys=key_list(releases=["release-1", "release-2"], releases_needed=2)), Refusal.TOO_FEW_SIGNATURES),
         (device(keys=key_list(releases=["release-1", "release-2"], revoked=["release-1"])), Refusal.REVOKED_SIGNER),

@@ -120,6 +120,7 @@ def cut_once(board: Board, at: int, rng: random.Random) -> str:
         assert board.place.floor.read() == 2
         assert board.place.record().slot(started.slot).state is State.GOOD
     recovered = board.copy(Fuse(rng))
+    Updating(recovered.place, recovered.runs(), lambda: 0.0).mark_good()
     update(recovered)
     last = recovered.runs()
     check(recovered, last)

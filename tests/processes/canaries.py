@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 
 class Canary(msgspec.Struct, frozen=True):
@@ -23,15 +25,35 @@ class Canary(msgspec.Struct, frozen=True):
 
     def forms(self) -> set[bytes]:
         """What to look for."""
-        raw = self.text.encode()
-        found = {raw, raw.hex().encode(), raw.hex().upper().encode(), quote(self.text).encode()}
-        found |= {self.text.encode("utf-16-le"), self.text.encode("utf-16-be")}
-        for before in range(3):
-            # What of the code does not depend on the letters before and after it.
-            code = base64.b64encode(b"x" * before + raw + b"xx")
-            inner = code[4 if before else 0 : len(code) - 8]
-            found |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_")}
-        return found
+        found = {quote(self.text).encode(), self.text.encode("utf-16-le"), self.text.encode("utf-16-be")}
+        return found | forms_of(self.text.encode())
+
+
+class KeyCanary(Canary, frozen=True):
+    """A private key: `text` is its number in hexadecimal digits, however it is written down in a file."""
+
+    def forms(self) -> set[bytes]:
+        """What to look for: the number itself is in every form of a key."""
+        return super().forms() | forms_of(bytes.fromhex(self.text))
+
+
+def key_canary(pem: str, *may_be_in: str) -> KeyCanary:
+    """The secret of a private key in PEM."""
+    key = load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    number = key.private_numbers().private_value.to_bytes((key.key_size + 7) // 8, "big")
+    return KeyCanary("private key", number.hex(), may_be_in)
+
+
+def forms_of(raw: bytes) -> set[bytes]:
+    """As it is, in hexadecimal digits, and in base64 wherever it begins."""
+    found = {raw, raw.hex().encode(), raw.hex().upper().encode()}
+    for before in range(3):
+        # What of the code does not depend on the letters before and after it, in lines of a PEM file or in one.
+        code = base64.b64encode(b"x" * before + raw + b"xx")
+        inner = code[4 if before else 0 : len(code) - 8]
+        found |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_"), inner[:24], inner[-24:]}
+    return found
 
 
 def plant(name: str, *may_be_in: str) -> Canary:

@@ -4,12 +4,12 @@ everything that came of it.
 
 import asyncio
 import base64
-import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -97,12 +97,13 @@ async def told_by_the_csms(station: Charger, spoken: Canary) -> None:
     ]  # fmt: skip
     assert station.rig.csms is not None
     assert station.rig.csms._station is not None
+    connection_of_the_csms = station.rig.csms._station._connection
     for number, (action, payload) in enumerate(calls):
-        await station.rig.csms._station._connection.send(json.dumps([2, f"canary-{number}", action, payload]))
+        await connection_of_the_csms.send(json.dumps([2, f"canary-{number}", action, payload]))
     # What is no message at all, and what is one with an extra property, is complained about.
     extra = json.dumps([2, "extra", "SetVariables", {**set_password(secret), "notInTheStandard": secret}])
     for text in (secret, f'[2,"x{secret}"', extra):
-        await station.rig.csms._station._connection.send(text)
+        await connection_of_the_csms.send(text)
 
 
 async def sent_by(station: Charger, *wanted: str) -> bytes:
@@ -116,7 +117,7 @@ async def sent_by(station: Charger, *wanted: str) -> bytes:
             await asyncio.sleep(0.05)
 
 
-def has_another_pid(station: Charger, pid: int) -> bool:
+def is_another(station: Charger, pid: int) -> bool:
     return station.rig.pid("station") != pid
 
 
@@ -134,12 +135,13 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted"
     for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL):
         pid = station.rig.pid("station")
-        restarted = functools.partial(has_another_pid, station, pid)
         places |= seen_of_process(pid) | seen_of_process(station.rig.pid("control"))
         os.kill(pid, number)
-        await station.until_seen(restarted)
+        await station.until_seen(partial(is_another, station, pid))
         await station.until(lambda status: status["link"]["registration"] == "Accepted" and is_charging(status))
-    assert boots  # it came back each time with the password that the CSMS set
+    assert (
+        len(station.seen("BootNotification")) >= boots + 3
+    )  # it came back each time with the password that the CSMS set
     places |= await asyncio.to_thread(chargerctl, station)
     places["status"] = json.dumps(await station.status(), default=str).encode()
     places["seen by the CSMS"] = json.dumps([seen.payload for seen in csms.seen], default=str).encode()

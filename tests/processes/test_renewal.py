@@ -9,6 +9,7 @@ import pytest
 
 from chargerd.conformance.authority import CSMS_ROOT, authority
 from chargerd.conformance.case import all_cases
+from chargerd.conformance.peer import stamp
 from chargerd.conformance.station import StationUnderTest
 from chargerd.conformance.steps import booted
 from tests.conformance.lively import SETTINGS
@@ -48,9 +49,11 @@ def test_a_station_that_is_killed_while_its_certificate_is_renewed_comes_back(
             chain = authority(CSMS_ROOT).signed(sut.expect("SignCertificate")["csr"])
             sut.peer.ask("CertificateSigned", {"certificateChain": chain, "certificateType": USE})
         time.sleep(after_s)
-        connections = sut.peer.connections
+        killed = stamp(sut.utc())
         around.kill_station()
-        sut.until(lambda: sut.peer.connections > connections and sut.peer.connected, "the station's return", 30.0)
+        # Before it has heard the time from its CSMS a station believes no certificate, and no CSMS asks it anything.
+        sut.expect("BootNotification", {"reason": "ApplicationReset"}, within_s=30.0)
+        sut.expect("StatusNotification", {"timestamp": lambda told: told > killed})
         if not asked:
             trigger(sut)
             chain = authority(CSMS_ROOT).signed(newest(sut))

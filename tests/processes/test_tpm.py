@@ -3,6 +3,8 @@ taken away, hangs, and comes back in its midst.
 """
 
 import asyncio
+import functools
+import json
 import subprocess
 import sys
 import time
@@ -90,6 +92,12 @@ async def story(folder: Path) -> AsyncIterator[Story]:
         wire.close()
 
 
+def is_in_use_after(folder: Path, deaths: int) -> bool:
+    """Whether the station is using the TPM now, for the first time after so many deaths."""
+    record = json.loads((folder / "keys" / "tpm.trial").read_text())
+    return bool(record["trying"]) and record["deaths"] == deaths
+
+
 def play(folder: Path, tell: Callable[[Story], Awaitable[None]]) -> None:
     async def whole() -> None:
         async with story(folder) as told:
@@ -146,5 +154,27 @@ def test_a_tpm_that_hangs_keeps_nobody_waiting_but_the_link(tmp_path: Path) -> N
             told.tpm.go_on()
         await told.until_connected(2)
         assert not told.charger.log.having("daemon: restarting")
+
+    play(tmp_path, tell)
+
+
+def test_a_station_that_dies_again_and_again_while_it_uses_the_tpm_does_without_it_and_says_why(tmp_path: Path) -> None:
+    """As with a provider that brings the process down: systemd starts it again each time, and so does the bench."""
+
+    async def tell(told: Story) -> None:
+        await told.charger.charge()
+        told.tpm.hang()
+        try:
+            await told.lose_the_link()
+            for deaths in range(3):
+                await told.charger.until_seen(functools.partial(is_in_use_after, tmp_path, deaths))
+                await told.charger.do("kill", process="station")
+            await told.charger.until_logged(1, "died 3 times in a row while it used it")
+        finally:
+            told.tpm.go_on()
+        await told.charger.until(lambda status: not status["link"]["open"])
+        await told.charger.still_closed_for(1.0)
+        assert told.peer.connections == 1
+        assert len(told.charger.log.having("station ended")) == 3
 
     play(tmp_path, tell)

@@ -31,8 +31,8 @@ class CutWorld(World):
         self.cut_at: int | None = None
         self.performed = 0
         self.orders: list[OpenLink] = []
-        settings: dict[str, Any] = {"overrides": QUICK, "tick_s": TICK_S} | changes
-        super().__init__(1, **settings)
+        given: dict[str, Any] = {"overrides": QUICK, "tick_s": TICK_S}
+        super().__init__(1, **given | changes)
 
     def _perform_one(self, effect: Effect) -> None:
         if self.cut_at is not None:
@@ -80,7 +80,7 @@ class Operator:
         self._then.append((asked, then))
         return asked
 
-    def set_variable(self, component: str, name: str, value: str, then: Callable[[], None] = lambda: None) -> Asked:
+    def set_variable(self, component: str, name: str, value: str, then: Callable[[], object] = lambda: None) -> Asked:
         """The first CSMS sets a variable."""
         element = {"component": {"name": component}, "variable": {"name": name}, "attributeValue": value}
         return self.ask("SetVariables", {"setVariableData": [element]}, then)

@@ -88,7 +88,7 @@ def up_to_a_certificate_nobody_accepts(op: Operator) -> None:
     move(op, 2, OTHER, 3)
 
 
-def install(op: Operator, root: Authority, then: Callable[[], None]) -> None:
+def install(op: Operator, root: Authority, then: Callable[[], object]) -> None:
     op.ask("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": root.root_pem}, then)
 
 

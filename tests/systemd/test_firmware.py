@@ -126,23 +126,6 @@ def test_from_one_version_to_the_next_and_back_by_its_tries(machine: Machine) ->
     assert any("its tries ran out" in entry["MESSAGE"] for entry in machine.journal("-u", LAUNCHER))
 
 
-def test_once_it_is_marked_good_it_stays_and_nothing_older_is_taken(machine: Machine) -> None:
-    staged = ask(machine, {"verb": "stage"}, "/factory/new")
-    ask(machine, {"verb": "activate", "manifest_sha256": staged["manifest_sha256"]})
-    machine.run("systemctl", "restart", LAUNCHER)
-    assert ask(machine, {"verb": "mark-good"})["version"] == "2.0.0"
-    for _ in range(4):
-        machine.run("systemctl", "restart", LAUNCHER)
-    assert running(machine) == "new"
-    started = msgspec.json.decode(machine.run("cat", "/run/chargerd-firmware/started.json"))
-    assert (started["slot"], started["security_version"]) == ("b", 2)
-    machine.run("sh", "-c", "echo '#' >> /opt/chargerd/slots/b/tree/bin/chargerd")
-    machine.run("systemctl", "restart", LAUNCHER, check=False)
-    assert machine.show(LAUNCHER, "Result") == "exit-code"
-    said = [entry["MESSAGE"] for entry in machine.journal("-u", LAUNCHER)]
-    assert any("slot b: " in line and "rolled-back: security version 1 is below 2" in line for line in said)
-
-
 def test_a_wrong_bundle_is_refused_by_name(machine: Machine) -> None:
     assert ask(machine, {"verb": "stage"}, "/factory/wrong")["refusal"] == "wrong-product"
     assert ask(machine, {"verb": "stage"}, "/etc/passwd")["refusal"] == "bad-magic"
@@ -169,3 +152,21 @@ def test_it_has_no_network_and_no_capability(machine: Machine) -> None:
     assert all(f"{name}:\t{0:016x}" in status for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
     interfaces = machine.run("nsenter", "-t", str(pid), "-n", "ip", "-o", "link")
     assert [line.split(":")[1].strip() for line in interfaces.splitlines()] == ["lo"]
+
+
+def test_once_it_is_marked_good_it_stays_and_nothing_older_is_taken(machine: Machine) -> None:
+    staged = ask(machine, {"verb": "stage"}, "/factory/new")
+    ask(machine, {"verb": "activate", "manifest_sha256": staged["manifest_sha256"]})
+    machine.run("systemctl", "restart", LAUNCHER)
+    assert ask(machine, {"verb": "mark-good"})["version"] == "2.0.0"
+    for _ in range(4):
+        machine.run("systemctl", "restart", LAUNCHER)
+    assert running(machine) == "new"
+    started = msgspec.json.decode(machine.run("cat", "/run/chargerd-firmware/started.json"))
+    assert (started["slot"], started["security_version"]) == ("b", 2)
+    machine.run("sh", "-c", "echo '#' >> /opt/chargerd/slots/b/tree/bin/chargerd")
+    machine.run("systemctl", "restart", LAUNCHER, check=False)
+    assert machine.show(LAUNCHER, "Result") == "exit-code"
+    assert machine.run("ls", "/run/chargerd-firmware") == ""
+    said = [entry["MESSAGE"] for entry in machine.journal("-u", LAUNCHER)]
+    assert any("slot b: " in line and "rolled-back: security version 1 is below 2" in line for line in said)

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -73,6 +74,10 @@ def both(machine: Machine) -> Machine:
 def messages(machine: Machine, unit: str) -> list[str]:
     """What the unit's processes and systemd about the unit have said so far."""
     return [entry["MESSAGE"] for entry in machine.journal("--unit", unit)]
+
+
+def any_message(machine: Machine, unit: str, wanted: str) -> bool:
+    return any(wanted in text for text in messages(machine, unit))
 
 
 def restarted(machine: Machine, unit: str, old_pid: int, bound_s: float) -> float:
@@ -230,11 +235,9 @@ def test_people_may_do_what_their_group_allows_and_are_told_how_to_get_the_rest(
 
 
 def test_both_have_given_up_programs_and_listeners_under_their_sandbox(both: Machine) -> None:
-    def given_up(unit: str) -> bool:
-        return any("starting programs and listening are given up" in text for text in messages(both, unit))
-
-    wait_until(lambda: given_up(CONTROL), 10.0, lambda: "\n".join(messages(both, CONTROL)))
-    wait_until(lambda: given_up(STATION), 10.0, lambda: "\n".join(messages(both, STATION)))
+    for unit in (CONTROL, STATION):
+        is_said = partial(any_message, both, unit, "starting programs and listening are given up")
+        wait_until(is_said, 10.0, lambda: "it was not said")
 
 
 def test_encrypted_credentials_come_to_the_station_and_are_nowhere_else_in_clear(both: Machine) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chargerd.access import GROUPS
+from chargerd.access import GROUPS, STACK_GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
@@ -68,10 +68,10 @@ def test_a_unit_is_exposed_no_more_than_it_has_to_be(service: str) -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-def findings(service: str) -> dict[str, bool]:
+def findings(service: str, folder: Path = UNITS) -> dict[str, bool]:
     """systemd's own list: what -> whether it is set as it should be."""
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=100", str(UNITS / service)],
+        ["systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=100", str(folder / service)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return {row["json_field"]: bool(row["set"]) for row in json.loads(done.stdout)}
@@ -116,6 +116,19 @@ def test_with_slots_a_unit_runs_what_the_launcher_has_proved_and_nothing_else(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("service", FIRMWARE)
+def test_a_floor_in_a_tpm_opens_that_one_device(units: Path, service: str) -> None:
+    (units / f"{service}.d").mkdir()
+    shutil.copy(UNITS / "floor-in-tpm.conf", units / f"{service}.d")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^DeviceAllow=(.*)$", (UNITS / "floor-in-tpm.conf").read_text(), re.MULTILINE) == [
+        "/dev/tpmrm0 rw"
+    ]
+
+
 def test_restart_steps_are_a_dropin_that_new_versions_accept(units: Path) -> None:
     """Debian 12 has 252, which would complain about them in the unit itself."""
     for service in SERVICES:
@@ -129,7 +142,23 @@ def test_restart_steps_are_a_dropin_that_new_versions_accept(units: Path) -> Non
         assert (done.stderr == "") is (systemd_version() >= 254)
 
 
-@pytest.mark.parametrize("dropin", ["egress.conf", "encrypted-credentials.conf"])
+def test_a_tpm_is_a_dropin_that_opens_this_one_device_and_weakens_nothing_else(units: Path) -> None:
+    service = "chargerd.service"
+    before = findings(service, units)
+    dropins = units / f"{service}.d"
+    dropins.mkdir()
+    shutil.copy(UNITS / "chargerd-tpm.conf", dropins)
+    after = findings(service, units)
+    assert not after["PrivateDevices"]
+    assert {name for name in before if before[name] and not after[name]} <= {
+        "PrivateDevices", "DeviceAllow", "SupplementaryGroups",
+    }  # fmt: skip
+    assert after["MemoryDenyWriteExecute"]
+    given = [line for line in (UNITS / "chargerd-tpm.conf").read_text().splitlines() if line.startswith("DeviceAllow")]
+    assert given == ["DeviceAllow=/dev/tpmrm0 rw"]
+
+
+@pytest.mark.parametrize("dropin", ["egress.conf", "encrypted-credentials.conf", "chargerd-tpm.conf"])
 def test_the_dropins_of_the_station_are_accepted(units: Path, dropin: str) -> None:
     folder = units / "chargerd.service.d"
     folder.mkdir()
@@ -152,7 +181,9 @@ def test_code_comes_from_where_it_was_installed_and_from_no_folder_that_can_be_w
     for folder in (home / ".local/lib" / version / "site-packages", working):
         folder.mkdir(parents=True)
         (folder / "planted.py").write_text("print('taken over')")
-    python = str(vars(sys)["_base_executable"])  # without our virtual environment, which has no user's packages anyway
+    python = Path(
+        sys.base_prefix, "bin", version
+    )  # without our virtual environment, which has no user's packages anyway
     told = {
         bool(environment): subprocess.run(
             [python, "-c", "import planted"], cwd=working, env={"HOME": str(home)} | environment,
@@ -173,6 +204,6 @@ def test_the_accounts_are_made_as_the_units_want_them(tmp_path: Path) -> None:
     names = [line.split(":")[0] for line in (tmp_path / "etc/passwd").read_text().splitlines()]
     assert {"chargerd", "chargerd-control"} <= set(names)
     groups = (tmp_path / "etc/group").read_text().splitlines()
-    assert {f"{name}:" for name in GROUPS.values()} <= {line[: line.index(":") + 1] for line in groups}
+    assert {f"{name}:" for name in (*GROUPS.values(), STACK_GROUP)} <= {line[: line.index(":") + 1] for line in groups}
     assert not [line for line in groups if line.startswith(tuple(GROUPS.values())) and not line.endswith(":")]
     assert next(line for line in groups if line.startswith("chargerd:")).endswith(":chargerd-control")

@@ -118,6 +118,7 @@ STRENGTH = (
     shows("of RSA 1024", lambda a: a.leaf(kind="RSA-1024"), TOO_WEAK),
     shows("of a CA of RSA 1024", lambda a: below(a, kind="RSA-1024"), TOO_WEAK),
     shows("of a CA of 192 bits", lambda a: below(a, kind="P-192"), TOO_WEAK),
+    shows("on a curve that it spells out", lambda a: a.spelled_out(), "spells out a curve"),
     shows("signed with SHA-1", lambda a: a.weak("sha1"), TOO_WEAK),
     shows("signed with MD5", lambda a: a.weak("md5", sign(a.root, "RSA sub-CA", ca=True, kind="RSA-2048")), TOO_WEAK),
     shows("under a CA signed with SHA-1", lambda a: a.leaf(a.weak_sub), TOO_WEAK),

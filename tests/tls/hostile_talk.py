@@ -156,6 +156,7 @@ CUT = (
     Case("is cut within a header", lambda a: cut(tls(a.good), 3), GONE, ""),
     Case("is cut before a word", lambda a: cut(tls(a.good), 0), GONE, ""),
     raw("hangs up before a word", GONE, ""),
+    Case("hangs up, and is good to all who come later", lambda a: first_this_then(says(), tls(a.good)), GONE, ""),
     Case("resets before a word", lambda _a: resets, GONE, ""),
     raw("never says a word", GONE, "no connection within", then="wait", trying=quick),
     raw("says one word only", GONE, "no connection within", server_hello(), then="wait", trying=quick),
@@ -191,9 +192,10 @@ def of_another_key(a: Authorities) -> dict[str, Any]:
     return {"client": lambda _csr_pem: a.good.pem}
 
 
-def hangs_up_on_us(a: Authorities) -> Serve:
-    """Asks for our certificate, and hangs up when it could have it."""
-    return cut(wants(V1_3)(a), 1100)
+def only_rsa_clients(a: Authorities) -> Serve:
+    """Our kind of key is not among those that it takes."""
+    asks = ("-Verify", "1", "-verify_return_error", "-client_sigalgs", "RSA-PSS+SHA256")
+    return s_server(a.good, *asks)
 
 
 OURS = (
@@ -208,6 +210,7 @@ OURS = (
         for version in (V1_2, V1_3)
         for kind in ("none", "unknown", "expired")
     ),
+    Case("asks for a key of another kind", only_rsa_clients, KEY, "cannot sign", shown("right")),
     Case("a key that is damaged", wants(V1_3), KEY, "", broken, connects=False),
     Case("a certificate of another key", wants(V1_3), KEY, "another key", of_another_key, connects=False),
 )

@@ -24,6 +24,19 @@ EVENTS = {
 """The security event of a failure (A00.FR.310, A00.FR.316, A00.FR.323); the others have none."""
 
 
+class ShownAsIs(Issued):
+    """What a server shows where no library would read it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, directory: Path, name: str = "server") -> Path:
+        """As of any."""
+        path = directory / f"{name}.pem"
+        path.write_text(self.text)
+        return path
+
+
 class Authorities:
     """A root, the authority below it that signs for servers, and a root the station does not know."""
 
@@ -45,6 +58,23 @@ class Authorities:
         sound = sign(None, name, ca=ca, names=names, without="authority-key")
         above = () if by is self.root else (by.certificate, *by.above)
         return Issued(_signed_again(sound, by, digest), sound.key, above)
+
+    def spelled_out(self) -> Issued:
+        """A server whose key spells its curve out, number by number, as one does who has made one up."""
+        options = (
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-pkeyopt",
+            "ec_param_enc:explicit",
+            "-nodes",
+        )
+        with TemporaryDirectory() as folder:
+            key, asked, signer = Path(folder, "key"), Path(folder, "asked"), self.sub.write(Path(folder), "signer")
+            _openssl("req", *options, "-keyout", key, "-subj", f"/CN={HOST}", "-out", asked)
+            shown = _openssl("x509", "-req", "-in", asked, "-CA", signer, "-set_serial", "4712")
+            return ShownAsIs(key.read_text() + shown + self.sub.chain_pem)
 
     @cached_property
     def weak_sub(self) -> Issued:
@@ -85,18 +115,9 @@ class Case:
 def _signed_again(sound: Issued, by: Issued, digest: str) -> x509.Certificate:
     with TemporaryDirectory() as folder:
         signer, leaf = by.write(Path(folder), "signer"), sound.write(Path(folder), "leaf")
-        command: list[str | Path] = [
-            "openssl",
-            "x509",
-            "-in",
-            leaf,
-            "-CA",
-            signer,
-            "-CAkey",
-            signer,
-            f"-{digest}",
-            "-set_serial",
-            "4711",
-        ]
-        done = subprocess.run(command, check=True, capture_output=True)
-        return x509.load_pem_x509_certificate(done.stdout)
+        signed = _openssl("x509", "-in", leaf, "-CA", signer, f"-{digest}", "-set_serial", "4711")
+        return x509.load_pem_x509_certificate(signed.encode())
+
+
+def _openssl(*arguments: str | Path) -> str:
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True).stdout

@@ -155,6 +155,17 @@ def test_what_is_wrong_is_said_in_one_line(desk: Desk, words: tuple[str, ...], s
     assert said in line
 
 
+def test_the_first_slot_of_a_device_comes_from_a_bundle_too(desk: Desk) -> None:
+    desk.begin()
+    desk.build()
+    desk.run("sign", "@bundle", "--key", "@release.pem")
+    (desk.folder / "slots").mkdir()
+    unpack = ("unpack", "@bundle", "@slots", "--keys", "@keys-1", "--hardware")
+    assert desk.run(*unpack, "rev-b").endswith("slots/a: acme 2.0.0\n")
+    assert (desk.folder / "slots/a/tree/bin/chargerd").read_text() == "#!/usr/bin/python3 -I\n"
+    assert "wrong-hardware" in desk.run(*unpack, "rev-a", code=1)
+
+
 def test_a_bundle_that_is_not_for_the_device_is_refused_by_name(desk: Desk) -> None:
     desk.begin()
     desk.build()

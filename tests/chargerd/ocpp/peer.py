@@ -128,13 +128,13 @@ class Peer:
 
     # ------------------------------------------------------------------ what happens to the station
 
-    def link_up(self, slot: int = 1) -> None:
+    def link_up(self, slot: int = 1, root_sha256: str = "") -> None:
         def act(now: Now) -> None:
             self.ctx.link_up = True
             self.rpc.on_link_up(now)
             for block in self.blocks:
                 if isinstance(block, Network):
-                    block.link_opened(LinkUp(slot), now)
+                    block.link_opened(LinkUp(slot, root_sha256), now)
             for block in self.blocks:
                 block.on_link_up(now)
             if self.ctx.online:

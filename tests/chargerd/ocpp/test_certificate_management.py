@@ -163,6 +163,24 @@ def test_M04_FR_03_without_tls_the_last_csms_root_may_go_and_so_may_that_of_the_
     assert installed(rigged) == []
 
 
+def test_M04_FR_03_where_the_site_has_named_roots_those_of_the_system_never_take_their_place() -> None:
+    rigged = rig(csms_roots_pem=(FIRST.pem,))
+    assert delete(rigged, hash_of(FIRST))["status"] == "Failed"
+    install(rigged, OTHER)
+    assert delete(rigged, hash_of(FIRST))["status"] == "Accepted"
+    assert installed(rigged) == [(CSMS, hash_of(OTHER))]
+
+
+def test_people_are_told_when_the_roots_of_the_system_count_no_longer() -> None:
+    told = []
+    for config in (TLS, {}):
+        rigged = rig(**config)
+        install(rigged, FIRST)
+        install(rigged, OTHER)
+        told.append(sum("not the system's" in note for note in rigged.notes()))
+    assert told == [1, 0]
+
+
 def test_M04_FR_06_the_certificate_of_the_station_stays() -> None:
     issuer = sub("CSO sub", FIRST)
     client = made("CS-1", issuer)

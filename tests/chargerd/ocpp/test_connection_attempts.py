@@ -14,6 +14,7 @@ from tests.chargerd.ocpp.networking import (
     FIRST,
     NEW_PASSWORD,
     SECOND,
+    certificate,
     connected,
     make_peer,
     network,
@@ -27,6 +28,7 @@ from tests.chargerd.ocpp.networking import (
     tried,
 )
 from tests.chargerd.ocpp.peer import PASSWORD, Peer
+from tests.chargerd.pki import NOON, YEAR
 
 REFUSED = LinkFailure.REFUSED_CREDENTIALS
 
@@ -239,6 +241,11 @@ def test_a_new_key_that_never_works_keeps_no_slot_from_the_old_one(attempts: int
         peer.link_down(failure, slot=order.slot)
         peer.pass_time(100.0)
     assert {(1, FIRST), (2, FIRST)} <= met
+
+
+def test_A00_FR_430_an_expired_client_certificate_is_still_shown() -> None:
+    expired = certificate("old", since=NOON - 3 * YEAR, until=NOON - 2 * YEAR)
+    assert opened(make_peer(network=CLIENT, client=expired)).client == expired
 
 
 def test_without_a_client_certificate_profile_3_is_not_tried_and_the_way_back_is() -> None:

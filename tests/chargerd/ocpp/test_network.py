@@ -1,19 +1,39 @@
 """The link: when it is opened and with what, and what its opening and its end mean."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from chargerd.ocpp.certificate_book import root_row
 from chargerd.ocpp.effects import CloseLink, OpenLink, SetPing
 from chargerd.ocpp.events import LinkFailure
-from chargerd.ocpp.messages.enums import SetVariableStatus
+from chargerd.ocpp.messages.enums import GetCertificateIdUse, SetVariableStatus
 from chargerd.ocpp.network_variables import (
+    ALLOW_CSMS_TLS_WILDCARDS,
     BASIC_AUTH_PASSWORD,
     MESSAGE_TIMEOUT,
     SECURITY_PROFILE,
 )
 from chargerd.ocpp.news import SecurityEvent, VariableChanged
 from chargerd.ocpp.settings import NetworkSlot
-from tests.chargerd.ocpp.networking import NEW_PASSWORD, connected, make_peer, opened, set_variable
+from tests.chargerd.ocpp.networking import (
+    CLIENT,
+    FIRST,
+    NEW_PASSWORD,
+    ROOT,
+    TLS,
+    connected,
+    make_peer,
+    network,
+    opened,
+    restarted,
+    set_priority,
+    set_tls_slot,
+    set_variable,
+    tried,
+)
 from tests.chargerd.ocpp.peer import PASSWORD
+from tests.chargerd.pki import sub
 
 
 def test_the_station_connects_at_once_with_identity_and_password() -> None:
@@ -121,3 +141,44 @@ def test_A00_FR_205_passwords_of_16_to_at_least_40_characters_are_taken() -> Non
     for length in (16, 40, 64):
         result = set_variable(connected(), "SecurityCtrlr", "BasicAuthPassword", "ü" * length)
         assert result.attribute_status is SetVariableStatus.ACCEPTED
+
+
+def test_a_tls_slot_is_opened_with_roots_floor_and_wildcards_and_a_plain_one_without_roots() -> None:
+    released = datetime(2025, 5, 1, tzinfo=UTC)
+    peer = make_peer(network=TLS, csms_roots_pem=(ROOT.pem,), released_utc=released)
+    order = opened(peer)
+    assert order.roots_pem == (ROOT.read.pem,)
+    assert (order.clock_floor, order.wildcards, order.client) == (released, False, None)
+    peer.ctx.variables.store_value(ALLOW_CSMS_TLS_WILDCARDS, True)
+    peer.link_down()
+    peer.pass_time(4.0)
+    assert opened(peer).wildcards
+    assert opened(make_peer(csms_roots_pem=(ROOT.pem,))).roots_pem == ()
+
+
+def test_profile_3_shows_the_certificate_and_never_sends_the_password() -> None:
+    order = opened(make_peer(network=CLIENT, client=FIRST))
+    assert (order.client, order.password) == (FIRST, None)
+
+
+def test_a_verified_csms_moves_the_floor_and_tells_which_root_worked() -> None:
+    peer = connected(network=TLS, csms_roots_pem=(ROOT.pem,))
+    assert network(peer)._floor.utc is None
+    peer.link_down()
+    peer.pass_time(4.0)
+    peer.link_up(root_sha256=ROOT.read.sha256)
+    assert network(peer)._floor.utc == peer.now.utc
+
+
+def test_M05_FR_15_a_csms_that_is_moved_to_is_verified_by_the_new_root_and_the_old_one_by_both() -> None:
+    peer = connected(network=TLS, csms_roots_pem=(ROOT.pem,))
+    successor = sub("Successor", ROOT)
+    row = root_row(GetCertificateIdUse.CSMS_ROOT_CERTIFICATE, successor.read, ROOT.read, pending=True)
+    peer.within(lambda _now: network(peer)._book.put(row))
+    set_tls_slot(peer, 2)
+    set_priority(peer, "2,1")
+    peer = restarted(peer)
+    there, here = tried(peer, 4)[::2]
+    assert (there.slot, here.slot) == (2, 1)
+    assert there.roots_pem == (successor.read.pem,)
+    assert set(here.roots_pem) == {ROOT.read.pem, successor.read.pem}

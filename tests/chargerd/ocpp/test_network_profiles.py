@@ -8,7 +8,7 @@ from chargerd.ocpp import variables
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.messages.enums import APNAuthentication, OCPPTransport, SetNetworkProfileStatus, SetVariableStatus
 from chargerd.ocpp.messages.provisioning import APN
-from chargerd.ocpp.network_profiles import NAMESPACE
+from chargerd.ocpp.network_profiles import NAMESPACE, STATE_KEY, STATE_NAMESPACE
 from chargerd.ocpp.network_variables import NETWORK_CONFIGURATION_PRIORITY, SECURITY_PROFILE, SLOTS
 from chargerd.ocpp.settings import NetworkSlot
 from chargerd.store import Store
@@ -314,3 +314,27 @@ def test_another_message_timeout_of_the_site_is_used_and_moves_nothing() -> None
     again.pass_time(100.0)
     assert again.took(OpenLink)[-1].slot == 1
     assert again.rpc.message_timeout_s == 99.0
+
+
+def test_where_only_the_slots_are_left_of_the_past_the_lowest_on_the_list_was_in_use() -> None:
+    peer = upgraded(2)
+    peer.store.put(STATE_NAMESPACE, STATE_KEY, "of another version")
+    again = restarted(peer)
+    assert again.ctx.variables[SECURITY_PROFILE] == 2
+    again.link_up(slot=opened(again).slot)
+    again.taken()
+    assert set_slot(again, 1) == (REJECTED, "NoSecurityDowngrade")
+    assert not [order for order in tried_after_a_loss(again, 6) if order.security_profile < 2]
+
+
+def tried_after_a_loss(peer: Peer, attempts: int) -> list[OpenLink]:
+    peer.link_down(slot=2)
+    peer.pass_time(100.0)
+    return tried(peer, attempts)
+
+
+def test_a_station_of_an_earlier_version_goes_on_with_its_slots() -> None:
+    store = Store(":memory:")
+    store.put(NAMESPACE, "2", NetworkSlot(url="ws://second.example", security_profile=1))
+    store.put(variables.NAMESPACE, str(NETWORK_CONFIGURATION_PRIORITY), "2,1")
+    assert slots_tried(make_peer(store), 4) == [2, 2, 1, 1]

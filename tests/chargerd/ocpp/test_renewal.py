@@ -439,7 +439,7 @@ def test_A02_FR_15_the_newest_V2G_certificate_is_used() -> None:
     chain = stand.book.v2g_chain()
     assert chain is not None
     assert chain.key_id == "key-1"
-    assert stand.keys.kept == ("key-provisioned", "key-0", "key-1")
+    assert stand.keys.kept == ("key-provisioned", "key-1")
 
 
 # ---- Keys ----------------------------------------------------------------------------------------------------------

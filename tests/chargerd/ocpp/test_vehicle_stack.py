@@ -213,7 +213,9 @@ def test_without_a_vehicle_without_a_stack_or_switched_off_nothing_is_asked() ->
     rigged.unplug()
     assert refused(show(rigged)) == "no vehicle is connected"
     rigged.feed(ContractShown(9, CHAIN))
-    assert "there is no EVSE 9" in rigged.notes()[-1]
+    rigged.feed(EvCertificateWanted(9, CertificateAction.INSTALL, SCHEMA, EXI))
+    assert ["EVSE 9" in note for note in rigged.notes()[-2:]] == [True, True]
+    assert [each.evse_id for each in rigged.station.vehicle_stack.report().evses] == [1]
     assert refused(show(rig({"ISO15118Ctrlr.PnCEnabled": "false"}))) == "PnCEnabled is false"
     assert "vehicle_stack is not set" in refused(show(rig(stack=False)))
     assert rigged.sent("Authorize") == []

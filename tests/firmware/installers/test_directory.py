@@ -81,6 +81,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "writable by the group": lambda tree: (tree / "lib/empty.py").chmod(0o664),
     "writable by all": lambda tree: (tree / "lib").chmod(0o777),
     "runs as its owner": lambda tree: (tree / "bin/chargerd").chmod(0o4755),
+    "a tree writable by all": lambda tree: tree.chmod(0o777),
+    "a slot writable by the group": lambda tree: tree.parent.chmod(0o775),
     "a link to nothing": link_to_nothing,
     "a directory by a link to the same": link_to_the_same,
     "a pipe": pipe,
