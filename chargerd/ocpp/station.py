@@ -117,7 +117,8 @@ class Station:
             seal=seal,
             unseal=unseal,
         )
-        self._blocks = self._build(self.ctx, vendors)
+        self._build(self.ctx, vendors)
+        self._blocks = self._in_order()
         for block in self._blocks:
             variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
@@ -131,7 +132,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> None:
         self.certificate_book = CertificateBook(ctx)
         self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
@@ -166,6 +167,9 @@ class Station:
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
+
+    def _in_order(self) -> tuple[Block, ...]:
+        """The blocks as they hear of things, those below first."""
         return (
             self.credentials,
             self.network,

@@ -9,6 +9,7 @@ from typing import Any
 
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
+from chargerd.conformance.station import Offer
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,6 +63,9 @@ class Pretend:
 
     def another_csms(self, _security_profile: int, _root: str) -> tuple[str, Peer]:
         return "ws://other.test/ocpp", Peer(self.peer.utc)
+
+    def firmware(self, _kind: str) -> tuple[Offer, Files]:
+        raise AssertionError("can't happen because no story here is about firmware")
 
     def file_server(self) -> tuple[str, Files]:
         return "http://files.test", Files()
