@@ -40,6 +40,7 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.firmware_management import FirmwareManagement
 from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
 from chargerd.ocpp.logs import Logs
@@ -153,7 +154,10 @@ class Station:
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
-        self.resets = Resets(ctx, self.transactions, self.availability)
+        self.firmware = FirmwareManagement(
+            ctx, self.certificate_book, self.transactions, self.availability, lambda: self.network.clock_floor
+        )
+        self.resets = Resets(ctx, self.transactions, self.availability, self.firmware)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.hardware = Hardware(ctx, self.troubles)
@@ -182,6 +186,7 @@ class Station:
             self.smart_charging,
             self.availability,
             self.reservations,
+            self.firmware,
             self.resets,
             self.user_limits,
             self.troubles,
@@ -271,7 +276,7 @@ class Station:
         """What the shell was asked to do has ended."""
         if isinstance(event, KeyMade):
             self.renewal.key_made(event, now)
-        elif not self.logs.job_done(event, now):
+        elif not self.logs.job_done(event, now) and not self.firmware.job_done(event, now):
             self._note(Severity.WARNING, f"job: nobody waits for {event.job_id}, ignoring")
 
     def _link_up(self, event: LinkUp, now: Now) -> None:
