@@ -131,7 +131,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+    def _build_security(self, ctx: StationContext) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
         self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
@@ -141,6 +141,18 @@ class Station:
         self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.logs = Logs(ctx, security_log, self.certificate_book.csms_roots)
+        return (
+            self.credentials,
+            self.network,
+            self.provisioning,
+            self.security,
+            self.renewal,
+            self.certificate_management,
+            self.logs,
+        )
+
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+        security = self._build_security(ctx)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -167,13 +179,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
-            self.credentials,
-            self.network,
-            self.provisioning,
-            self.security,
-            self.renewal,
-            self.certificate_management,
-            self.logs,
+            *security,
             self.local_list,
             self.auth_cache,
             self.notices,
