@@ -117,8 +117,7 @@ class Station:
             seal=seal,
             unseal=unseal,
         )
-        self._build(self.ctx, vendors)
-        self._blocks = self._in_order()
+        self._blocks = self._build(self.ctx, vendors)
         for block in self._blocks:
             variables.declare(block.variables(), block.readers(), block.checks(), block.attributes())
         variables.finish()
@@ -132,7 +131,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> None:
+    def _build_security(self, ctx: StationContext) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
         self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
@@ -142,6 +141,18 @@ class Station:
         self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.logs = Logs(ctx, security_log, self.certificate_book.csms_roots)
+        return (
+            self.credentials,
+            self.network,
+            self.provisioning,
+            self.security,
+            self.renewal,
+            self.certificate_management,
+            self.logs,
+        )
+
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+        security = self._build_security(ctx)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -167,17 +178,8 @@ class Station:
         self.remote_control = RemoteControl(
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
-
-    def _in_order(self) -> tuple[Block, ...]:
-        """The blocks as they hear of things, those below first."""
         return (
-            self.credentials,
-            self.network,
-            self.provisioning,
-            self.security,
-            self.renewal,
-            self.certificate_management,
-            self.logs,
+            *security,
             self.local_list,
             self.auth_cache,
             self.notices,

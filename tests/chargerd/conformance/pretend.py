@@ -64,11 +64,11 @@ class Pretend:
     def another_csms(self, _security_profile: int, _root: str) -> tuple[str, Peer]:
         return "ws://other.test/ocpp", Peer(self.peer.utc)
 
-    def firmware(self, _kind: str) -> tuple[Offer, Files]:
-        raise AssertionError("can't happen because no story here is about firmware")
-
     def file_server(self) -> tuple[str, Files]:
         return "http://files.test", Files()
+
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        return Offer(f"http://files.test/{kind}", "certificate", "signature"), Files()
 
     def _move(self) -> None:
         for text in self.peer.due():

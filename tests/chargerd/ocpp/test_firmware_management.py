@@ -90,10 +90,10 @@ def test_a_clock_that_was_set_back_makes_no_expired_certificate_valid() -> None:
     assert station.update()["status"] == "InvalidCertificate"
 
 
-def test_L01_FR_09_L01_FR_11_firmware_without_a_certificate_is_rejected() -> None:
+@pytest.mark.parametrize("signature", [None, "AAAA"], ids=["neither", "a signature of nobody"])
+def test_L01_FR_09_L01_FR_11_firmware_without_a_certificate_is_rejected(signature: str | None) -> None:
     station = Station()
-    assert station.update(signingCertificate=None, signature=None)["status"] == "Rejected"
-    assert station.update(signingCertificate=None)["status"] == "Rejected"
+    assert station.update(signingCertificate=None, signature=signature)["status"] == "Rejected"
     assert station.jobs == []
 
 

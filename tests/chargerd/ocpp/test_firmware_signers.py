@@ -14,9 +14,9 @@ def signers(station: Station, *lists: str) -> Signers:
 def test_one_list_of_its_issuer_has_to_clear_it_and_those_of_others_say_nothing() -> None:
     station = Station()
     now = station.clock.now()
-    since, until = now.utc, now.utc.replace(year=now.utc.year + 1)
-    clear, other = crl(MAKER, since=since, until=until), crl(root("Other"), since=since, until=until)
-    revoked = crl(MAKER, [SIGNER], since=since, until=until)
+    until = now.utc.replace(year=now.utc.year + 1)
+    clear, other = crl(MAKER, since=now.utc, until=until), crl(root("Other"), since=now.utc, until=until)
+    revoked = crl(MAKER, [SIGNER], since=now.utc, until=until)
     assert signers(station, other, clear).refusal(SIGNER.pem, now) is None
     assert signers(station).refusal(SIGNER.pem, now) is None
     for lists in ((revoked,), (other,), ("garbage",)):
