@@ -182,6 +182,8 @@ class Rig:
                 return await self._status()
             case "show_contract":
                 return await self._show_contract(arguments["evse"], arguments["emaid"])
+            case "power_cut":
+                return self.power_cut()
             case _:
                 return self.kill(str(arguments["process"]))
 
