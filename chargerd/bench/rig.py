@@ -201,12 +201,19 @@ class Rig:
             told = await self._console.ask("vehicle", {})
         return {"contract": answer}
 
-    async def _offer_update(self, kind: str, megabytes: float) -> dict[str, Any]:
-        if self.settings.machine is None or self.csms is None:
+    @property
+    def updates(self) -> UpdateDesk:
+        """What can be offered to the station. Raises BenchError where there is nothing to put it into."""
+        if self.settings.machine is None:
             raise BenchError("update: this bench has no machine that could be updated")
         if self._desk_of_updates is None:
             self._desk_of_updates = UpdateDesk(self.settings.machine)
-        make = self._desk_of_updates.request
+        return self._desk_of_updates
+
+    async def _offer_update(self, kind: str, megabytes: float) -> dict[str, Any]:
+        if self.csms is None:
+            raise BenchError("update: belongs to the embedded CSMS")
+        make = self.updates.request
         request = await asyncio.to_thread(make, kind, megabytes, datetime.now(UTC).isoformat(timespec="seconds"))
         return await self.csms.call("UpdateFirmware", request)
 
