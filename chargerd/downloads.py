@@ -37,7 +37,7 @@ MAX_REDIRECTS = 3
 PIECE_BYTES = 256 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 class Progress(msgspec.Struct):
@@ -243,7 +243,7 @@ def content_length(headers: Mapping[str, str], origin: str) -> int:
     if "transfer-encoding" in headers or headers.get("content-encoding", "identity") != "identity":
         raise HttpError(f"{origin}: it sends the file in another form than it is; its plain length is needed")
     text = headers.get("content-length", "")
-    if re.fullmatch(r"\d{1,18}", text) is None:
+    if re.fullmatch(r"[0-9]{1,18}", text) is None:
         raise HttpError(f"{origin}: it does not say how long the file is")
     return int(text)
 

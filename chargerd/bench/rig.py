@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import msgspec
 
 from chargerd.bench.csms import Csms, CsmsError
 from chargerd.bench.machine import Machine
+from chargerd.bench.updates import UpdateDesk
 from chargerd.bench.verbs import BenchError, Verb, complete, find
 from chargerd.conformance.authority import authority
 from chargerd.provisioned import Provisioned
@@ -84,6 +86,7 @@ class Rig:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._ends: dict[str, list[int]] = {"control": [], "station": []}
         self._listener: socket.socket | None = None
+        self._desk_of_updates: UpdateDesk | None = None
         self._last_words: dict[str, str] = {}
         self._ready = False
         self._stopping = False
@@ -128,6 +131,8 @@ class Rig:
             await self.csms.stop()
         if self._listener is not None:
             self._listener.close()
+        if self._desk_of_updates is not None:
+            self._desk_of_updates.close()
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
     # ------------------------------------------------------------------ verbs
@@ -161,6 +166,8 @@ class Rig:
                     return await self.csms.limit(arguments["evse"], arguments["amps"])
                 case "no_limit":
                     return await self.csms.limit(arguments["evse"], None)
+                case "update":
+                    return await self._offer_update(arguments["kind"], arguments["megabytes"])
                 case "block_token":
                     self.csms.blocked.add(arguments["uid"].upper())
                     return {}
@@ -191,6 +198,15 @@ class Rig:
             await asyncio.sleep(CONTRACT_LOOK_S)
             told = await self._console.ask("vehicle", {})
         return {"contract": answer}
+
+    async def _offer_update(self, kind: str, megabytes: float) -> dict[str, Any]:
+        if self.settings.machine is None or self.csms is None:
+            raise BenchError("update: this bench has no machine that could be updated")
+        if self._desk_of_updates is None:
+            self._desk_of_updates = UpdateDesk(self.settings.machine)
+        make = self._desk_of_updates.request
+        request = await asyncio.to_thread(make, kind, megabytes, datetime.now(UTC).isoformat(timespec="seconds"))
+        return await self.csms.call("UpdateFirmware", request)
 
     async def _status(self) -> dict[str, Any]:
         """The station's report, the world around it, and what the CSMS knows."""

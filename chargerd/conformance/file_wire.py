@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, file: Path) -> None:
         """All of it, or what is left of it from a byte on."""
         size, tag = file.stat().st_size, f'"{file.stat().st_mtime_ns:x}"'
-        asked = re.fullmatch(r"bytes=(\d{1,18})-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=([0-9]{1,18})-", self.headers.get("Range", ""))
         start = int(asked[1]) if asked and self.headers.get("If-Range") == tag else 0
         if start >= size:
             start = 0

@@ -127,6 +127,10 @@ class Bay:
             del self._ends[job_id]
         return [self._end(job_id, order) for job_id, order in over.items()]
 
+    def is_at(self, kind: str) -> bool:
+        """A job of this kind runs."""
+        return any(order is not None and order.kind == kind for _end_mono, order in self._ends.values())
+
     def finish(self, kind: str) -> None:
         """A job of this kind is done at once, and nobody is told: its process is about to die."""
         for _end_mono, order in self._ends.values():

@@ -151,7 +151,6 @@ def tc_l_15(sut: StationUnderTest) -> None:
     status(sut, "Unavailable", 2)
     stopped_locally(sut)
     sut.plug_out(1)
-    status(sut, "Unavailable", 1)
     installed(sut)
 
 
