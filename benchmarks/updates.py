@@ -42,7 +42,8 @@ async def _measure(folder: Path) -> Whole:
                 break
             await asyncio.sleep(0.1)
         release = await asyncio.to_thread(rig.updates.request, "good", MIB * 1.048576, "2020-01-01T00:00:00Z")
-        began_mono, after_s = time.monotonic(), {}
+        began_mono = time.monotonic()
+        after_s: dict[str, float] = {}
         await rig.csms.call("UpdateFirmware", release)
         while "Installed" not in after_s:
             if time.monotonic() - began_mono > GIVE_UP_S:
