@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import firmware, keys, lateness, messages, queue, reaction, start
+from benchmarks import firmware, keys, lateness, messages, queue, reaction, start, updates
 from benchmarks.machine import this_machine
 from benchmarks.table import Row, as_text, write_into
 
@@ -37,6 +37,7 @@ def _rows() -> list[Row]:
     rows += queue.rows(queue.measure(_progress))
     rows += firmware.rows(firmware.measure(_progress))
     rows += firmware.rows_of_staging(firmware.measure_staging(_progress))
+    rows += updates.rows(updates.measure(_progress))
     rows += reaction.rows(reaction.measure(_progress))
     _progress(f"lateness under load, {2 * lateness.LOAD_S:.0f} s")
     return rows + lateness.rows(lateness.measure())

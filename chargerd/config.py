@@ -19,6 +19,8 @@ from chargerd.codec import CodecError, convert
 DEFAULT_STATE_DIR = "/var/lib/chargerd"
 DEFAULT_RUN_DIR = "/run/chargerd"
 DEFAULT_TPM = "device:/dev/tpmrm0"
+DEFAULT_FIRMWARE_SETTINGS = "/etc/chargerd/firmware.toml"
+DEFAULT_UPDATER = "/run/chargerd-updater.sock"
 MAX_IDENTITY_CHARS = 48
 """SecurityCtrlr.Identity (device model)."""
 
@@ -84,6 +86,23 @@ class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tpm: str = DEFAULT_TPM
 
 
+class FirmwareSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the station is updated over OCPP. `settings`: the file of a device with slots (docs/firmware.md); no such
+    file: it has none, and is not updated. `updater`: the socket of the updater. `crl_file`: PEM revocation lists of the
+    manufacturer (None: none are looked at). `allow_unsigned`: for a laboratory, updates without OCPP's signature (L02).
+
+    `healthy_s`, `offline_grace_s`: how long a new version has to run well before it is kept, and how long it waits for
+    a CSMS at most.
+    """
+
+    settings: str = DEFAULT_FIRMWARE_SETTINGS
+    updater: str = DEFAULT_UPDATER
+    crl_file: str | None = None
+    allow_unsigned: bool = False
+    healthy_s: float = 60.0
+    offline_grace_s: float = 900.0
+
+
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `variables`: device model values, "Component[instance].Variable[instance]" -> value. `vendors`:
     extensions for DataTransfer, "module:Class".
@@ -92,6 +111,7 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     csms: CsmsSettings
     station: StationSettings = StationSettings()
     identity: IdentitySettings = IdentitySettings()
+    firmware: FirmwareSettings = FirmwareSettings()
     variables: dict[str, str | int | float | bool] = {}
     vendors: tuple[str, ...] = ()
 
@@ -152,6 +172,8 @@ def check_site(site: SiteSettings, place: str) -> None:
         raise ConfigError(
             f'{place}: identity.tpm: {site.identity.tpm!r} is no TPM; expected "device:/dev/…" or "swtpm:host=…,port=…"'
         )
+    if min(site.firmware.healthy_s, site.firmware.offline_grace_s) < 0:
+        raise ConfigError(f"{place}: firmware: healthy_s and offline_grace_s are not below 0")
     if site.station.fuse_amps is not None and not site.station.fuse_amps > 0:
         raise ConfigError(f"{place}: station.fuse_amps: {site.station.fuse_amps} is not above 0")
 
@@ -177,6 +199,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "csms": CsmsSettings.__struct_fields__,
     "station": StationSettings.__struct_fields__,
     "identity": IdentitySettings.__struct_fields__,
+    "firmware": FirmwareSettings.__struct_fields__,
 }
 
 

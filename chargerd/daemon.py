@@ -69,6 +69,7 @@ from chargerd.service import EXIT_CONFIG, EXIT_TRY_AGAIN
 from chargerd.station_verbs import BenchHand, StationVerbs
 from chargerd.store import Store, StoredValueError, StoreError
 from chargerd.tls import CsmsContext, TrustError, context_for, file_server_context, read_roots
+from chargerd.updates import Updates
 from chargerd.vault import Vault, VaultError
 from chargerd.vehicle_port import VehiclePort
 from chargerd.version import RELEASED_UTC, VERSION
@@ -129,8 +130,17 @@ class Daemon:
         self._key_work = KeyWork(self._keys, self.feed, self._restart)
         self._link = Link(self.feed, self._context)
         self._lines = RecentLines(lambda: self._clock.now().utc)
-        self._jobs = Jobs(self.feed, {UPLOAD: Uploader(file_server_context, self._diagnostics)})
-        self.verbs = StationVerbs(lambda: self.station, self._guarded, self._link, self._clock, self._identity)
+        self._updates = Updates(site.firmware, self._state_dir, run_dir, _boot_id(), file_server_context)
+        uploader = Uploader(file_server_context, self._diagnostics)
+        self._jobs = Jobs(self.feed, {UPLOAD: uploader, **self._updates.kinds()})
+        self.verbs = StationVerbs(
+            lambda: self.station,
+            self._guarded,
+            self._link,
+            self._clock,
+            self._identity,
+            progress=lambda: self._updates.progress,
+        )
         self._hand = BenchHand(self.feed, self._link, self._clock, idle=not bench)
         verbs = self.verbs.table() | self._hand.table()
         if site.station.vehicle_stack:
@@ -209,7 +219,7 @@ class Daemon:
         config = StationConfig(
             identity=site.station.identity or facts.serial,
             board=facts,
-            firmware_version=VERSION,
+            firmware_version=self._updates.version(VERSION),
             network=NetworkSlot(
                 url=site.csms.url,
                 security_profile=site.csms.security_profile,
@@ -225,6 +235,7 @@ class Daemon:
             csms_roots_pem=(*self._csms_roots_pem, *given.csms_roots_pem),
             manufacturer_roots_pem=given.manufacturer_roots_pem,
             client=given.client,
+            firmware=self._updates.config,
         )
         self._station = Station(
             config,
@@ -264,7 +275,7 @@ class Daemon:
 
     def _boot_reason(self) -> str:
         """B01.FR.09 as far as the shell knows it: a new boot of the machine, a stop by hand, or a process that died."""
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot_id = _boot_id()
         last_boot_id = self._remembered("boot_id", str)
         stopped_cleanly = self._remembered("stopped", bool)
         with self._store.transaction():
@@ -350,15 +361,17 @@ class Daemon:
                 self._clock.set_utc(utc)
             case MakeKey() | KeepKeys():
                 self._key_work.perform(effect)
-            case Reboot(why):
-                self._restart(why)
+            case Reboot(why, machine):
+                self._restart(why, machine=machine)
             case StartJob():
                 self._jobs.start(effect)
             case CancelJob(job_id):
                 self._jobs.cancel(job_id)
 
-    def _restart(self, why: str) -> None:
+    def _restart(self, why: str, *, machine: bool = False) -> None:
         log.warning("daemon: restarting (%s)", why)
+        if machine:
+            self._updates.restart_machine()
         self._exit_code = EXIT_TRY_AGAIN
         self._stop.set()
 
@@ -439,6 +452,11 @@ class Daemon:
         if self._station is not None:
             kind = "MaintenanceLoginAccepted" if access.accepted else "MaintenanceLoginFailed"
             self.feed(ShellSecurityEvent(kind, f"{access.verb} {said} user {access.uid}"))
+
+
+def _boot_id() -> str:
+    """Of this start of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def main_station(options: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""One HTTP/1.1 request at a time, as much of it as files need: a body sent at a pace, and the head of the reply.
+"""One HTTP/1.1 request at a time, as much of it as files need: a body sent at a pace and the head of the reply, or the
+body of a reply as it comes.
 
 Whatever a server does ends in a Reply or an HttpError, within the bounds below and the caller's timeout. Nothing is
 followed, kept or retried here, and no message holds a password.
@@ -8,7 +9,8 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -19,6 +21,12 @@ MAX_HEAD_BYTES = 16 * 1024
 
 MAX_INTERIM_REPLIES = 4
 """Heads with a 1xx status before the real one."""
+
+REPLY_WITHIN_S = 60.0
+"""For a connection, and for the head of the reply with the file that was asked for."""
+
+BODY_BYTES = 64 * 1024
+"""Half of what is held of a body that comes faster than it is read. The longest head of such a reply too."""
 
 BLOCK_BYTES = 16 * 1024
 """So much is sent before the pace is looked at."""
@@ -98,14 +106,7 @@ async def send(
 
     Raises HttpError. Takes as long as the server likes: the caller sets a timeout, and may cancel at any time.
     """
-    if url.secure and context is None:
-        raise AssertionError("can't happen because the caller makes a context for https")
-    try:
-        reader, writer = await asyncio.open_connection(
-            url.host, url.port, ssl=context if url.secure else None, limit=MAX_HEAD_BYTES
-        )
-    except OSError as error:
-        raise HttpError(f"{url.origin}: {_said(error)}") from error
+    reader, writer = await _connected(url, context)
     try:
         reply = asyncio.ensure_future(_reply(reader, url))
         try:
@@ -115,6 +116,54 @@ async def send(
             reply.cancel()
     finally:
         writer.transport.abort()
+
+
+class Answered:
+    """A reply whose body comes from `read`."""
+
+    def __init__(self, reply: Reply, reader: asyncio.StreamReader, origin: str) -> None:
+        self.reply = reply
+        self._reader = reader
+        self._origin = origin
+
+    async def read(self, most_bytes: int) -> bytes:
+        """The next bytes, as many as have come; empty: the server has hung up. Raises HttpError."""
+        try:
+            return await self._reader.read(most_bytes)
+        except OSError as error:
+            raise HttpError(f"{self._origin}: {_said(error)}") from error
+
+
+@asynccontextmanager
+async def get(url: Url, headers: Mapping[str, str], *, context: ssl.SSLContext | None) -> AsyncIterator[Answered]:
+    """Ask for a file; the connection ends with the block. `context`: for https.
+
+    Raises HttpError. Takes as long as the server likes: the caller sets a timeout, and may cancel at any time.
+    """
+    reader, writer = await _connected(url, context, BODY_BYTES)
+    try:
+        writer.write(_head("GET", url, headers, None))
+        try:
+            reply = await asyncio.wait_for(_reply(reader, url), REPLY_WITHIN_S)
+        except TimeoutError as error:
+            raise HttpError(f"{url.origin}: no answer within {REPLY_WITHIN_S:g} s") from error
+        yield Answered(reply, reader, url.origin)
+    finally:
+        writer.transport.abort()
+
+
+async def _connected(
+    url: Url, context: ssl.SSLContext | None, limit: int = MAX_HEAD_BYTES
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if url.secure and context is None:
+        raise AssertionError("can't happen because the caller makes a context for https")
+    try:
+        connecting = asyncio.open_connection(url.host, url.port, ssl=context if url.secure else None, limit=limit)
+        return await asyncio.wait_for(connecting, REPLY_WITHIN_S)
+    except TimeoutError as error:
+        raise HttpError(f"{url.origin}: no connection within {REPLY_WITHIN_S:g} s") from error
+    except OSError as error:
+        raise HttpError(f"{url.origin}: {_said(error)}") from error
 
 
 async def _transmit(
@@ -167,13 +216,13 @@ def parsed_head(head: bytes, origin: str) -> Reply:
     return Reply(int(match[1]), headers)
 
 
-def _head(method: str, url: Url, headers: Mapping[str, str], body_bytes: int) -> bytes:
+def _head(method: str, url: Url, headers: Mapping[str, str], body_bytes: int | None) -> bytes:
     fields = {
         "Host": url.origin,
         "User-Agent": f"chargerd/{version('chargerd')}",
         "Accept": "*/*",
         "Connection": "close",
-        "Content-Length": str(body_bytes),
+        **({} if body_bytes is None else {"Content-Length": str(body_bytes)}),
         **({} if url.authorization is None else {"Authorization": url.authorization}),
         **headers,
     }

@@ -33,7 +33,8 @@ log = logging.getLogger("chargerd")
 _Outcome = tuple[str | None, str]
 """The `problem` and `result` of a JobDone."""
 
-Work = Callable[[msgspec.Raw], Awaitable[None]]
+Work = Callable[[msgspec.Raw], Awaitable[str | None]]
+"""What it gives is the `result` of a success, None: there is nothing to say."""
 
 
 class JobFailed(Exception):
@@ -87,13 +88,13 @@ class Jobs:
         if len(self._running) > MAX_JOBS:
             return f"{MAX_JOBS} jobs run already", ""
         try:
-            await work(order.arguments)
+            result = await work(order.arguments)
         except JobFailed as failure:
             return str(failure), failure.result
         except Exception as error:
             log.exception("jobs: %s failed", order.kind)
             return f"{order.kind} failed ({type(error).__name__})", ""
-        return None, ""
+        return None, result or ""
 
 
 class Uploader:

@@ -69,6 +69,17 @@ class EvseReport(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[ActiveFault, ...] = ()
 
 
+class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An update that is under way. `done_bytes` of `total_bytes`: of the download, None: none runs."""
+
+    request_id: int
+    step: str
+    status: str
+    version: str
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+
+
 class StationReport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole station at one instant. `control_run_id` None: the control process is silent."""
 
@@ -84,10 +95,15 @@ class StationReport(msgspec.Struct, frozen=True, kw_only=True):
     link: LinkReport
     evses: tuple[EvseReport, ...]
     troubles: tuple[ActiveFault, ...] = ()
+    update: FirmwareReport | None = None
 
 
-def station_report(station: Station, now: Now, *, link_open: bool) -> StationReport:
-    """Everything there is to know right now, without secrets and without whole token ids."""
+def station_report(
+    station: Station, now: Now, *, link_open: bool, downloaded: tuple[int, int] | None = None
+) -> StationReport:
+    """Everything there is to know right now, without secrets and without whole token ids. `downloaded`: bytes, and of
+    how many.
+    """
     config, status = station.ctx.config, station.ctx.status
     return StationReport(
         at_utc=now.utc,
@@ -109,6 +125,22 @@ def station_report(station: Station, now: Now, *, link_open: bool) -> StationRep
         ),
         evses=tuple(_evse_report(station, evse_id, now) for evse_id in station.ctx.evse_ids),
         troubles=station.troubles.of_station(),
+        update=_firmware_report(station, downloaded),
+    )
+
+
+def _firmware_report(station: Station, downloaded: tuple[int, int] | None) -> FirmwareReport | None:
+    update = station.firmware.update
+    if update is None:
+        return None
+    done_bytes, total_bytes = downloaded or (None, None)
+    return FirmwareReport(
+        request_id=update.request_id,
+        step=update.step,
+        status=update.told or "",
+        version=update.version,
+        done_bytes=done_bytes,
+        total_bytes=total_bytes,
     )
 
 

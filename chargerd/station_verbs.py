@@ -11,6 +11,7 @@ import msgspec
 
 from chargerd.clock import Clock
 from chargerd.console import ConsoleError, Verb
+from chargerd.downloads import Progress
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.events import Event, SignalMeasured
 from chargerd.ocpp.station import Station
@@ -47,8 +48,13 @@ class StationVerbs:
         link: OpensLinks,
         clock: Clock,
         identity: Callable[[], Mapping[str, Any]],
+        *,
+        progress: Callable[[], Progress | None],
     ) -> None:
-        """`station`: the core, from the first request on. `act` lets the core work and then does what it wants."""
+        """`station`: the core, from the first request on. `act` lets the core work and then does what it wants.
+        `progress`: of a download of firmware.
+        """
+        self._progress = progress
         self._station = station
         self._act = act
         self._link = link
@@ -65,7 +71,10 @@ class StationVerbs:
 
     def report(self) -> dict[str, Any]:
         """The station's report, in builtin types."""
-        report = msgspec.to_builtins(station_report(self._station(), self._clock.now(), link_open=self._link.is_open))
+        progress = self._progress()
+        downloaded = None if progress is None else (progress.done_bytes, progress.total_bytes)
+        found = station_report(self._station(), self._clock.now(), link_open=self._link.is_open, downloaded=downloaded)
+        report = msgspec.to_builtins(found)
         assert isinstance(report, dict)
         return report
 

@@ -24,6 +24,7 @@ BLOCKS = {
     "G": "Availability",
     "H": "Reservation",
     "J": "Meter values",
+    "L": "Firmware",
     "M": "Certificate management",
     "N": "Diagnostics",
     "P": "Data transfer",

@@ -35,12 +35,16 @@ class EvseFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scenario may ask of the station. `control`: the run id of the control process, or "silent"."""
+    """What a scenario may ask of the station. `control`: the run id of the control process, or "silent". `update`: the
+    status of a firmware update that is under way, or "none"; `version`: of the software that runs.
+    """
 
     link: str
     registration: str
     queued: int
     control: str
+    update: str
+    version: str
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -161,6 +165,8 @@ def station_facts(status: Mapping[str, Any]) -> StationFacts | None:
         registration=link["registration"],
         queued=link["queued"],
         control=status["control_run_id"] or "silent",
+        update=(status.get("update") or {}).get("status") or "none",
+        version=status.get("firmware_version", ""),
     )
 
 

@@ -13,6 +13,7 @@ from chargerd.bench.frames import FrameView
 from chargerd.bench.history import FRAMES_KEPT, History
 from chargerd.bench.plot import chart_options, series_data, window_ms
 from chargerd.bench.rig import Rig
+from chargerd.bench.updates import KINDS
 from chargerd.bench.verbs import BenchError
 from chargerd.bench.wording import (
     SILENT_STATION,
@@ -273,6 +274,16 @@ class Panels:
         with ui.row().classes("gap-2"):
             self._kill_button("control")
             self._kill_button("station")
+
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        """Firmware that the CSMS offers, and the machine under the station."""
+        with ui.row().classes("items-center gap-2"):
+            kind = ui.select(list(KINDS), value="good").props('dense data-testid="update-kind"').classes("w-40")
+            self._button("Update", "update", lambda: {"kind": kind.value}, mark="update", about="new firmware, by OCPP")
+            about = "both processes die at once, and the machine is started anew"
+            self._button("Power cut", "power_cut", dict, mark="power-cut", colour="red", about=about)
 
     def _kill_button(self, process: str) -> None:
         about = f"SIGKILL to the {process} process; it is started again, as systemd would"

@@ -8,18 +8,24 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from chargerd.bench.csms import Csms, CsmsError
+from chargerd.bench.machine import Machine
+from chargerd.bench.updates import UpdateDesk
 from chargerd.bench.verbs import BenchError, Verb, complete, find
 from chargerd.conformance.authority import authority
+from chargerd.provisioned import Provisioned
 from chargerd.service import EXIT_CONFIG
+from chargerd.updates import RESTART_WISH
 from hal.sim.world_file import SUFFIX
 
 READY_WITHIN_S = 20.0
@@ -40,6 +46,9 @@ TEST_OPERATOR = "MO"
 CONTRACT_LOOKS, CONTRACT_LOOK_S = 50, 0.1
 """How long the bench waits for what becomes of a contract certificate."""
 
+HEALTHY_S = 3.0
+"""How long a new version has to run well on the bench. On a device it is a minute."""
+
 WORLD = "bench.world"
 """The simulated world in the state directory: with it the car, its cable and the meters survive the bench."""
 
@@ -49,7 +58,7 @@ log = logging.getLogger("bench")
 class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `csms_url` None: the embedded CSMS. `security_profile` None: 2 where the URL says TLS, else 1; for 3
     the state directory holds what was provisioned. `tpm`: where new private keys live, None: in files. `state_dir`
-    None: forget everything at the end.
+    None: forget everything at the end. `machine`: what is under the station, so that it can be updated.
     """
 
     board: Path
@@ -61,6 +70,7 @@ class RigSettings(msgspec.Struct, frozen=True, kw_only=True):
     tpm: str | None = None
     state_dir: Path | None = None
     variables: Mapping[str, str] = {}
+    machine: Machine | None = None
 
 
 class Rig:
@@ -75,6 +85,8 @@ class Rig:
         self._keepers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._ends: dict[str, list[int]] = {"control": [], "station": []}
+        self._listener: socket.socket | None = None
+        self._desk_of_updates: UpdateDesk | None = None
         self._last_words: dict[str, str] = {}
         self._ready = False
         self._stopping = False
@@ -93,6 +105,8 @@ class Rig:
             "control",
             [*python, "control", "--board", board, "--run", str(self.run_dir), "--desk", str(self.run_dir / "desk")],
         )
+        if self.settings.machine is not None:
+            self._listen_for_updater(self.settings.machine)
         self._keep("station", [*python, "station", "--bench", "--config", str(self.run_dir / "chargerd.toml")])
         await self._until_ready()
 
@@ -102,6 +116,9 @@ class Rig:
         for process in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
+        for keeper in self._keepers:
+            if keeper.get_name() == "keep-updater" and "updater" not in self._running:
+                keeper.cancel()
         if self._keepers:
             _, late = await asyncio.wait(self._keepers, timeout=STOP_WITHIN_S)
             for process in self._running.values() if late else ():
@@ -112,6 +129,10 @@ class Rig:
         self._console.close()
         if self.csms is not None:
             await self.csms.stop()
+        if self._listener is not None:
+            self._listener.close()
+        if self._desk_of_updates is not None:
+            self._desk_of_updates.close()
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
     # ------------------------------------------------------------------ verbs
@@ -145,6 +166,8 @@ class Rig:
                     return await self.csms.limit(arguments["evse"], arguments["amps"])
                 case "no_limit":
                     return await self.csms.limit(arguments["evse"], None)
+                case "update":
+                    return await self._offer_update(arguments["kind"], arguments["megabytes"])
                 case "block_token":
                     self.csms.blocked.add(arguments["uid"].upper())
                     return {}
@@ -159,6 +182,8 @@ class Rig:
                 return await self._status()
             case "show_contract":
                 return await self._show_contract(arguments["evse"], arguments["emaid"])
+            case "power_cut":
+                return self.power_cut()
             case _:
                 return self.kill(str(arguments["process"]))
 
@@ -175,6 +200,22 @@ class Rig:
             await asyncio.sleep(CONTRACT_LOOK_S)
             told = await self._console.ask("vehicle", {})
         return {"contract": answer}
+
+    @property
+    def updates(self) -> UpdateDesk:
+        """What can be offered to the station. Raises BenchError where there is nothing to put it into."""
+        if self.settings.machine is None:
+            raise BenchError("update: this bench has no machine that could be updated")
+        if self._desk_of_updates is None:
+            self._desk_of_updates = UpdateDesk(self.settings.machine)
+        return self._desk_of_updates
+
+    async def _offer_update(self, kind: str, megabytes: float) -> dict[str, Any]:
+        if self.csms is None:
+            raise BenchError("update: belongs to the embedded CSMS")
+        make = self.updates.request
+        request = await asyncio.to_thread(make, kind, megabytes, datetime.now(UTC).isoformat(timespec="seconds"))
+        return await self.csms.call("UpdateFirmware", request)
 
     async def _status(self) -> dict[str, Any]:
         """The station's report, the world around it, and what the CSMS knows."""
@@ -201,27 +242,68 @@ class Rig:
     def _keep(self, name: str, command: list[str]) -> None:
         self._keepers.append(asyncio.create_task(self._run_for_ever(name, command), name=f"keep-{name}"))
 
-    async def _run_for_ever(self, name: str, command: list[str]) -> None:
-        """Start, pass its log on, start again when it ends: Restart=always."""
-        environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.run_dir / "credentials"), "PYTHONUNBUFFERED": "1"}
+    def _listen_for_updater(self, machine: Machine) -> None:
+        """As its socket unit does: who connects waits until it runs, and it ends when nobody asks any more."""
+        machine.socket.unlink(missing_ok=True)
+        listener = self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(machine.socket))
+        listener.listen()
+        work = self._run_when_asked(listener, machine)
+        self._keepers.append(asyncio.create_task(work, name="keep-updater"))
+
+    async def _run_when_asked(self, listener: socket.socket, machine: Machine) -> None:
+        command = [sys.executable, "-m", "chargerd.bench.updater", str(listener.fileno()), str(machine.settings_file)]
+        loop = asyncio.get_running_loop()
         while not self._stopping:
-            process = await asyncio.create_subprocess_exec(
-                *END_WITH_BENCH, *command, env=environment, stderr=asyncio.subprocess.PIPE
-            )
-            self._running[name] = process
-            if self._has_stopped():  # while it was being started
-                process.terminate()
-            assert process.stderr is not None
-            async for line in process.stderr:
-                self._last_words[name] = line.decode(errors="replace").strip()
-                log.info("%s: %s", name, self._last_words[name])
-            code = await process.wait()
+            asked = asyncio.Event()
+            loop.add_reader(listener.fileno(), asked.set)
+            await asked.wait()
+            loop.remove_reader(listener.fileno())
+            await self._run("updater", command, listener.fileno())
+
+    async def _run_for_ever(self, name: str, command: list[str]) -> None:
+        """Start it again when it ends: Restart=always."""
+        while not self._stopping:
+            code = await self._run(name, command)
             self._ends[name].append(code)
             if code == EXIT_CONFIG:
                 return
-            if not self._stopping:
+            if not self._has_stopped():
                 log.warning("%s ended (%d), starting it again", name, code)
+                self._restart_machine_if_wanted(name)
                 await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _run(self, name: str, command: list[str], *passed: int) -> int:
+        """Start a process, pass its log on, and wait for its end; the exit code."""
+        environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.run_dir / "credentials"), "PYTHONUNBUFFERED": "1"}
+        process = await asyncio.create_subprocess_exec(
+            *END_WITH_BENCH, *command, env=environment, stderr=asyncio.subprocess.PIPE, pass_fds=passed
+        )
+        self._running[name] = process
+        if self._has_stopped():  # while it was being started
+            process.terminate()
+        assert process.stderr is not None
+        async for line in process.stderr:
+            self._last_words[name] = line.decode(errors="replace").strip()
+            log.info("%s: %s", name, self._last_words[name])
+        return await process.wait()
+
+    def _restart_machine_if_wanted(self, name: str) -> None:
+        """The station has asked for it as it ended (chargerd/updates.py)."""
+        if name == "station" and self.settings.machine is not None and (self.run_dir / RESTART_WISH).exists():
+            self.power_cut()
+
+    def power_cut(self) -> dict[str, Any]:
+        """Everything dies at once; then the machine starts, and the launcher chooses a slot. Raises BenchError."""
+        if self.settings.machine is None:
+            raise BenchError("power_cut: this bench has no machine that could be started anew")
+        for process in self._running.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        (self.run_dir / RESTART_WISH).unlink(missing_ok=True)
+        started = self.settings.machine.start()
+        log.info("launcher: slot %s, version %s %s", started.slot, started.version, "; ".join(started.notes))
+        return {"slot": started.slot, "version": started.version}
 
     def _has_stopped(self) -> bool:
         return self._stopping
@@ -269,15 +351,37 @@ class Rig:
             "vehicle_stack = true",
             f"state_dir = {_toml(str(state_dir))}",
             f"run_dir = {_toml(str(self.run_dir))}",
+            *_firmware_lines(self.settings.machine),
             *(["[identity]", 'keys = "tpm"', f"tpm = {_toml(self.settings.tpm)}"] if self.settings.tpm else []),
             "[variables]",
             *(f"{_toml(key)} = {_toml(value)}" for key, value in self.settings.variables.items()),
         ]
+        if self.settings.machine is not None:
+            _trust_maker(state_dir / "provisioned", self.settings.machine)
         (self.run_dir / "chargerd.toml").write_text("\n".join(lines) + "\n")
         credentials = self.run_dir / "credentials"
         credentials.mkdir(mode=0o700)
         if password is not None:
             (credentials / "csms-password").write_text(password)
+
+
+def _trust_maker(folder: Path, machine: Machine) -> None:
+    """The station's ManufacturerRootCertificate, as it comes from the factory."""
+    provisioned = Provisioned(folder)
+    record = provisioned.read()
+    provisioned.write(msgspec.structs.replace(record, manufacturer_roots_pem=(machine.maker.root_pem,)))
+
+
+def _firmware_lines(machine: Machine | None) -> list[str]:
+    """The site's table about updates."""
+    if machine is None:
+        return ["[firmware]", 'settings = "/nonexistent"']
+    return [
+        "[firmware]",
+        f"settings = {_toml(str(machine.settings_file))}",
+        f"updater = {_toml(str(machine.socket))}",
+        f"healthy_s = {HEALTHY_S}",
+    ]
 
 
 class LineClient:

@@ -3,15 +3,21 @@
 import argparse
 import asyncio
 import logging
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
+import msgspec
+
 from chargerd.bench.control import ControlSocket
+from chargerd.bench.machine import Machine
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.scenario import Player, Scenario, ScenarioError, load_scenario
 from chargerd.bench.verbs import BenchError
 from chargerd.ctl import bench_socket
+from chargerd.version import VERSION
 
 PAGE_ENDS_WITHIN_S = 3.0
 
@@ -73,7 +79,9 @@ async def _run(settings: RigSettings, socket: Path, scenario: Scenario | None, p
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    rig = Rig(settings)
+    machine_dir = Path(tempfile.mkdtemp(prefix="chargerd-machine-"))
+    machine = await asyncio.to_thread(Machine, machine_dir / "machine", VERSION)
+    rig = Rig(msgspec.structs.replace(settings, machine=machine))
     control = ControlSocket(socket, rig)
     try:
         await rig.start()
@@ -85,6 +93,7 @@ async def _run(settings: RigSettings, socket: Path, scenario: Scenario | None, p
     finally:
         await control.stop()
         await rig.stop()
+        shutil.rmtree(machine_dir, ignore_errors=True)
 
 
 async def _play(rig: Rig, scenario: Scenario) -> int:

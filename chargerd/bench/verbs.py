@@ -146,6 +146,13 @@ VERBS: dict[str, Verb] = {
             "send any request: its action and payload",
             (Argument("action", str), Argument("payload", dict, {})),
         ),
+        Verb(
+            "update",
+            "csms",
+            "offer firmware: good, wrong-signature, wrong-hardware, downgrade or missing, with so many MB in it",
+            (Argument("kind", str, "good"), Argument("megabytes", float, 0.1)),
+        ),
+        Verb("power_cut", "rig", "everything dies at once, and the machine is started anew"),
         Verb("status", "rig", "everything at once"),
         Verb("kill", "rig", "SIGKILL one process: control or station", (Argument("process", str),)),
     )

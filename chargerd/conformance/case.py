@@ -14,7 +14,8 @@ Body = Callable[[StationUnderTest], None]
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One certification case. `settings`: device model values it starts with. `evses`: how many it needs at least.
     `security_profile`: the one the station is set up for, with what that needs, and its CSMS serves; None: any will do.
-    `own_tls`: the case says how its CSMS speaks TLS (Peer.door).
+    `updates`: the station has somewhere to put new firmware. `own_tls`: the case says how its CSMS speaks TLS
+    (Peer.door).
 
     `virtual_only`: why it cannot be waited for in real time, empty when it can.
     """
@@ -25,6 +26,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     evses: int = 1
     security_profile: int | None = None
     own_tls: bool = False
+    updates: bool = False
     virtual_only: str = ""
 
     @property
@@ -44,6 +46,7 @@ def case(
     evses: int = 1,
     security_profile: int | None = None,
     own_tls: bool = False,
+    updates: bool = False,
     virtual_only: str = "",
 ) -> Callable[[Body], Body]:
     """Register the body of a certification case; its docstring says what it shows."""
@@ -58,6 +61,7 @@ def case(
             evses=evses,
             security_profile=security_profile,
             own_tls=own_tls,
+            updates=updates,
             virtual_only=virtual_only,
         )
         return body

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Answer, Asked, Heard, Payload, Peer, Refusal
@@ -22,6 +24,18 @@ OTHER = "0411223344"
 """Two tokens as a reader gives them; what they may is up to the case."""
 
 SCHEMA_15118 = "urn:iso:15118:2:2013:MsgDef"
+
+GOOD_FIRMWARE, WRONG_FIRMWARE = "good", "wrong"
+"""New software for the station, and a file that its maker signed although it cannot be installed."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Firmware at a file server, as UpdateFirmware names it."""
+
+    location: str
+    certificate_pem: str
+    signature: str
+
 
 Wanted = Mapping[str, Any]
 """Field (“transactionInfo.chargingState”) -> what it has to be: a value, a set of values, or a function that judges
@@ -61,6 +75,9 @@ class Surroundings(Protocol):
 
     def file_server(self) -> tuple[str, Files]:
         """A server that takes files: its URL, without a folder, and what arrives."""
+
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        """GOOD_FIRMWARE or WRONG_FIRMWARE for this station, at a server of its own."""
 
 
 class StationUnderTest:
@@ -285,6 +302,10 @@ class StationUnderTest:
     def file_server(self) -> tuple[str, Files]:
         """A server to send files to: its URL, without a folder (files.py), and what arrives there."""
         return self._around.file_server()
+
+    def firmware(self, kind: str = GOOD_FIRMWARE) -> tuple[Offer, Files]:
+        """Firmware by the maker of this station, of one of the two kinds, and the server that has it."""
+        return self._around.firmware(kind)
 
     # ------------------------------------------------------------------ complaints
 

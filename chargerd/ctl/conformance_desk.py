@@ -14,7 +14,7 @@ from chargerd.conformance.authority import CSMS_ROOT
 from chargerd.conformance.file_wire import FileServer
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
-from chargerd.conformance.station import OTHER, VALID, CaseFailed, StationUnderTest
+from chargerd.conformance.station import OTHER, VALID, CaseFailed, Offer, StationUnderTest
 from chargerd.conformance.wire import WireServer
 from chargerd.ctl.asking import CtlError, ask
 from chargerd.ctl.screen import Ink
@@ -185,6 +185,10 @@ class DeskSurroundings:
         server = self._new_file_server()
         self._file_servers.append(server)
         return server.url, server.files
+
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        """See Surroundings. Only its maker can sign firmware for a charger."""
+        raise CaseSkipped(f"needs {kind} firmware that the charger's maker has signed")
 
     def _do(self, verb: str, arguments: Mapping[str, Any]) -> str | None:
         if self._bench is not None:

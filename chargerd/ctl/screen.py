@@ -54,9 +54,19 @@ def head_lines(report: Mapping[str, Any]) -> list[Line]:
             f"CSMS {link['url']} as {link['identity']}: {state}, {link['queued']} queued",
         ),
     ]
+    if (update := report.get("update")) is not None:
+        lines.append((Ink.NOTICE, update_line(update)))
     if report["control_run_id"] is None:
         lines.append((Ink.BAD, "the control process is silent: no energy, nothing known of the charging side"))
     return lines
+
+
+def update_line(update: Mapping[str, Any]) -> str:
+    """The firmware update that is under way, and how far its download is."""
+    line = f"update {update['request_id']}: {update['status'] or update['step']} {update['version']}".rstrip()
+    if not update["total_bytes"]:
+        return line
+    return f"{line}, {update['done_bytes'] / 1e6:.1f} of {update['total_bytes'] / 1e6:.1f} MB"
 
 
 def evse_lines(evse: Mapping[str, Any]) -> list[Line]:

@@ -105,6 +105,7 @@ class Availability(Block):
         self._offline_since_mono: float | None = None
         self._closed: frozenset[int] = frozenset()
         self._resetting: frozenset[int] = frozenset()
+        self._held: frozenset[int] = frozenset()
 
     # ------------------------------------------------------------------ what the station asks of every block
 
@@ -189,6 +190,11 @@ class Availability(Block):
         """Take these EVSEs out of service until another call, as far as nobody uses them or has reserved them."""
         self._closed = frozenset(evse_ids)
 
+    def hold_for_update(self, evse_ids: Collection[int]) -> bool:
+        """As `close`, for an update of the firmware. Whether that is something new."""
+        before, self._held = self._held, frozenset(evse_ids)
+        return self._held != before
+
     def reset(self, evse_ids: Collection[int]) -> None:
         """Exactly these EVSEs are just being reset: out of service, whatever else holds."""
         self._resetting = frozenset(evse_ids)
@@ -244,7 +250,7 @@ class Availability(Block):
         if evse_id in self._resetting or not self._flags.is_operative(evse_id):
             return False
         in_use = self._transactions.is_busy(evse_id) or self._reservations.is_kept(evse_id)
-        return evse_id not in self._closed or in_use
+        return evse_id not in self._closed | self._held or in_use
 
     def _state_now(self, evse_id: int) -> ConnectorStatus:
         """G01: a fault outweighs the flags (G03.FR.06), the flags outweigh reservations, those the cable."""

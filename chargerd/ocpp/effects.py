@@ -107,9 +107,10 @@ class CancelJob(msgspec.Struct, frozen=True):
 
 
 class Reboot(msgspec.Struct, frozen=True):
-    """Restart the station's software (and the machine, where the shell may)."""
+    """Restart the station's software. `machine`: and the machine under it, so that another slot can be started."""
 
     why: str
+    machine: bool = False
 
 
 class SetTime(msgspec.Struct, frozen=True):

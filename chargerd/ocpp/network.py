@@ -6,6 +6,7 @@ network_profiles.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chargerd import certificates
@@ -71,6 +72,11 @@ class Network(Block):
     def active_slot(self) -> int:
         """The slot that is connected, or was tried last."""
         return self._attempt.slot
+
+    @property
+    def clock_floor(self) -> datetime | None:
+        """It is certainly later than this; None: nobody knows."""
+        return self._floor.utc
 
     @property
     def missing(self) -> str:

@@ -17,6 +17,7 @@ from chargerd.ocpp.block import Block, Handlers, StationContext
 from chargerd.ocpp.boot import forget_boot_reason, keep_boot_reason
 from chargerd.ocpp.edges import Change
 from chargerd.ocpp.effects import Reboot, Severity
+from chargerd.ocpp.firmware_management import FirmwareManagement
 from chargerd.ocpp.messages.enums import BootReason, ResetEnum, ResetStatus
 from chargerd.ocpp.messages.provisioning import Reset, ResetResponse
 from chargerd.ocpp.messages.types import StatusInfo
@@ -56,8 +57,15 @@ class _Pending(msgspec.Struct, frozen=True):
 class Resets(Block):
     """Does what Reset asks for, as soon as it may be done."""
 
-    def __init__(self, ctx: StationContext, transactions: Transactions, availability: Availability) -> None:
+    def __init__(
+        self,
+        ctx: StationContext,
+        transactions: Transactions,
+        availability: Availability,
+        firmware: FirmwareManagement,
+    ) -> None:
         super().__init__(ctx)
+        self._firmware = firmware
         self._transactions = transactions
         self._availability = availability
         self._pending: dict[int, _Pending] = {}
@@ -119,6 +127,8 @@ class Resets(Block):
             return _rejected("UnknownEvse", f"there are EVSEs 1 to {len(self.ctx.evse_ids)}")
         if target != _STATION and self.ctx.status is None:
             return _rejected("NotEnabled", "the charging side is silent")  # B11.FR.06
+        if target == _STATION and self._firmware.is_installing:
+            return _rejected("FwUpdateInProgress", "the machine is about to start new firmware")
         if self._restart_by_mono is None and not self._is_under_way(target, request.type):
             waits = request.type is ResetEnum.ON_IDLE and self._is_in_use(target, request.type)
             self._pending[target] = _Pending(request.type, waits)
@@ -163,6 +173,7 @@ class Resets(Block):
     def _restart_when_told(self, pending: _Pending, now: Now) -> None:
         """Restart as soon as the CSMS has all events of the ended transactions, or no answer comes (B12.FR.05)."""
         if self._deliver_by_mono is None:
+            self._firmware.pause(now)
             self._deliver_by_mono = now.mono + self.ctx.rpc.message_timeout_s
         if self.ctx.online and now.mono < self._deliver_by_mono and self.ctx.outbox.pending():
             self._look_at_mono = now.mono + LOOK_EVERY_S
@@ -188,6 +199,7 @@ class Resets(Block):
             return
         self.ctx.note(Severity.ERROR, f"resets: the station did not restart in {self._attempts + 1} attempts, going on")
         forget_boot_reason(self.ctx)
+        self._firmware.resume(now)
         self._close(now)
 
     # ------------------------------------------------------------------ helpers

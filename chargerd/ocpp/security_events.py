@@ -21,8 +21,7 @@ TABLE = (
     SecurityEventKind(
         "FirmwareUpdated",
         True,
-        "No firmware is updated over OCPP in this version: UpdateFirmware is answered with NotImplemented.",
-        occurs=False,
+        "A new version was installed over OCPP, runs, and has been confirmed.",
     ),
     SecurityEventKind(
         "FailedToAuthenticateAtCsms",
@@ -79,10 +78,15 @@ TABLE = (
     ),
     SecurityEventKind("TamperDetectionActivated", True, "The input that watches the enclosure says that it is open."),
     SecurityEventKind(
-        "InvalidFirmwareSignature", True, "As FirmwareUpdated: no firmware comes over OCPP.", occurs=False
+        "InvalidFirmwareSignature",
+        True,
+        "A downloaded file is not what its signature says, or the request for it had none.",
     ),
     SecurityEventKind(
-        "InvalidFirmwareSigningCertificate", True, "As FirmwareUpdated: no firmware comes over OCPP.", occurs=False
+        "InvalidFirmwareSigningCertificate",
+        True,
+        "UpdateFirmware brings a certificate that may not sign firmware: not by a root of the manufacturer, expired, "
+        "for another purpose, or revoked.",
     ),
     SecurityEventKind(
         "InvalidCsmsCertificate",

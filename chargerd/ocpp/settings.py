@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from chargerd.ocpp.effects import ClientCertificate
+from chargerd.ocpp.firmware_update import Slots
 from hal.types import BoardFacts
 
 PROFILE_PLAIN, PROFILE_TLS, PROFILE_CLIENT_CERTIFICATE = 1, 2, 3
@@ -26,6 +27,24 @@ class NetworkSlot(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.url.rstrip('/')}/{percent_encoded(identity)}"
 
 
+class FirmwareConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the station may be updated. `running`: what the launcher started. `passed_over`: which slots it did not
+    start, and why. `revocations_pem`: lists of the manufacturer. `unsigned`: a laboratory takes what nobody signed for
+    OCPP (L02).
+
+    A new version is kept after both processes have run for `healthy_s` and a CSMS has accepted the station, or none
+    could be reached for `offline_grace_s`; where that does not come within `give_up_s`, the machine is started again.
+    """
+
+    running: Slots
+    passed_over: tuple[str, ...] = ()
+    revocations_pem: tuple[str, ...] = ()
+    unsigned: bool = False
+    healthy_s: float = 60.0
+    offline_grace_s: float = 900.0
+    give_up_s: float = 1800.0
+
+
 class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who this station is and what it starts from.
 
@@ -36,7 +55,8 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     "Component[instance].Variable[instance]" -> value. `csms_roots_pem`, `manufacturer_roots_pem`: roots that were
     provisioned, one certificate each. `client`: the client certificate that was provisioned (security profile 3).
     `released_utc`: the software is not older than this, so it is later now.
-    `vehicle_stack`: something beside the station speaks ISO 15118 with vehicles.
+    `vehicle_stack`: something beside the station speaks ISO 15118 with vehicles. `firmware` None: this machine has no
+    slots, and is not updated over OCPP.
     """
 
     identity: str
@@ -53,6 +73,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientCertificate | None = None
     released_utc: datetime | None = None
     vehicle_stack: bool = False
+    firmware: FirmwareConfig | None = None
 
     def __repr__(self) -> str:
         return f"StationConfig({self.identity}, {self.network.url})"

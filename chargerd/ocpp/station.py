@@ -40,6 +40,7 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.firmware_management import FirmwareManagement
 from chargerd.ocpp.hardware_variables import Hardware
 from chargerd.ocpp.local_auth_list import LocalAuthList
 from chargerd.ocpp.logs import Logs
@@ -130,7 +131,7 @@ class Station:
                 block.on_start(now)
             self._settle(now)
 
-    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+    def _build_security(self, ctx: StationContext) -> tuple[Block, ...]:
         self.certificate_book = CertificateBook(ctx)
         self.credentials = credentials = Credentials(ctx)
         self.network = Network(ctx, self.credentials, self.certificate_book)
@@ -140,6 +141,18 @@ class Station:
         self.renewal = Renewal(ctx, self.credentials, self.certificate_book)
         self.certificate_management = CertificateManagement(ctx, self.certificate_book, lambda: credentials.clients)
         self.logs = Logs(ctx, security_log, self.certificate_book.csms_roots)
+        return (
+            self.credentials,
+            self.network,
+            self.provisioning,
+            self.security,
+            self.renewal,
+            self.certificate_management,
+            self.logs,
+        )
+
+    def _build(self, ctx: StationContext, vendors: Sequence[Vendor]) -> tuple[Block, ...]:
+        security = self._build_security(ctx)
         self.local_list = LocalAuthList(ctx)
         self.auth_cache = AuthCache(ctx)
         self.notices = DriverNotices(ctx)
@@ -153,7 +166,10 @@ class Station:
         self.smart_charging = SmartCharging(ctx, self.transactions)
         self.availability = Availability(ctx, self.transactions, book)
         self.reservations = Reservations(ctx, book, self.transactions, self.availability)
-        self.resets = Resets(ctx, self.transactions, self.availability)
+        self.firmware = FirmwareManagement(
+            ctx, self.certificate_book, self.transactions, self.availability, lambda: self.network.clock_floor
+        )
+        self.resets = Resets(ctx, self.transactions, self.availability, self.firmware)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.hardware = Hardware(ctx, self.troubles)
@@ -163,13 +179,7 @@ class Station:
             ctx, self.authorization, self.transactions, self.smart_charging, self.availability, triggers=self._triggers
         )
         return (
-            self.credentials,
-            self.network,
-            self.provisioning,
-            self.security,
-            self.renewal,
-            self.certificate_management,
-            self.logs,
+            *security,
             self.local_list,
             self.auth_cache,
             self.notices,
@@ -182,6 +192,7 @@ class Station:
             self.smart_charging,
             self.availability,
             self.reservations,
+            self.firmware,
             self.resets,
             self.user_limits,
             self.troubles,
@@ -271,7 +282,7 @@ class Station:
         """What the shell was asked to do has ended."""
         if isinstance(event, KeyMade):
             self.renewal.key_made(event, now)
-        elif not self.logs.job_done(event, now):
+        elif not self.logs.job_done(event, now) and not self.firmware.job_done(event, now):
             self._note(Severity.WARNING, f"job: nobody waits for {event.job_id}, ignoring")
 
     def _link_up(self, event: LinkUp, now: Now) -> None:

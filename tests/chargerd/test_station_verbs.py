@@ -37,7 +37,7 @@ def verbs_of(rig: Rig, line: Line) -> StationVerbs:
     def act(work: Callable[[], None]) -> None:
         work()
 
-    return StationVerbs(lambda: rig.station, act, line, rig.clock, lambda: {"keys": []})
+    return StationVerbs(lambda: rig.station, act, line, rig.clock, lambda: {"keys": []}, progress=lambda: None)
 
 
 def hand(*, idle: bool = False) -> tuple[BenchHand, Line, list[Event]]:

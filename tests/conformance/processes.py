@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chargerd.bench.machine import Machine
 from chargerd.bench.rig import Rig, RigSettings
 from chargerd.bench.verbs import BenchError
 from chargerd.config import IdentitySettings
@@ -18,11 +19,13 @@ from chargerd.conformance.file_wire import FileServer
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
+from chargerd.conformance.station import Offer
 from chargerd.conformance.wire import WireServer
 from chargerd.keys import Keys
 from chargerd.ocpp.effects import ClientCertificate, KeyUse, MakeKey
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN
 from chargerd.provisioned import Provisioned, ProvisionedRecord
+from tests.conformance.makers import put_up
 
 SERIAL = "WORLD-0001"
 """The board file's."""
@@ -45,6 +48,7 @@ class RealSurroundings:
         url, self.peer = self.another_csms(profile, CSMS_ROOT)
         if profile == PROFILE_CLIENT_CERTIFICATE:
             provision(state_dir, IdentitySettings() if tpm is None else IdentitySettings(keys="tpm", tpm=tpm))
+        self._machine = Machine(state_dir / "machine", "1.0.0") if case.updates else None
         self._settings = RigSettings(
             board=BOARD,
             identity="WORLD",
@@ -55,6 +59,7 @@ class RealSurroundings:
             tpm=tpm,
             state_dir=state_dir,
             variables={**settings, **case.settings},
+            machine=self._machine,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rig", daemon=True)
@@ -87,6 +92,8 @@ class RealSurroundings:
             self._running.kill(process)
         self._run(self._running.stop())
         time.sleep(off_s)
+        if self._machine is not None:
+            self._machine.start()
         self.power_on()
 
     def another_csms(self, security_profile: int, root: str) -> tuple[str, Peer]:
@@ -100,6 +107,11 @@ class RealSurroundings:
         server = FileServer(("127.0.0.1", 0))
         self._file_servers.append(server)
         return server.url, server.files
+
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        assert self._machine is not None, "the case has not said that it is about updates"
+        url, files = self.file_server()
+        return put_up(self._machine, files, url, kind), files
 
     def close(self) -> None:
         if self._rig is not None:

@@ -4,7 +4,7 @@ from chargerd.conformance.case import all_cases
 from chargerd.conformance.catalogue import catalogue, declaration, why_not
 from tests.conformance.missing import MISSING
 
-BLOCKS = "ABCDEFGHJMNP"
+BLOCKS = "ABCDEFGHJLMNP"
 """The functional blocks that are built."""
 
 STATION = declaration()

@@ -18,12 +18,15 @@ from chargerd.conformance.door import SCHEMES, Door, Shown, door
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
 from chargerd.conformance.schemas import check
+from chargerd.conformance.station import Offer
 from chargerd.keys import Keys
 from chargerd.ocpp.effects import OpenLink
 from chargerd.ocpp.settings import PROFILE_CLIENT_CERTIFICATE, PROFILE_PLAIN, NetworkSlot
 from chargerd.tls import context_for
 from chargerd.vehicle_port import VehiclePort
 from hal.sim.desk import obey
+from tests.conformance.makers import put_up
+from tests.sim.firmware import FIRMWARE_URL, Bay
 from tests.sim.uploads import FILE_URL
 from tests.sim.world import PASSWORD, Given, World
 
@@ -102,6 +105,7 @@ class VirtualSurroundings:
             network=NetworkSlot(url=f"{SCHEMES[security_profile]}://{FIRST}/ocpp", security_profile=security_profile),
             csms=(authority(CSMS_ROOT),) if security_profile > PROFILE_PLAIN else (),
             client=authority(CSMS_ROOT) if security_profile == PROFILE_CLIENT_CERTIFICATE else None,
+            bay=Bay() if case.updates else None,
         )
         self._world: World | None = None
 
@@ -135,8 +139,7 @@ class VirtualSurroundings:
         return VehiclePort(self.world.feed, self.world.station.vehicle_stack.report)
 
     def power_cycle(self, off_s: float) -> None:
-        self.world.kill_station()
-        self.world.kill_control()
+        self.world.power_cut()
         end_mono = self.now_mono() + off_s
         while self.now_mono() < end_mono:
             self.world.step()
@@ -149,9 +152,16 @@ class VirtualSurroundings:
     def file_server(self) -> tuple[str, Files]:
         return FILE_URL, self.world.uploads.files
 
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        bay = self._given.bay
+        assert bay is not None, "the case has not said that it is about updates"
+        return put_up(bay.machine, bay.files, FIRMWARE_URL, kind), bay.files
+
     def close(self) -> None:
         if self._world is not None:
             self._world.close()
+        if self._given.bay is not None:
+            self._given.bay.close()
 
     def _new_peer(self, security_profile: int, root: str) -> Peer:
         peer = Peer(lambda: self.world.clock.now().utc, check)

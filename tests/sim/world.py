@@ -46,12 +46,14 @@ from chargerd.ocpp.events import (
     StatusLost,
     TimeStepped,
 )
+from chargerd.ocpp.jobs import UPLOAD
 from chargerd.ocpp.settings import NetworkSlot, StationConfig
 from chargerd.ocpp.station import Station
 from chargerd.store import Store
 from hal.board import load_board, open_board
 from hal.sim.faults import PlantRefusal
 from tests.sim.csms import Habits, SimCsms
+from tests.sim.firmware import Bay
 from tests.sim.tls import Keys, outcome
 from tests.sim.uploads import Uploads
 
@@ -92,13 +94,14 @@ class Wire(Protocol):
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody set up on the spot: the site settings of the network, and the secrets. `client`: who signed the
-    station's certificate, None: it has none. `csms`: the roots that a CSMS may have.
+    station's certificate, None: it has none. `csms`: the roots that a CSMS may have. `bay`: where firmware is updated.
     """
 
     network: NetworkSlot = NetworkSlot(url="ws://csms.test/ocpp", security_profile=1)
     password: str | None = PASSWORD
     csms: tuple[Authority, ...] = ()
     client: Authority | None = None
+    bay: Bay | None = None
 
 
 class World:
@@ -128,6 +131,7 @@ class World:
         self.keys = Keys()
         self.client = None if self.given.client is None else self._provisioned(self.given.client)
         self.uploads = Uploads()
+        self._works = (self.uploads,) if self.given.bay is None else (self.uploads, self.given.bay)
         self.status: Status | None = None
         self.link = "closed"
         self.link_allowed = True
@@ -160,14 +164,17 @@ class World:
         self._poll_due = {poller.name: self.clock.monotonic() for unit in self._units for poller in unit.pollers}
 
     def _start_station(self) -> None:
+        bay = self.given.bay
         config = StationConfig(
             identity="WORLD",
             board=self.board.facts,
-            firmware_version="1",
+            firmware_version="1" if bay is None else bay.version,
             network=self.given.network,
             password=self.given.password,
             csms_roots_pem=tuple(each.root_pem for each in self.given.csms),
             client=self.client,
+            manufacturer_roots_pem=() if bay is None else (bay.machine.maker.root_pem,),
+            firmware=None if bay is None else bay.config(),
             boot_reason="PowerUp",
             overrides=self._overrides,
             vehicle_stack=True,
@@ -196,13 +203,23 @@ class World:
             self._wire.disconnected()
         self.link, self._opening = "closed", None
         self._keys_made.clear()
-        self.uploads.die()
+        for work in self._works:
+            work.die()
 
     def kill_control(self) -> None:
         """SIGKILL: nobody renews the relays' lease any more."""
         self.diary.append(f"{self.clock.monotonic():8.1f} control killed")
         self.control_alive = False
         self._died_mono = self.clock.monotonic()
+
+    def power_cut(self) -> None:
+        """The machine is started anew: both processes are dead, and the launcher says what runs next."""
+        if self.station_alive:
+            self.kill_station()
+        if self.control_alive:
+            self.kill_control()
+        if self.given.bay is not None:
+            self.given.bay.boot()
 
     def revive(self) -> None:
         """What systemd does."""
@@ -251,8 +268,9 @@ class World:
             self.feed(self._keys_made.pop(0))
         for text in self._wire.due(now.mono) if self.link == "open" else ():
             self.feed(Received(text))
-        for end in self.uploads.due(now.mono):
-            self.feed(end)
+        for end in [end for work in self._works for end in work.due(now.mono)]:
+            if self.station_alive:
+                self.feed(end)
         deadline = self.station.next_deadline()
         if deadline is not None and deadline <= now.mono:
             self.station.on_time(now)
@@ -287,8 +305,10 @@ class World:
                 self.clock.set_utc(utc)
                 if abs(step_s) > 1:
                     self.station.feed(TimeStepped(step_s), self.clock.now())
-            case Reboot():
+            case Reboot(machine=machine):
                 self.kill_station()
+                if machine:
+                    self.power_cut()
             case Note():
                 self.notes.append(effect)
             case _:
@@ -296,10 +316,12 @@ class World:
 
     def _begin_work(self, effect: Effect) -> None:
         match effect:
-            case StartJob():
-                self.uploads.start(effect, self.clock.monotonic())
+            case StartJob(kind=kind):
+                bay = self.given.bay
+                (self.uploads if bay is None or kind == UPLOAD else bay).start(effect, self.clock.monotonic())
             case CancelJob(job_id):
-                self.uploads.cancel(job_id, self.clock.monotonic())
+                for work in self._works:
+                    work.cancel(job_id, self.clock.monotonic())
             case MakeKey():
                 self._keys_made.append(self.keys.make(effect))
             case KeepKeys():

@@ -1,8 +1,10 @@
 """Block F: connectors unlocked and messages triggered by the CSMS."""
 
+from datetime import timedelta
 from typing import Any
 
 from chargerd.conformance.case import case
+from chargerd.conformance.peer import stamp
 from chargerd.conformance.station import OTHER, StationUnderTest
 from chargerd.conformance.steps import booted, charging, connected, event, status
 
@@ -75,6 +77,40 @@ def tc_f_14(sut: StationUnderTest) -> None:
     trigger(sut, "TransactionEvent", "Accepted")
     for transaction_id in transaction_ids:
         triggered(sut, transaction_id)
+
+
+@case("TC_F_17_CS", updates=True)
+def tc_f_17(sut: StationUnderTest) -> None:
+    """How an update of the firmware stands, where there is none; an EVSE that is named makes no difference."""
+    booted(sut)
+    trigger(sut, "FirmwareStatusNotification", "Accepted", id=1)
+    sut.expect("FirmwareStatusNotification", {"status": "Idle"})
+
+
+@case("TC_F_18_CS", updates=True)
+def tc_f_18(sut: StationUnderTest) -> None:
+    """How an update of the firmware stands, where there is none."""
+    booted(sut)
+    trigger(sut, "FirmwareStatusNotification", "Accepted")
+    sut.expect("FirmwareStatusNotification", {"status": "Idle"})
+
+
+@case("TC_F_19_CS", updates=True)
+def tc_f_19(sut: StationUnderTest) -> None:
+    """How an update of the firmware stands while it is fetched."""
+    booted(sut)
+    offer, files = sut.firmware()
+    files.hold_next()
+    firmware = {
+        "location": offer.location,
+        "retrieveDateTime": stamp(sut.utc() - timedelta(hours=2)),
+        "signingCertificate": offer.certificate_pem,
+        "signature": offer.signature,
+    }
+    sut.call_gives("UpdateFirmware", {"requestId": 1, "firmware": firmware}, {"status": "Accepted"})
+    sut.expect("FirmwareStatusNotification", {"status": "Downloading", "requestId": 1})
+    trigger(sut, "FirmwareStatusNotification", "Accepted")
+    sut.expect("FirmwareStatusNotification", {"status": "Downloading", "requestId": 1})
 
 
 @case("TC_F_20_CS")

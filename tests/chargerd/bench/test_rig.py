@@ -104,7 +104,10 @@ def test_what_cannot_be_served_is_told_with_what_would_be_right() -> None:
 def test_every_verb_that_belongs_to_the_csms_says_so_when_it_is_somebody_elses() -> None:
     async def story() -> None:
         rig = Rig(RigSettings(board=BENCH, identity="X", csms_url="ws://127.0.0.1:9"))
-        given = {"evse": 1, "uid": "X", "amps": 10.0, "action": "Reset", "payload": {}}
+        given = {"evse": 1, "uid": "X", "amps": 10.0, "action": "Reset", "payload": {}} | {
+            "kind": "good",
+            "megabytes": 1.0,
+        }
         for verb in VERBS.values():
             if verb.where == "csms":
                 arguments = {argument.name: given[argument.name] for argument in verb.arguments}

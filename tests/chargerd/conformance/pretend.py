@@ -9,6 +9,7 @@ from typing import Any
 
 from chargerd.conformance.files import Files
 from chargerd.conformance.peer import Peer
+from chargerd.conformance.station import Offer
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -65,6 +66,9 @@ class Pretend:
 
     def file_server(self) -> tuple[str, Files]:
         return "http://files.test", Files()
+
+    def firmware(self, kind: str) -> tuple[Offer, Files]:
+        return Offer(f"http://files.test/{kind}", "certificate", "signature"), Files()
 
     def _move(self) -> None:
         for text in self.peer.due():
