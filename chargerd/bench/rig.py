@@ -229,9 +229,14 @@ class Rig:
     def kill(self, process: str) -> dict[str, Any]:
         """SIGKILL `control` or `station`; it is started again as systemd would."""
         if process not in self._running:
-            raise BenchError(f"kill: no process {process!r}; running: {', '.join(self._running)}")
+            raise BenchError(f"kill: no process {process!r}; running: {', '.join(self.running)}")
         self._running[process].kill()
         return {}
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The processes that there are: `control`, `station`, and for as long as it works the `updater`."""
+        return tuple(self._running)
 
     def pid(self, process: str) -> int:
         """The process id of `control` or `station`."""
@@ -260,6 +265,7 @@ class Rig:
             await asked.wait()
             loop.remove_reader(listener.fileno())
             await self._run("updater", command, listener.fileno())
+            del self._running["updater"]
 
     async def _run_for_ever(self, name: str, command: list[str]) -> None:
         """Start it again when it ends: Restart=always."""

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from chargerd.bench.rig import WORLD, LineClient, Rig, RigSettings
+from chargerd.bench.machine import Machine
+from chargerd.bench.rig import STOP_WITHIN_S, WORLD, LineClient, Rig, RigSettings
 from chargerd.bench.verbs import VERBS, BenchError
+from chargerd.updater_client import UpdaterClient
 from tests.processes.charge import BENCH, CARD, Charger, charger, is_charging
 
 BENCH_DUAL = BENCH.with_name("bench-dual.toml")
@@ -38,6 +40,17 @@ def test_verbs_reach_the_plant_the_station_the_csms_and_the_rig_itself() -> None
         assert status["plant"]["evses"][0]["plugged"]
 
     play(story)
+
+
+def test_it_ends_although_an_updater_has_come_and_gone(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine", "1.0.0")
+
+    async def story(bench: Charger) -> None:
+        await UpdaterClient(machine.socket).mark_good()
+        await bench.until_seen(lambda: "updater" not in bench.rig.running)
+        await asyncio.wait_for(bench.rig.stop(), STOP_WITHIN_S)
+
+    play(story, machine=machine)
 
 
 def test_an_operator_starts_limits_and_stops_from_the_csms() -> None:
