@@ -43,8 +43,11 @@ class KeyList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_ascending("revoked keys", self.revoked, Refusal.BAD_KEY_LIST)
         revoked = self.revoked_ids
         for role in (self.roots, self.releases):
-            if sum(signatures.key_id(key) not in revoked for key in role.keys) < role.threshold:
-                raise FirmwareError(Refusal.BAD_KEY_LIST, "so many of its keys are revoked that nobody can sign")
+            left = sum(signatures.key_id(key) not in revoked for key in role.keys)
+            if left < role.threshold:
+                raise FirmwareError(
+                    Refusal.BAD_KEY_LIST, f"asks for {role.threshold} signatures by {left} keys that are not revoked"
+                )
 
     @property
     def revoked_ids(self) -> frozenset[str]:

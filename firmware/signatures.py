@@ -41,12 +41,8 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[tuple[PublicKey, ...], msgspec.Meta(min_length=1, max_length=MAX_SIGNATURES)]
 
     def check(self) -> None:
-        """Raises FirmwareError(BAD_KEY_LIST) for a role that could never sign, or whose keys are none."""
+        """Raises FirmwareError(BAD_KEY_LIST) for keys that are none, or not in the one order."""
         check_ascending("the keys of a role", self.keys, Refusal.BAD_KEY_LIST)
-        if self.threshold > len(self.keys):
-            raise FirmwareError(
-                Refusal.BAD_KEY_LIST, f"{self.threshold} signatures by {len(self.keys)} keys are too many to ask for"
-            )
         for key in self.keys:
             load(key)
 

@@ -1,11 +1,13 @@
 """Lists of keys follow one another, signed by the roots before and their own."""
 
+import msgspec
 import pytest
 
 from firmware import keys
 from firmware.errors import FirmwareError, Refusal
 from firmware.keys import KeyList, SignedList
-from tests.firmware.kit import key_list, signed_list
+from firmware.signatures import Role
+from tests.firmware.kit import key_list, public, signed_list
 
 
 def refused(trusted: KeyList, *lists: SignedList) -> Refusal:
@@ -57,6 +59,17 @@ def test_a_part_of_a_list_is_refused(cut: int) -> None:
     assert caught.value.refusal is Refusal.BAD_KEY_LIST
 
 
+def test_what_does_not_begin_as_a_list_does_is_none() -> None:
+    content = signed_list(key_list(), "root-1").encode()
+    with pytest.raises(FirmwareError, match="does not begin as a key list does"):
+        keys.decode_section(b"chargerd-keys-02" + content[16:])
+
+
+def test_the_roots_of_a_list_are_points_of_the_curve_too() -> None:
+    with pytest.raises(FirmwareError, match="no point of P-256"):
+        msgspec.structs.replace(key_list(), roots=Role(1, ("02" + "f" * 64,))).check()
+
+
 def test_the_first_list_of_a_device_is_signed_by_its_own_roots() -> None:
     with pytest.raises(FirmwareError) as caught:
         keys.decode_file(signed_list(key_list(), "release-1").encode())
@@ -70,6 +83,15 @@ def test_no_more_than_eight_lists_are_read() -> None:
     assert len(keys.decode_section(section * 8)) == 8
     with pytest.raises(FirmwareError):
         keys.decode_section(section * 9)
+
+
+def test_the_keys_of_a_list_stand_in_order_and_each_once() -> None:
+    for keys_ in (("release-1", "release-1"), ("release-1", "release-2", "release-3")):
+        wrong = msgspec.structs.replace(key_list(), releases=Role(1, tuple(reversed([*public(*keys_)]))))
+        with pytest.raises(FirmwareError, match="in order"):
+            wrong.check()
+    with pytest.raises(FirmwareError, match="in order"):
+        msgspec.structs.replace(key_list(), revoked=("f" * 64, "0" * 64)).check()
 
 
 def test_a_list_that_would_lock_everybody_out_is_refused() -> None:

@@ -55,6 +55,14 @@ def test_names_of_python_packages_are_allowed(path: str) -> None:
     check_path(path)
 
 
+@pytest.mark.parametrize("path", ["/".join(["d" * 100] * 4), "/".join(["d"] * 33), "n" * 129])
+def test_paths_have_their_bounds(path: str) -> None:
+    with pytest.raises(FirmwareError) as refused:
+        check_path(path)
+    assert refused.value.refusal is Refusal.BAD_TREE
+    check_path(path[:-4])
+
+
 def test_a_tree_that_goes_on_for_ever_is_cut_off() -> None:
     """20 000 entries, each a name of its own, and the memory for them stays small."""
     payload = b"".join(Entry(Kind.FILE, f"{number:05d}").encode() for number in range(30_000))

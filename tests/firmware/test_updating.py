@@ -206,6 +206,28 @@ def test_the_position_of_a_shared_descriptor_does_not_matter(place: Place) -> No
         assert os.lseek(file, 0, os.SEEK_CUR) == 1000
 
 
+class Forgetful(MemoryDisk):
+    """A medium that loses the last byte of what it was given, and says nothing."""
+
+    def append(self, path: str, data: bytes) -> None:
+        super().append(path, data[:-1] if path.endswith("chargerd.py") else data)
+
+
+def test_what_the_medium_did_not_keep_is_found_by_reading_back() -> None:
+    place = place_on(Forgetful(), MemoryDisk())
+    assert refusal(place, good()) in (Refusal.BAD_CHUNK, Refusal.TRUNCATED)
+    assert place.record().b == Slot(State.EMPTY)
+
+
+def test_a_pipe_is_not_staged(place: Place) -> None:
+    reading, writing = os.pipe()
+    with pytest.raises(FirmwareError) as refused:
+        updating(place).stage(reading)
+    assert refused.value.refusal is Refusal.BAD_REQUEST
+    os.close(reading)
+    os.close(writing)
+
+
 def test_only_a_file_that_can_be_read_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(good())
