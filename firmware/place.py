@@ -51,6 +51,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = 1024**3
 
 
+class Installer(StrEnum):
+    """Who writes and starts slots: we, directories (installers/directory.py), or RAUC, whole systems (installers/rauc.py)."""
+
+    DIRECTORY = "directory"
+    RAUC = "rauc"
+
+    @property
+    def kind(self) -> Kind:
+        """What it takes as a payload."""
+        return Kind.TREE if self is Installer.DIRECTORY else Kind.RAW
+
+
 class SettingsError(Exception):
     """The settings cannot be used: which file, what is wrong."""
 
