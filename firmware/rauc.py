@@ -1,7 +1,8 @@
 """RAUC as a program with fixed words: its status, an installation, a mark (ADR 108).
 
-`rauc` asks RAUC's service over D-Bus and ends. No word comes from outside: the path is root's own, the rest are constants.
-RAUC names slots as its system.conf does; here the two that can be booted are a and b, in the order of those names.
+`rauc` asks RAUC's service over D-Bus and ends. No word comes from outside: the path is root's own, the rest are
+constants. RAUC names slots as its system.conf does; here the two that can be booted are a and b, in the order of
+those names.
 """
 
 import subprocess
@@ -144,13 +145,13 @@ def _inside(der: bytes, tag: int) -> bytes:
 
 
 def _bounds(der: bytes) -> tuple[int, int]:
-    """Where the content of the first element begins and ends. One byte each for tag and short length, as all here have."""
-    if len(der) >= 2:
-        length, start = der[1], 2
-        if length & 0x80:
-            start += length & 0x7F
-            length = int.from_bytes(der[2:start], "big")
-        if 2 < start <= 5 or not der[1] & 0x80:
-            if start + length <= len(der):
-                return start, start + length
-    raise FirmwareError(Refusal.MALFORMED, "is no RAUC bundle: its signature is cut short")
+    """Where the content of the first element begins and ends. Its tag and a short length are one byte each."""
+    start, length = 2, der[1] if len(der) > 1 else 0x80
+    if length > 0x80:
+        start += length - 0x80
+        length = int.from_bytes(der[2:start], "big")
+    elif length == 0x80:
+        raise FirmwareError(Refusal.MALFORMED, "is no RAUC bundle: its signature has a part without a length")
+    if start + length > len(der):
+        raise FirmwareError(Refusal.MALFORMED, "is no RAUC bundle: its signature is cut short")
+    return start, start + length

@@ -121,6 +121,8 @@ TABLE = (
     Row(
         "firmware's maker", ("firmware/maker*.py",), ("firmware.*",), CONCURRENCY | NETWORK, ("cryptography", "msgspec")
     ),
+    # The one program that root's updater may start, with words of its own (ADR 108).
+    Row("firmware's RAUC", ("firmware/rauc.py",), FIRMWARE_CORE, CONCURRENCY | NETWORK, ("msgspec",)),
     # Root's, so it stands on little: no network, no programs, one thing at a time.
     Row(
         "firmware",

@@ -62,8 +62,8 @@ class RaucUpdating:
     def stage(self, file: int) -> Verifier:
         """Verify the bundle that `file` holds, and have RAUC write it into the slot that is not booted.
 
-        The whole bundle holds before RAUC hears of it. Raises FirmwareError, OSError; the slot that is not booted is then
-        as it was, or cannot be booted.
+        The whole bundle holds before RAUC hears of it. Raises FirmwareError, OSError; the slot that is not booted is
+        then as it was, or cannot be booted.
         """
         check_descriptor(file)
         running = self._rauc.status().booted
@@ -183,9 +183,7 @@ def find_started(place: Place, rauc: Rauc) -> Started:
         place.settle(verifier)
     manifest = verifier.manifest
     assert manifest is not None, "can't happen because the head of the slot has been verified"
-    return Started(
-        status.booted, manifest.version, manifest.security_version, verifier.manifest_sha256, tuple(notes)
-    )
+    return Started(status.booted, manifest.version, manifest.security_version, verifier.manifest_sha256, tuple(notes))
 
 
 def _is_confirmed(record: Record, name: Name, verifier: Verifier) -> bool:
