@@ -4,6 +4,7 @@ As with U-Boot, what is made primary gets its tries back, and what is bad is pas
 """
 
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -66,8 +67,8 @@ def why_not_here() -> str | None:
 
 
 def image(version: int) -> bytes:
-    """A system of some size that tells its version."""
-    return (b"system %d\n" % version * IMAGE_BYTES)[:IMAGE_BYTES]
+    """A system of some size, which no compression makes smaller."""
+    return random.Random(version).randbytes(IMAGE_BYTES)
 
 
 class RaucMachine:
@@ -200,7 +201,7 @@ class RaucMachine:
         done = subprocess.run(
             ["dbus-send", f"--bus={self.environment['DBUS_SESSION_BUS_ADDRESS']}", "--print-reply=literal",
              "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner", "string:de.pengutronix.rauc"],
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         return "true" in done.stdout
 

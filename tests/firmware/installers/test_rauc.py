@@ -269,7 +269,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 # ---- who may ask RAUC ----
 
 
-BUS = """<busconfig><type>system</type><auth>EXTERNAL</auth>
+BUS = """<busconfig><type>system</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
 <policy context="default">
     <allow user="*"/><allow own="*"/><allow receive_sender="*"/><allow send_destination="org.freedesktop.DBus"/>
     <allow send_type="signal"/><allow send_requested_reply="true"/>
