@@ -13,6 +13,8 @@ import pytest
 from firmware import slots
 from firmware.errors import FirmwareError, Refusal
 from firmware.installers.rauc import BUNDLE, RaucUpdating, find_started, write_head
+from firmware.launcher import launch
+from firmware.place import read_started
 from firmware.rauc import PROGRAM, Rauc
 from firmware.slots import Name, State
 from firmware.updater import Updater
@@ -195,6 +197,26 @@ def test_the_updater_takes_rauc_by_its_settings(machine: RaucMachine) -> None:
     assert updater.answer(0, b'{"verb": "mark-good"}', []).refusal == "installer-failed"
 
 
+def test_the_launcher_says_what_the_boot_loader_started(machine: RaucMachine) -> None:
+    started = launch(machine.place(), [], machine.rauc)
+    assert read_started(machine.place().settings) == started
+    assert (started.slot, started.version) == (Name.A, "1.0.0")
+    assert [path.name for path in (machine.folder / "run").iterdir()] == ["started.json"]
+    machine.switch_off()
+    with pytest.raises(FirmwareError, match="installer-failed"):
+        launch(machine.place(), [], machine.rauc)
+    assert list((machine.folder / "run").iterdir()) == []
+
+
+def test_what_a_power_cut_left_undone_is_finished_at_the_next_start(machine: RaucMachine) -> None:
+    updating(machine).activate(stage(machine, machine.bundle()))
+    machine.boot("B")
+    place = machine.place()
+    place.save(slots.confirmed(place.record(), Name.B))  # marked good, and cut before the floor rose
+    find_started(place, machine.rauc)
+    assert place.floor.read() == 2
+
+
 # ---- the power goes, or a process ----
 
 
@@ -244,6 +266,7 @@ def test_an_updater_that_is_killed_leaves_a_slot_that_nobody_starts(machine: Rau
         [sys.executable, "-c", UPDATER, str(machine.folder)], env=machine.environment, stdin=subprocess.DEVNULL
     )
     wait_for(held.exists)
+    assert (machine.folder / "slots" / BUNDLE).stat().st_mode & 0o777 == 0o600
     updater.kill()
     updater.wait(10)
     assert machine.place().record().b.state is State.EMPTY
