@@ -99,6 +99,7 @@ class Console:
         self._clients[caller.uid] += 1
         try:
             if self._gate.role_of(caller) is Role.NOBODY and not self._gate.is_stack(caller):
+                self._tell(Access(caller.uid, "console", Role.READER, accepted=False))
                 writer.write(_line(_refusal(f"you may not look here: {how_to_get(Role.READER)}")))
             elif self._has_room_for(caller):
                 await self._converse(reader, writer, caller)

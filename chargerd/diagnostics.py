@@ -15,6 +15,7 @@ from chargerd.clock import Now
 from chargerd.ocpp.messages.enums import Attribute
 from chargerd.ocpp.station import Station
 from chargerd.report import station_report
+from chargerd.service import printable
 
 MAX_LINES = 500
 MAX_LINE_CHARACTERS = 500
@@ -35,7 +36,7 @@ class RecentLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        text = " ".join(f"{record.levelname.lower()} {record.getMessage()}".split())
+        text = printable(" ".join(f"{record.levelname.lower()} {record.getMessage()}".split()))
         self._lines.append((self._utc(), text[:MAX_LINE_CHARACTERS]))
 
     def of(self, oldest: datetime | None, latest: datetime | None) -> list[str]:

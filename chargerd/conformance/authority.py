@@ -125,7 +125,7 @@ def hash_data(certificate_pem: str, issuer_pem: str) -> dict[str, str]:
 def request_for(key: Key, common_name: str, organization: str) -> str:
     """A request to have a key signed, in PEM."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(_named(common_name, organization))
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    return builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True).public_bytes(Encoding.PEM).decode()
 
 
 def key_pem(key: Key) -> str:

@@ -124,7 +124,6 @@ class PwmIioPilot:
         """
         self._high.close()
         self._low.close()
-        self._pwm.close()
 
     def _fraction(self, mode: PilotMode, duty_percent: float) -> float:
         if mode is PilotMode.PWM:

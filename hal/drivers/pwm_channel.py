@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hal.drivers.sysfs import SysfsNumber, find_device, number, read_text, write_text
+from hal.drivers.sysfs import find_device, number, read_text, write_text
 from hal.types import DeviceMissing, HalError
 
 PERIOD_NS = 1_000_000
@@ -37,7 +37,6 @@ class PwmChannel:
         self._inverted = inverted
         self._write_text = write
         self._folder: Path | None = None
-        self._duty_ns = SysfsNumber(device, self._duty_path)  # kept open: it is read in every tick
 
     def open(self, fraction: float) -> None:
         """Export the channel and start it with `fraction`; waits EXPORT_BOUND_S at most. HalError."""
@@ -62,16 +61,11 @@ class PwmChannel:
         try:
             if self._folder is None:
                 self._folder = self._set_up(duty_ns)
-            if self._duty_ns.read() != duty_ns:  # also finds a channel that is gone, or that somebody else has set
+            if self._read("duty_cycle") != duty_ns:  # also finds a channel that is gone, or that somebody else has set
                 self._write("duty_cycle", duty_ns)
         except HalError:
             self._folder = None
-            self._duty_ns.close()
             raise
-
-    def close(self) -> None:
-        """Give the file back; the channel stays as it is."""
-        self._duty_ns.close()
 
     def _set_up(self, duty_ns: int) -> Path:
         chip = find_device(
@@ -99,10 +93,6 @@ class PwmChannel:
             return
         self._write("enable", 0)  # it cannot be changed while the channel runs
         self._write_text(self._device, self._folder / "polarity", "normal")
-
-    def _duty_path(self) -> Path:
-        assert self._folder is not None, "can't happen because the caller has found the folder"
-        return self._folder / "duty_cycle"
 
     def _read(self, name: str) -> float:
         assert self._folder is not None, "can't happen because the caller has found the folder"

@@ -17,7 +17,7 @@ import pytest
 from chargerd import console as console_module
 from chargerd.access import Caller, Gate, Role
 from chargerd.console import MAX_CLIENTS_OF_ONE_USER, MAX_REQUEST_BYTES, Access, Console, ConsoleError, Verb
-from tests.chargerd.callers import ask_as, gate_for, open_folder
+from tests.chargerd.callers import STRANGER, ask_as, gate_for, open_folder
 
 
 def refuse(_request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -212,6 +212,20 @@ def test_technicians_are_told_of_and_those_who_would_be_and_each_once_a_minute(
     now_mono[0] += 60.0
     running.answer(b'{"verb": "link_up"}', technician)
     assert heard == [*once, once[0]]
+
+
+def test_whoever_has_no_role_at_all_is_told_of_as_well() -> None:
+    heard: list[Access] = []
+
+    async def story(folder: Path) -> None:
+        async with console(folder, gate=gate_for(Role.NOBODY), heard=heard) as path:
+            await ask_as(path, Role.NOBODY, {"verb": "status"})
+            await ask_as(path, Role.NOBODY, {"verb": "status"})
+
+    with open_folder() as folder:
+        asyncio.run(story(folder))
+    uid = STRANGER if os.geteuid() == 0 else os.getuid()
+    assert heard == [Access(uid, "console", Role.READER, accepted=False)]
 
 
 def test_a_verb_nobody_gave_a_role_cannot_be_served() -> None:

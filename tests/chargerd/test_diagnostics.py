@@ -31,6 +31,14 @@ def test_the_newest_lines_are_kept_and_each_is_short() -> None:
     assert max(map(len, kept)) == len("2026-01-01T00:05:00.000Z ") + MAX_LINE_CHARACTERS
 
 
+def test_what_others_sent_stays_in_its_line() -> None:
+    lines = Lines()
+    lines.log("said \x1b[2J\r\nnext\x00")
+    (line,) = lines.recent.of(None, None)
+    assert line.isprintable()
+    assert "said \\x1b[2J next\\x00" in line
+
+
 def test_lines_are_of_the_time_that_is_wanted() -> None:
     lines = Lines()
     for number in range(10):

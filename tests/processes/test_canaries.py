@@ -17,6 +17,8 @@ from urllib.parse import quote
 import pytest
 
 from chargerd.bench.rig import Rig
+from chargerd.conformance.file_wire import FileServer
+from chargerd.conformance.files import FOLDER, Files
 from tests.processes import charge
 from tests.processes.canaries import Canary, files_below, found_in, plant, seen_of_process
 from tests.processes.charge import ROOT, Charger, charger, is_charging
@@ -106,6 +108,26 @@ async def told_by_the_csms(station: Charger, spoken: Canary) -> None:
         await connection_of_the_csms.send(text)
 
 
+def has_more_than(files: Files, count: int) -> bool:
+    return len(files.arrived) > count
+
+
+async def uploaded(station: Charger, spoken: Canary) -> dict[str, bytes]:
+    """Both logs, sent to a file server whose URL has a password in it; by the name that they came under."""
+    server = FileServer(("127.0.0.1", 0))
+    try:
+        place = f"{server.url.replace('://', f'://user:{spoken.text}@')}{FOLDER}"
+        for number, kind in enumerate(("DiagnosticsLog", "SecurityLog")):
+            assert station.rig.csms is not None
+            log = {"remoteLocation": place}
+            answer = await station.rig.csms.call("GetLog", {"logType": kind, "requestId": 100 + number, "log": log})
+            assert answer["status"] == "Accepted"
+            await station.until_seen(partial(has_more_than, server.files, number))
+        return {f"upload {file.name}": file.content for file in server.files.arrived}
+    finally:
+        await asyncio.to_thread(server.close)
+
+
 async def sent_by(station: Charger, *wanted: str) -> bytes:
     """The frames that the station has sent, once all of `wanted` is in them."""
     async with asyncio.timeout(20):
@@ -142,6 +164,7 @@ async def a_day(station: Charger, new: Canary, spoken: Canary) -> dict[str, byte
     assert (
         len(station.seen("BootNotification")) >= boots + 3
     )  # it came back each time with the password that the CSMS set
+    places |= await uploaded(station, spoken)
     places |= await asyncio.to_thread(chargerctl, station)
     places["status"] = json.dumps(await station.status(), default=str).encode()
     places["seen by the CSMS"] = json.dumps([seen.payload for seen in csms.seen], default=str).encode()
@@ -180,6 +203,7 @@ def test_no_planted_secret_is_found_where_it_does_not_belong(
     # The search would have seen something: each place is there, and what may be found in its own place is found.
     assert len(places["log"].splitlines()) > 20
     assert len(places["frames of the station"]) > 5000
+    assert len([place for place, content in places.items() if place.startswith("upload") and content]) == 2
     assert b"Charging" in places["chargerctl status --json"]
     assert str(state / "station.sqlite") in places
     homes = [canary for canary in (key, site, new) if canary.may_be_in and (canary is not key or with_key)]

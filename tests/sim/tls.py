@@ -37,7 +37,7 @@ class Keys:
         if self.why_none:
             return KeyMade(order.request_id, problem=self.why_none)
         self._made += 1
-        key_id, key = f"key-{self._made}", ec.generate_private_key(ec.SECP256R1())
+        key_id, key = f"key-{self._made}", ec.derive_private_key(self._made, ec.SECP256R1())
         self._keys[key_id] = key
         return KeyMade(order.request_id, key_id, request_for(key, order.common_name, order.organization))
 

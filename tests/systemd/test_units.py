@@ -170,7 +170,7 @@ def test_the_dropins_of_the_station_are_accepted(units: Path, dropin: str) -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *FIRMWARE])
 def test_code_comes_from_where_it_was_installed_and_from_no_folder_that_can_be_written(
     tmp_path: Path, service: str
 ) -> None:

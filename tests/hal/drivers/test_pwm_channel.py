@@ -6,7 +6,6 @@ import pytest
 from hal.drivers.pwm_channel import EXPORT_BOUND_S, PERIOD_NS, PwmChannel
 from hal.drivers.sysfs import failure, write_text
 from hal.types import DeviceMissing, HalError
-from tests.hal.drivers.ports import descriptors
 
 DEVICE = "evse[0].pilot"
 CHIP = "1f00098000.pwm"
@@ -181,24 +180,6 @@ def test_a_duty_that_another_program_has_changed_is_put_right(tmp_path: Path) ->
     (kernel.chip / "pwm0/duty_cycle").write_text("900000\n")
     channel.set(0.5)
     assert kernel.held() == (PERIOD_NS, PERIOD_NS // 2, 1)
-
-
-def test_the_duty_is_read_through_one_open_file_which_closing_and_a_failure_give_back(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path)
-    before = descriptors()
-    channel = kernel.channel()
-    channel.open(0.5)
-    for _ in range(3):
-        channel.set(0.5)
-    assert descriptors() == before + 1
-    channel.close()
-    assert descriptors() == before
-
-    channel.set(0.5)
-    (kernel.chip / "pwm0").rename(kernel.chip / "gone")
-    with pytest.raises(DeviceMissing):
-        channel.set(0.6)
-    assert descriptors() == before
 
 
 def test_a_duty_that_is_as_wanted_is_not_written_again(tmp_path: Path) -> None:
