@@ -150,6 +150,11 @@ class RaucMachine:
             assert time.monotonic() < give_up
             time.sleep(0.02)
 
+    def kill(self) -> None:
+        """RAUC's service, whatever it is doing."""
+        if self.service is not None:
+            self.service.kill()
+
     def choice(self) -> str:
         """What the boot loader would start."""
         primary = self.boot_file("primary")

@@ -224,7 +224,7 @@ def test_at_whatever_moment_rauc_dies_what_ran_is_started_again(machine: RaucMac
     content = machine.bundle()
     ended: set[str] = set()
     for delay_s in (0.01, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2):
-        killer = threading.Timer(delay_s, lambda: machine.service and machine.service.kill())
+        killer = threading.Timer(delay_s, machine.kill)
         killer.start()
         try:
             stage(machine, content)
