@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -92,7 +93,7 @@ class RaucMachine:
             )
         )
         self._bus = subprocess.Popen(
-            ["dbus-daemon", bus, "--nofork", "--print-address=1", "--address=unix:tmpdir=/tmp"],
+            ["dbus-daemon", bus, "--nofork", "--print-address=1", f"--address=unix:tmpdir={tempfile.gettempdir()}"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self._bus.stdout is not None
