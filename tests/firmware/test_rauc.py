@@ -122,7 +122,11 @@ def test_what_is_encrypted_is_not_plain() -> None:
     assert not is_plain(bundle(bytes.fromhex("300d06092a864886f70d010703a000")))
 
 
-@pytest.mark.parametrize("length", [0, 1, len(INLINE) - 1, len(INLINE) + 401, MAX_SIGNATURE_BYTES + 1, 2**63])
+@pytest.mark.parametrize(
+    "length",
+    [0, 1, len(INLINE) - 1, len(INLINE) + 401, MAX_SIGNATURE_BYTES + 1, 2**63],
+    ids=["none", "a byte", "cut", "beyond the start", "above the most", "huge"],
+)
 def test_a_length_that_cannot_be_is_refused(length: int) -> None:
     with pytest.raises(FirmwareError, match="malformed"):
         is_plain(bundle(INLINE, length))
