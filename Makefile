@@ -50,10 +50,10 @@ coverage: setup ## every branch of the charging core is reached by its own tests
 mutation: setup ## does every change of the charging core break a test? (an hour; MUTATION_ARGS="--quick chargerd.evse.guard*")
 	@$(PYTHON) -m tools.mutation $(MUTATION_ARGS)
 
-vm-test: setup ## GPIO drivers on the kernel's own simulated chips (builds that kernel once: ten minutes)
+vm-test: setup ## GPIO drivers on the kernel's own simulated chips, RAUC on dm-verity (builds that kernel once: ten minutes)
 	@tools/setup.sh vm
-	@tools/vm/run.sh tests/vm/guest_gpio.py tests/vm/guest_gpiozero.py tests/contract --gpio-sim \
-		-k "guest_gpio or gpio-sim" $(TEST_ARGS)
+	@tools/vm/run.sh tests/vm/guest_gpio.py tests/vm/guest_gpiozero.py tests/vm/guest_rauc.py tests/contract \
+		--gpio-sim -k "guest_gpio or guest_rauc or gpio-sim" $(TEST_ARGS)
 
 check: format-check lint types test conformance coverage ## everything CI asks: format, lint, types, tests, coverage
 

@@ -38,6 +38,7 @@ class Refusal(StrEnum):
     WRITABLE_CODE = "writable-code"
     MEDIUM_FAILED = "medium-failed"
     TOO_SLOW = "too-slow"
+    INSTALLER_FAILED = "installer-failed"
 
     # The signing certificate of OCPP (ocpp_signature.py)
     BAD_CERTIFICATE = "bad-certificate"

@@ -13,7 +13,9 @@ from firmware import slots
 from firmware.disk import why_not_protected
 from firmware.errors import FirmwareError, Refusal
 from firmware.installers.directory import check_slot
-from firmware.place import Place, Started, forget_started, say_started
+from firmware.installers.rauc import find_started
+from firmware.place import Installer, Place, Started, forget_started, say_started
+from firmware.rauc import Rauc
 from firmware.slots import Name, Record, State
 from firmware.verify import Verifier
 
@@ -86,8 +88,10 @@ class Launch:
             self.notes.append(f"the record of the slots cannot be written ({error}), ignoring")
 
 
-def launch(place: Place, code: Iterable[Path]) -> Started:
+def launch(place: Place, code: Iterable[Path], rauc: Rauc | None = None) -> Started:
     """Choose, and say so where units and updater look. `code`: what else is executed, apart from the slots.
+
+    Where RAUC has the slots the boot loader has chosen, and `rauc` is asked what. INSTALLER_FAILED then, too.
 
     Raises FirmwareError: WRITABLE_CODE, SLOT_DAMAGED; OSError when it cannot be said.
     """
@@ -95,7 +99,10 @@ def launch(place: Place, code: Iterable[Path]) -> Started:
     for path in (*code, Path(place.settings.slots_dir)):
         if unsafe := why_not_protected(path):
             raise unsafe
-    started = Launch(place).choose()
+    if place.settings.installer is Installer.RAUC:
+        started = find_started(place, rauc or Rauc())
+    else:
+        started = Launch(place).choose()
     say_started(place.settings, started)
     return started
 

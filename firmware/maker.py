@@ -17,7 +17,8 @@ from firmware import bundle, keys, signatures, values
 from firmware.bundle import HASH_BYTES, HEADER, Kind, Manifest
 from firmware.disk import PIECE_BYTES, Folder
 from firmware.errors import FirmwareError, Refusal
-from firmware.installers.directory import DirectoryWriter, check_slot, written_out
+from firmware.installers.directory import DirectoryWriter, check_head, check_slot, written_out
+from firmware.installers.rauc import write_head
 from firmware.keys import KeyList, SignedList
 from firmware.signatures import PublicKey, Role, Signature, key_id
 from firmware.slots import Name
@@ -174,14 +175,24 @@ def verify(path: Path, device: Device, progress: Progress = lambda _: None) -> V
 
 
 def unpack(path: Path, device: Device, slots_dir: Path) -> Verifier:
-    """The first slot of a new device, into `a` of an existing directory. Raises FirmwareError, OSError."""
+    """The first slot of a new device, into `a` of an existing directory. Raises FirmwareError, OSError.
+
+    Of an image that is its head alone: the image itself goes where the device boots it from.
+    """
     folder = Folder(slots_dir)
     try:
         verifier = Verifier(device)
-        writer = DirectoryWriter(folder, Name.A)
+        writer: DirectoryWriter | None = None
         for piece in _file(path):
-            writer.write(verifier.feed(piece))
+            verified = verifier.feed(piece)
+            if writer is None and verifier.manifest is not None and verifier.manifest.kind is Kind.TREE:
+                writer = DirectoryWriter(folder, Name.A)
+            if writer is not None:
+                writer.write(verified)
         verifier.finish()
+        if writer is None:
+            write_head(folder, Name.A, verifier.head)
+            return check_head(folder, Name.A, device)
         writer.close(verifier.head)
         return check_slot(folder, Name.A, device)
     finally:

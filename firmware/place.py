@@ -8,6 +8,7 @@ import errno
 import os
 import tomllib
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +35,23 @@ STARTED = "started.json"
 """In the directory `run_dir`: what the launcher has started."""
 
 
+class Installer(StrEnum):
+    """Who writes and starts slots: we, and they are directories; or RAUC, and they are whole systems."""
+
+    DIRECTORY = "directory"
+    RAUC = "rauc"
+
+    @property
+    def kind(self) -> Kind:
+        """What it takes as a payload."""
+        return Kind.TREE if self is Installer.DIRECTORY else Kind.RAW
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the maker of a device puts into it. `key_list`: the file of the first list; `users` may ask the updater.
 
     `floor_in_tpm`: the floor of the security version is kept in a TPM (rollback_tpm.py) rather than in files.
+    `rauc_plain`: for tests of `installer = "rauc"`, on machines without dm-verity; a device leaves it false.
     """
 
     product: Name
@@ -48,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_dir: str = "/run/chargerd-firmware"
     users: tuple[str, ...] = ("chargerd",)
     floor_in_tpm: bool = False
+    installer: Installer = Installer.DIRECTORY
+    rauc_plain: bool = False
     most_payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = 1024**3
 
 
@@ -122,7 +138,7 @@ class Place:
             self.keys(),
             floor,
             self.settings.most_payload_bytes,
-            frozenset({Kind.TREE}),
+            frozenset({self.settings.installer.kind}),
             self.floor.most,
         )
 
@@ -158,14 +174,14 @@ def open_place(settings: Settings) -> Place:
 
 
 def say_started(settings: Settings, started: Started) -> None:
-    """For the updater, the station and the units, which run `current`. Raises OSError."""
+    """For the updater, the station and the units, which run `current` where slots are trees. Raises OSError."""
     run = Path(settings.run_dir)
     run.mkdir(mode=0o755, parents=True, exist_ok=True)
-    tree = Path(settings.slots_dir) / started.slot / "tree"
-    new = run / f"{_CURRENT}.new"
-    new.unlink(missing_ok=True)
-    new.symlink_to(tree)
-    new.rename(run / _CURRENT)
+    if settings.installer.kind is Kind.TREE:
+        new = run / f"{_CURRENT}.new"
+        new.unlink(missing_ok=True)
+        new.symlink_to(Path(settings.slots_dir) / started.slot / "tree")
+        new.rename(run / _CURRENT)
     new = run / f"{STARTED}.new"
     new.write_bytes(msgspec.json.encode(started))
     new.rename(run / STARTED)

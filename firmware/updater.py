@@ -16,7 +16,9 @@ from collections.abc import Callable
 import msgspec
 
 from firmware.errors import FirmwareError, Refusal
-from firmware.place import Place, read_started
+from firmware.installers.rauc import RaucUpdating
+from firmware.place import Installer, Place, read_started
+from firmware.rauc import Rauc
 from firmware.updating import Updating
 from firmware.values import Sha256Hex
 from firmware.verify import Verifier
@@ -71,15 +73,20 @@ def inherited_listener() -> socket.socket:
 
 
 class Updater:
-    """Serves one request after another on the slots of `place`. `say`: where a line for the log goes."""
+    """Serves one request after another on the slots of `place`. `say`: where a line for the log goes.
+
+    `rauc`: asked where the settings name it as the installer.
+    """
 
     def __init__(
         self,
         place: Place,
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        rauc: Rauc | None = None,
     ) -> None:
         self._place = place
+        self._rauc = rauc or Rauc()
         self._say = say
         self._monotonic = monotonic
 
@@ -130,7 +137,7 @@ class Updater:
         wanted = 1 if isinstance(request, Stage) else 0
         if len(files) != wanted:
             raise FirmwareError(Refusal.BAD_REQUEST, f"{len(files)} descriptors, expected {wanted}")
-        updating = Updating(self._place, read_started(self._place.settings), self._monotonic)
+        updating = self._updating()
         match request:
             case Stage():
                 return updating.stage(files[0])
@@ -138,6 +145,11 @@ class Updater:
                 return updating.activate(sha256)
             case MarkGood():
                 return updating.mark_good()
+
+    def _updating(self) -> Updating | RaucUpdating:
+        if self._place.settings.installer is Installer.RAUC:
+            return RaucUpdating(self._place, self._rauc, self._monotonic)
+        return Updating(self._place, read_started(self._place.settings), self._monotonic)
 
     def _check_peer(self, uid: int) -> None:
         if uid in (0, os.geteuid()):

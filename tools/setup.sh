@@ -21,6 +21,8 @@ apt_bench="ca-certificates gcc libsystemd-dev pkgconf python3 python3-dev python
 # The page is tested in chromium; the services in a real systemd inside systemd-nspawn, on a root made by mmdebstrap; a
 # maker's keys in the token that softhsm2 is, by way of opensc.
 apt_dev="chromium chromium-driver dbus mmdebstrap opensc openssl rt-tests softhsm2 systemd systemd-container util-linux"
+# RAUC, which installs whole systems, on a bus of its own; and what makes a root with dm-verity.
+apt_dev="$apt_dev cryptsetup-bin rauc rauc-service squashfs-tools"
 # A software TPM for the keys, and with the tools the libraries to reach any TPM.
 apt_dev="$apt_dev swtpm tpm2-tools"
 # OpenSSL's provider for TPMs: Debian 12 has 1.1, which cannot do TLS; there it comes from Debian 13's archive (below).

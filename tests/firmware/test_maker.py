@@ -9,7 +9,7 @@ import pytest
 from firmware import maker
 from firmware.bundle import Kind
 from firmware.errors import FirmwareError, Refusal
-from tests.firmware.kit import TREE, device, good, key, key_list, maker_build, public, signed_list
+from tests.firmware.kit import TREE, device, good, key, key_list, make, maker_build, manifest_of, public, signed_list
 
 
 @pytest.fixture
@@ -130,6 +130,21 @@ def test_a_first_slot_is_what_an_updater_would_have_written(source: Path, tmp_pa
     assert {each.relative_to(tree).as_posix() for each in tree.rglob("*")} == set(TREE)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(FirmwareError):
+        maker.unpack(path, device(), tmp_path / "slots")
+
+
+def test_of_an_image_the_first_slot_has_the_head_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    payload = b"image" * 9000
+    path.write_bytes(content := make(payload, manifest_of(payload, kind=Kind.RAW)))
+    (tmp_path / "slots").mkdir()
+    assert maker.unpack(path, device(), tmp_path / "slots").head == content[: -len(payload)]
+    assert [each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("slots/**/*")] == [
+        "slots/a",
+        "slots/a/head",
+    ]
+    path.write_bytes(content[:-1])
+    with pytest.raises(FirmwareError, match="truncated"):
         maker.unpack(path, device(), tmp_path / "slots")
 
 

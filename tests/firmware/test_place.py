@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from firmware import slots
+from firmware.bundle import Kind
 from firmware.errors import FirmwareError, Refusal
 from firmware.place import Place, SettingsError, Started, open_place, read_settings, read_started, say_started
 from firmware.slots import UNKNOWN, Name
@@ -25,6 +26,15 @@ def written(folder: Path, text: str) -> Path:
 def test_settings_have_defaults_for_all_but_what_only_the_maker_knows(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path, f'product = "{PRODUCT}"\nhardware = "{HARDWARE}"\n'))
     assert (settings.slots_dir, settings.users) == ("/opt/chargerd/slots", ("chargerd",))
+
+
+def test_the_installer_of_the_settings_says_what_a_payload_has_to_be(tmp_path: Path) -> None:
+    text = f'product = "{PRODUCT}"\nhardware = "{HARDWARE}"\n'
+    assert read_settings(written(tmp_path, text)).installer.kind is Kind.TREE
+    settings = read_settings(written(tmp_path, f'{text}installer = "rauc"\n'))
+    assert (settings.installer.kind, settings.rauc_plain) == (Kind.RAW, False)
+    place = Place(settings, MemoryDisk(), MemoryDisk(), key_list())
+    assert place.device(0).kinds == {Kind.RAW}
 
 
 @pytest.mark.parametrize(

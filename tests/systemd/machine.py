@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """The Debian release with the Python of our virtual environment, whose packages the machine uses as they are."""
 
-PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2")
+PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2", "rauc", "rauc-service")
 
 BOOT_BOUND_S = 30.0
 
