@@ -12,7 +12,6 @@ from chargerd.config import FirmwareSettings
 from chargerd.ocpp.firmware_update import Slots
 from chargerd.ocpp.settings import FirmwareConfig
 from firmware import keys
-from firmware.bundle import Kind
 from firmware.errors import FirmwareError
 from firmware.installers.directory import MAX_HEAD_BYTES
 from firmware.place import STARTED, Settings, SettingsError, Started, open_place, read_settings, read_started
@@ -51,7 +50,7 @@ class SlotFacts:
             seed,
             self.started.security_version,
             self.settings.most_payload_bytes,
-            frozenset({Kind.TREE}),
+            frozenset({self.settings.installer.kind}),
         )
 
 

@@ -7,6 +7,7 @@ import pytest
 from chargerd.bench.machine import FIRST_SECURITY_VERSION, Machine
 from chargerd.config import FirmwareSettings
 from chargerd.slot_facts import revocation_lists, slot_facts
+from firmware.bundle import Kind
 
 CRL = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
 
@@ -30,6 +31,21 @@ def test_where_the_memory_of_the_updater_cannot_be_read_what_runs_stands_for_it(
     (tmp_path / "m" / "state").rename(tmp_path / "gone")
     assert facts is not None
     assert facts.device().floor == FIRST_SECURITY_VERSION
+
+
+@pytest.mark.parametrize("installer, kind", [("directory", Kind.TREE), ("rauc", Kind.RAW)])
+@pytest.mark.parametrize("memory", ["state", "gone"])
+def test_a_bundle_is_of_the_kind_that_the_installer_takes(
+    tmp_path: Path, installer: str, kind: Kind, memory: str
+) -> None:
+    machine = Machine(tmp_path / "m", "1.0.0")
+    named = machine.settings_file.read_text().replace('installer = "directory"', f'installer = "{installer}"')
+    assert f'installer = "{installer}"' in named
+    machine.settings_file.write_text(named)
+    facts = slot_facts(FirmwareSettings(settings=str(machine.settings_file)), "boot")
+    (tmp_path / "m" / "state").rename(tmp_path / "m" / memory)
+    assert facts is not None
+    assert facts.device().kinds == {kind}
 
 
 def test_a_machine_without_slots_or_launcher_is_not_updated(tmp_path: Path) -> None:
