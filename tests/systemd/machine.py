@@ -27,6 +27,9 @@ PACKAGES = ("systemd-sysv", "dbus", "python3", "iproute2", "rauc", "rauc-service
 
 BOOT_BOUND_S = 30.0
 
+REBOOTS = 133
+"""The exit code of systemd-nspawn (--keep-unit) for a machine that wants to be started anew."""
+
 LAST_WITHOUT_SYSTEMD = 254
 """Debian 12's 252 boots a container on any host; Debian 13's 257 wants a systemd to register with."""
 
@@ -131,6 +134,11 @@ class Machine:
         entries = [msgspec.json.decode(line) for line in lines]
         return [{name: str(value) for name, value in entry.items()} for entry in entries]
 
+    def until_restart(self, bound_s: float) -> None:
+        """Wait for the machine to start anew by itself. Here it ends with that; AssertionError after `bound_s`."""
+        code = self._nspawn.wait(bound_s)
+        assert code == REBOOTS, f"it ended with {code}: {self._log.read_text(errors='replace')}"
+
     def close(self) -> None:
         """Power off, without manners if need be."""
         if self._nspawn.poll() is None:
@@ -167,7 +175,7 @@ def installed(folder: Path) -> dict[Path, str]:
     for package in ("chargerd", "hal", "firmware"):
         binds[ROOT / package] = f"/opt/chargerd/src/{package}"
     systemd = ROOT / "systemd"
-    for unit in systemd.glob("*.service"):
+    for unit in (*systemd.glob("*.service"), *systemd.glob("*.path")):
         binds[unit] = f"/etc/systemd/system/{unit.name}"
     binds[systemd / "encrypted-credentials.conf"] = "/opt/systemd/encrypted-credentials.conf"
     binds[systemd / "chargerd.sysusers"] = "/usr/lib/sysusers.d/chargerd.conf"

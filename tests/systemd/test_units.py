@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = ("chargerd-control.service", "chargerd.service")
 FIRMWARE = ("chargerd-updater.service", "chargerd-launcher.service")
+RESTART = ("chargerd-restart-machine.path", "chargerd-restart-machine.service")
 """Root's, for the slots are root's; without any capability."""
 
 LEAST_EXPOSED = {
@@ -34,12 +35,12 @@ def systemd_version() -> int:
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """The units with their command put where this machine has one: verify looks whether it can be executed."""
-    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
+    for path in (path for kind in ("service", "socket", "path") for path in UNITS.glob(f"*.{kind}")):
         (tmp_path / path.name).write_text(re.sub(r"/opt/\S+/bin/\S+", shutil.which("true") or "", path.read_text()))
     return tmp_path
 
 
-@pytest.mark.parametrize("service", [*SERVICES, *FIRMWARE, "chargerd-updater.socket"])
+@pytest.mark.parametrize("service", [*SERVICES, *FIRMWARE, *RESTART, "chargerd-updater.socket"])
 def test_systemd_finds_nothing_to_say_about_a_unit(units: Path, service: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(units / service)], capture_output=True, text=True, check=False
