@@ -33,11 +33,13 @@ OF_THE_DEVICE = frozenset(
     {
         Refusal.BAD_REQUEST,
         Refusal.NOT_ALLOWED,
+        Refusal.ON_TRIAL,
         Refusal.NOTHING_STAGED,
         Refusal.SLOT_DAMAGED,
         Refusal.FLOOR_UNREADABLE,
         Refusal.MEDIUM_FAILED,
         Refusal.TOO_SLOW,
+        Refusal.INSTALLER_FAILED,
     }
 )
 """These say that it could not be done; all others that the bundle is not to be installed."""

@@ -4,7 +4,6 @@ Beside it stand the tests of classes that belong to no single file.
 """
 
 import ast
-import json
 import math
 import re
 from functools import cache
@@ -15,10 +14,6 @@ from hypothesis import strategies as st
 
 from chargerd.evse.pilot import classify
 from chargerd.evse.types import PilotState
-from chargerd.ocpp.effects import StartJob
-from chargerd.ocpp.events import Received
-from tests.chargerd.ocpp.building import Rig, board
-from tests.chargerd.ocpp.messages import oracle
 from tests.tidy import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -83,20 +78,6 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
 
 # ---------------------------------------------------------------- classes that belong to no single file
-
-
-@pytest.mark.parametrize("action", ["UpdateFirmware", "PublishFirmware"])
-def test_no_update_is_taken_that_nobody_verifies(action: str) -> None:
-    """Classes 9 and 10: until there is code that verifies, nothing is fetched at all."""
-    rig = Rig(facts=board(1))
-    for seed in range(5):
-        before = len(rig.frames)
-        payload = oracle.random_instance(f"{action}Request", seed)
-        rig.feed(Received(json.dumps([2, "update", action, payload])))
-        (answer,) = [json.loads(text) for text in rig.frames[before:] if json.loads(text)[1] == "update"]
-        assert answer[0] == 4
-        assert answer[2] == "NotImplemented"
-    assert not [effect for effect in rig.effects if isinstance(effect, StartJob)]
 
 
 ENERGY_FROM_VOLTS, ENERGY_TO_VOLTS = 2.0, 8.0

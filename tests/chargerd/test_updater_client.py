@@ -40,11 +40,23 @@ def asked(path: Path, reply: bytes | None) -> tuple[str, str]:
     return str(failure.value), failure.value.result
 
 
-@pytest.mark.parametrize("refusal", list(Refusal))
-def test_a_refusal_is_of_the_device_or_of_the_bundle(tmp_path: Path, refusal: Refusal) -> None:
+@pytest.mark.parametrize(
+    "refusal, finding",
+    [
+        (Refusal.MEDIUM_FAILED, ""),
+        (Refusal.ON_TRIAL, ""),
+        (Refusal.INSTALLER_FAILED, ""),
+        (Refusal.NOT_ALLOWED, ""),
+        (Refusal.BAD_SIGNATURE, Finding.REFUSED),
+        (Refusal.WRONG_HARDWARE, Finding.REFUSED),
+        (Refusal.ROLLED_BACK, Finding.REFUSED),
+        (Refusal.BAD_CHUNK, Finding.REFUSED),
+    ],
+)
+def test_a_refusal_is_of_the_device_or_of_the_bundle(tmp_path: Path, refusal: Refusal, finding: str) -> None:
     text, result = asked(tmp_path / "s", msgspec.json.encode(Answer(refusal=refusal, why="because")))
     assert "because" in text
-    assert result == ("" if refusal in updater_client.OF_THE_DEVICE else Finding.REFUSED)
+    assert result == finding
 
 
 @pytest.mark.parametrize("reply", [None, b"nonsense", b"[]"])
