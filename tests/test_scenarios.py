@@ -43,6 +43,12 @@ def play(path: Path, control: Path) -> Played:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
+def test_one_worker_plays_them_all(request: pytest.FixtureRequest) -> None:
+    """Where the mark above is not heeded, each worker plays every scenario, and nothing but the time tells."""
+    is_worker = hasattr(request.config, "workerinput")
+    assert request.node.nodeid.endswith("@scenarios") == is_worker
+
+
 def test_there_are_scenarios() -> None:
     assert {"first-charge", "offline-charge", "bench-dual"} <= SCENARIOS.keys()
 

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def ask(path: Path, verb: str, arguments: Mapping[str, Any] | None = None) -> di
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_WITHIN_S)
             connection.connect(str(path))
-            connection.sendall(request)
+            with suppress(ConnectionError):  # who may not ask is told so before the question is read
+                connection.sendall(request)
             with connection.makefile("rb") as answers:
                 line = answers.readline()
     except (FileNotFoundError, ConnectionRefusedError) as error:

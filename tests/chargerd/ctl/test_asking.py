@@ -60,6 +60,17 @@ def test_what_is_no_answer_is_told_in_a_line(
     assert "\n" not in str(error.value)
 
 
+def test_who_is_refused_before_the_question_was_read_learns_why(listener: socket.socket, tmp_path: Path) -> None:
+    def refuse() -> None:
+        connection, _ = listener.accept()
+        connection.sendall(b'{"ok": false, "error": "you may not look here"}\n')
+        connection.close()
+
+    threading.Thread(target=refuse, daemon=True).start()
+    with pytest.raises(CtlError, match="you may not look here"):
+        ask(tmp_path / "s", "status", {"more": "than the socket takes at once" * 100_000})
+
+
 def test_a_socket_where_nobody_listens_is_told(tmp_path: Path) -> None:
     with pytest.raises(CtlError, match=r"nobody listens there; is the station .* or a bench running"):
         ask(tmp_path / "nix", "status")
