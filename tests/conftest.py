@@ -15,3 +15,11 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+MAX_NAME_CHARS = 200
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A certificate is made anew in each process, and workers have to agree on the names of tests."""
+    return argname if isinstance(val, str | bytes) and len(val) > MAX_NAME_CHARS else None
