@@ -56,19 +56,25 @@ def keys_in(state: Path) -> list[KeyCanary]:
 
 async def renewed(station: Charger, peer: Peer) -> None:
     """The CSMS has the certificate renewed, and the station comes back with the new one."""
-    asked = len(peer.shown)
+    asked, connections = len(peer.shown), peer.connections
     peer.ask("TriggerMessage", {"requestedMessage": f"Sign{USE}"})
     await station.until_seen(lambda: [heard for heard in peer.heard if heard.action == "SignCertificate"])
     csr = [heard for heard in peer.heard if heard.action == "SignCertificate"][-1].payload["csr"]
     chain = authority(CSMS_ROOT).signed(csr)
     peer.ask("CertificateSigned", {"certificateChain": chain, "certificateType": USE})
     await station.until_seen(
-        lambda: len(peer.shown) > asked and chain.startswith(peer.shown[-1].client_pem.strip()), 40.0
+        lambda: (
+            len(peer.shown) > asked
+            and chain.startswith(peer.shown[-1].client_pem.strip())
+            and peer.connections > connections
+        ),
+        40.0,
     )
 
 
-def has_connected_since(peer: Peer, connections: int) -> bool:
-    return peer.connections > connections
+def is_back(station: Charger, peer: Peer, pid: int, connections: int) -> bool:
+    """In another process, and connected from there."""
+    return station.rig.pid("station") != pid and peer.connections > connections
 
 
 def test_no_private_key_and_no_provisioned_password_is_found_where_it_does_not_belong(tmp_path: Path) -> None:
@@ -89,11 +95,10 @@ def test_no_private_key_and_no_provisioned_password_is_found_where_it_does_not_b
             await renewed(station, peer)
             keys.extend(await asyncio.to_thread(keys_in, factory.state))
             for number in (signal.SIGABRT, signal.SIGSEGV):
-                is_back = partial(has_connected_since, peer, peer.connections)
-                pid = station.rig.pid("station")
+                pid, connections = station.rig.pid("station"), peer.connections
                 places.update(seen_of_process(pid))
                 os.kill(pid, number)
-                await station.until_seen(is_back, 40.0)
+                await station.until_seen(partial(is_back, station, peer, pid, connections), 40.0)
             done = await asyncio.to_thread(look_at, station, "identity")
             places["chargerctl identity"] = done
             places["log"] = "\n".join(station.log.lines).encode()
