@@ -5,15 +5,16 @@ started anew.
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chargerd.config import FirmwareSettings
 from chargerd.downloads import FOLDER, Downloader, Folder, Progress
-from chargerd.firmware_jobs import FirmwareJobs
 from chargerd.jobs import Work
 from chargerd.ocpp.jobs import ACTIVATE, DISCARD, DOWNLOAD, MARK_GOOD, STAGE, VERIFY
 from chargerd.ocpp.settings import FirmwareConfig
-from chargerd.slot_facts import SlotFacts, slot_facts
-from chargerd.updater_client import UpdaterClient
+
+if TYPE_CHECKING:
+    from chargerd.slot_facts import SlotFacts
 
 RESTART_WISH = "restart-machine"
 """In the run directory: the station wants the machine to be started anew (systemd/chargerd-restart-machine.path)."""
@@ -31,8 +32,12 @@ class Updates:
         trust: Callable[[tuple[str, ...]], ssl.SSLContext],
     ) -> None:
         """`boot_id`: of this start of the machine. `trust`: roots -> a context for servers of files."""
-        self._facts: SlotFacts | None = slot_facts(site, boot_id)
-        self._updater = UpdaterClient(Path(site.updater))
+        self._facts: SlotFacts | None = None
+        if Path(site.settings).exists():
+            from chargerd.slot_facts import slot_facts  # noqa: PLC0415  9 MB for those with slots only
+
+            self._facts = slot_facts(site, boot_id)
+        self._updater = Path(site.updater)
         self._folder = Folder(state_dir / FOLDER)
         self._wish = run_dir / RESTART_WISH
         self._downloader = None
@@ -58,7 +63,10 @@ class Updates:
         """The jobs that can be done here."""
         if self._facts is None or self._downloader is None:
             return {}
-        jobs = FirmwareJobs(self._folder, self._facts.device, self._updater)
+        from chargerd.firmware_jobs import FirmwareJobs  # noqa: PLC0415  as above
+        from chargerd.updater_client import UpdaterClient  # noqa: PLC0415
+
+        jobs = FirmwareJobs(self._folder, self._facts.device, UpdaterClient(self._updater))
         return {
             DOWNLOAD: self._downloader,
             DISCARD: self._downloader.discard,
