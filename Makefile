@@ -7,8 +7,8 @@
 PYTHON := .venv/bin/python
 BENCH_ARGS ?=
 TEST_ARGS ?=
-# Many tests live in real time and mostly wait: twice as many workers as two cores keeps the cores busy.
-TEST_WORKERS ?= 4
+# Many tests live in real time and mostly wait: so many workers keep two cores busy, and more are in each other's way.
+TEST_WORKERS ?= 5
 CONFORMANCE_WORKERS ?= 6
 MUTATION_ARGS ?=
 SEED ?= 1

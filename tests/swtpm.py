@@ -75,9 +75,8 @@ class Swtpm:
         self._signal(signal.SIGCONT)
 
     def free_places(self) -> None:
-        """What the kernel's resource manager does when a process ends: the keys that it left leave the TPM."""
-        for handle in _transient_handles(self.tcti):
-            _command(self.tcti, bytes.fromhex("8001 0000000e 00000165") + handle)
+        """See `free_places`."""
+        free_places(self.tcti)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "can't happen because a test hangs only what runs"
@@ -94,6 +93,13 @@ def _free_port() -> int:
                 other.bind(("127.0.0.1", port + 1))
                 return port
     raise AssertionError("no two free ports beside each other")
+
+
+def free_places(tcti: str) -> str:
+    """What the kernel's resource manager does when a process ends: the keys that it left leave the TPM; `tcti`."""
+    for handle in _transient_handles(tcti):
+        _command(tcti, bytes.fromhex("8001 0000000e 00000165") + handle)
+    return tcti
 
 
 def places_taken(tcti: str) -> int:

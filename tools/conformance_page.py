@@ -42,7 +42,7 @@ schemas. That is our own test, and no certificate.
 * `chargerctl conformance` runs the same cases against a charger on a desk.
 
 What the station declares, and so which cases apply, is `chargerd/conformance/features.toml`: the profiles
-PROFILES. A case of block I, K, L or O is not among them yet.
+PROFILES. A case of block I, K or O is not among them yet.
 """
 
 Results = Mapping[tuple[str, str], str]

@@ -10,7 +10,7 @@ from chargerd.conformance.station import StationUnderTest
 from tests.conformance.lively import SETTINGS
 from tests.conformance.processes import RealSurroundings
 from tests.conformance.results import REAL, recorded
-from tests.swtpm import shared_tpm
+from tests.swtpm import free_places, shared_tpm
 
 CASES = all_cases()
 
@@ -40,7 +40,7 @@ WITH_CERTIFICATE = [case_id for case_id in WAITED_FOR if CASES[case_id].security
 
 @pytest.mark.parametrize("case_id", WITH_CERTIFICATE)
 def test_case_with_keys_in_a_TPM(case_id: str, tmp_path: Path) -> None:
-    around = RealSurroundings(CASES[case_id], SETTINGS, tmp_path, tpm=shared_tpm())
+    around = RealSurroundings(CASES[case_id], SETTINGS, tmp_path, tpm=free_places(shared_tpm()))
     try:
         sut = StationUnderTest(around)
         CASES[case_id].body(sut)

@@ -14,7 +14,7 @@ from chargerd.conformance.station import StationUnderTest
 from chargerd.conformance.steps import booted
 from tests.conformance.lively import SETTINGS
 from tests.conformance.processes import RealSurroundings
-from tests.swtpm import shared_tpm
+from tests.swtpm import free_places, shared_tpm
 
 CASE = all_cases()["TC_A_11_CS"]
 USE = "ChargingStationCertificate"
@@ -26,7 +26,7 @@ def keys_of(state_dir: Path) -> list[str]:
 
 
 def test_a_certificate_is_renewed_with_a_key_in_a_TPM(tmp_path: Path) -> None:
-    around = RealSurroundings(CASE, SETTINGS, tmp_path, tpm=shared_tpm())
+    around = RealSurroundings(CASE, SETTINGS, tmp_path, tpm=free_places(shared_tpm()))
     try:
         CASE.body(StationUnderTest(around))
         assert keys_of(tmp_path) == ["tpm", "tpm"]
