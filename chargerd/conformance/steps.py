@@ -243,3 +243,19 @@ def report(sut: StationUnderTest, request_id: int) -> list[Payload]:
         if not part.get("tbc", False):
             break
     return rows
+
+
+def told_of_customer(
+    sut: StationUnderTest, request_id: int, *, report: bool = False, clear: bool = False, uid: str = VALID
+) -> str:
+    """CustomerInformation about a card is accepted; what is told in all parts, numbered from 0 without a gap."""
+    card = {"idToken": uid, "type": "ISO14443"}
+    request = {"requestId": request_id, "report": report, "clear": clear, "idToken": card}
+    sut.call_gives("CustomerInformation", request, {"status": "Accepted"})
+    text = ""
+    for number in itertools.count():
+        part = sut.expect("NotifyCustomerInformation", {"requestId": request_id, "generatedAt": ..., "seqNo": number})
+        text += part["data"]
+        if not part.get("tbc", False):
+            break
+    return text

@@ -124,6 +124,14 @@ class AuthCache(Block):
             return None
         return entry.info
 
+    def entry(self, token: IdToken) -> CacheEntry | None:
+        """All that is kept of a token, whether it still holds or not."""
+        return self._entries.get(file_key(token))
+
+    def forget(self, token: IdToken) -> None:
+        """Keep nothing of a token (N10.FR.03, N10.FR.06)."""
+        self._forget(file_key(token))
+
     def used(self, token: IdToken, now: Now) -> None:
         """A token was accepted on the cache's word: it lives on."""
         key = file_key(token)

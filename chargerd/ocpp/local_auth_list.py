@@ -117,8 +117,10 @@ class LocalAuthList(Block):
 
     def find(self, token: IdToken) -> IdTokenInfo | None:
         """What the list says about a token; None: nothing, or the list is switched off."""
-        if not self.ctx.variables[LIST_ENABLED] or not self._state.entries:
-            return None
+        return self.entry(token) if self.ctx.variables[LIST_ENABLED] and self._state.entries else None
+
+    def entry(self, token: IdToken) -> IdTokenInfo | None:
+        """What stands in the list of a token, whether the list is used or not; None: nothing that can be read."""
         try:
             return self.ctx.store.get(NAMESPACE, file_key(token), IdTokenInfo)
         except StoredValueError as error:

@@ -47,8 +47,8 @@ MESSAGE_ATTEMPT_INTERVAL = integer(
 QUEUE = "outbox"
 NAMESPACE = "outbox"
 
-SECURITY_EVENTS, LOG_STATUS, FIRMWARE_STATUS = "security", "logs", "firmware"
-OF_NO_TRANSACTION = (SECURITY_EVENTS, LOG_STATUS, FIRMWARE_STATUS)
+SECURITY_EVENTS, LOG_STATUS, FIRMWARE_STATUS, CUSTOMERS = "security", "logs", "firmware", "customers"
+OF_NO_TRANSACTION = (SECURITY_EVENTS, LOG_STATUS, FIRMWARE_STATUS, CUSTOMERS)
 """Subjects of messages that belong to no transaction."""
 
 MAX_ROWS = 100_000

@@ -20,6 +20,7 @@ from chargerd.ocpp.block import Block, Handler, Handlers, Response, StationConte
 from chargerd.ocpp.certificate_book import CertificateBook
 from chargerd.ocpp.certificate_management import CertificateManagement
 from chargerd.ocpp.credentials import Credentials
+from chargerd.ocpp.customer_information import CustomerData
 from chargerd.ocpp.data_transfer import DataTransfers
 from chargerd.ocpp.driver_notices import DriverNotices
 from chargerd.ocpp.edges import Change, ControlSilent, changes
@@ -170,6 +171,7 @@ class Station:
             ctx, self.certificate_book, self.transactions, self.availability, lambda: self.network.clock_floor
         )
         self.resets = Resets(ctx, self.transactions, self.availability, self.firmware)
+        self.customers = CustomerData(ctx, self.auth_cache, self.local_list, book, self.transactions)
         self.user_limits = UserLimits(ctx)
         self.troubles = Troubles(ctx)
         self.hardware = Hardware(ctx, self.troubles)
@@ -194,6 +196,7 @@ class Station:
             self.reservations,
             self.firmware,
             self.resets,
+            self.customers,
             self.user_limits,
             self.troubles,
             self.hardware,

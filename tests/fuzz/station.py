@@ -3,8 +3,8 @@
 import json
 
 from chargerd.codec import ErrorCode
-from chargerd.ocpp.effects import Note, Reboot, Severity
-from chargerd.ocpp.events import Received
+from chargerd.ocpp.effects import MakeKey, Note, Reboot, Severity
+from chargerd.ocpp.events import KeyMade, Received
 from tests.chargerd.ocpp.building import Rig
 from tests.fuzz.targets import expect
 
@@ -36,6 +36,8 @@ class StationStand:
         rig.frames.clear()
         rig.effects.clear()
         rig.feed(Received(text))
+        for order in [effect for effect in rig.effects if isinstance(effect, MakeKey)]:
+            rig.feed(KeyMade(order.request_id, key_id=f"key-{self._heard}", csr_pem="a request"))
         self._heard += 1
         answers = [frame for frame in map(json.loads, rig.frames) if frame[0] in {3, 4}]
         expect(len(answers) <= 1, f"{len(answers)} answers to one frame")
