@@ -12,7 +12,7 @@ from tests.sim.invariants import BrokenInvariant, Watch, check_transaction, tran
 from tests.sim.story import tell_story
 from tests.sim.world import World
 
-STORIES = 48
+STORIES = 40
 AT_A_TIME = 8
 SEEDS = Path(__file__).with_name("seeds.txt")
 
