@@ -13,7 +13,9 @@ def main() -> None:
         from tests.fuzz.targets import TARGETS
 
         run = TARGETS[sys.argv[1]]()
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], run)
+    # When it merges, libFuzzer hands its first word to a shell, to start the like of itself.
+    itself = f"{sys.executable} -m tests.fuzz.one {sys.argv[1]}"
+    atheris.Setup([itself, *sys.argv[2:]], run)
     atheris.Fuzz()
 
 
