@@ -31,7 +31,7 @@ from chargerd.ocpp.messages.enums import GetCertificateIdUse
 from chargerd.store import Store
 from tests.chargerd.certificates import Authority
 from tests.chargerd.key_stands import ClientAuthority
-from tests.swtpm import Swtpm
+from tests.swtpm import Swtpm, free_places
 
 CERTIFICATES = 50
 STARTS = 10
@@ -72,7 +72,7 @@ def measure(progress: Callable[[str], None]) -> tuple[Handshakes, Starts]:
             times = _child("handshakes", "both", folder, tpm.tcti, port)
             memory: dict[str, float] = {}
             for kind in KINDS:
-                tpm.free_places()
+                free_places(tpm.tcti)
                 memory[kind] = _child("memory", kind, folder, tpm.tcti, port)
     return Handshakes(times["load"], times["handshake"], memory), _measure_starts(progress)
 

@@ -55,15 +55,12 @@ class SlotFacts:
 
 
 def slot_facts(site: FirmwareSettings, boot_id: str) -> SlotFacts | None:
-    """None: there are no slots here, or nobody has said which one runs; then the station works and is not updated.
+    """None: nobody has said which slot runs, or it cannot be read; then the station works and is not updated.
 
     `boot_id`: of this start of the machine.
     """
-    path = Path(site.settings)
-    if not path.exists():
-        return None
     try:
-        settings = read_settings(path)
+        settings = read_settings(Path(site.settings))
         started = read_started(settings)
         launch = (Path(settings.run_dir) / STARTED).stat().st_mtime_ns
         lists = revocation_lists(site.crl_file)

@@ -142,6 +142,14 @@ class Place:
             self.floor.most,
         )
 
+    def confirm(self, name: slots.Name, verifier: Verifier) -> None:
+        """What runs in slot `name` has run well: it stays, and `settle`. Raises OSError."""
+        record = self.record()
+        confirmed = slots.confirmed(record, name)
+        if confirmed != record:
+            self.save(confirmed)
+        self.settle(verifier)
+
     def settle(self, verifier: Verifier) -> None:
         """What follows from a slot having proved good: the floor rises to it, and its list of keys is the device's.
 

@@ -10,11 +10,12 @@ import stat
 from collections.abc import Callable
 
 from firmware import slots
+from firmware.disk import Disk
 from firmware.errors import FirmwareError, Refusal
 from firmware.installers.directory import DirectoryWriter, check_head, check_slot
 from firmware.place import Place, Started
-from firmware.slots import Name, State
-from firmware.verify import Verifier
+from firmware.slots import Name, Slot, State
+from firmware.verify import Device, Verifier
 
 READ_BYTES = 256 * 1024
 
@@ -67,11 +68,7 @@ class Updating:
         """
         name = self._running.other
         record = self._place.record()
-        if record.slot(name).state is not State.STAGED or record.slot(name).manifest_sha256 != manifest_sha256:
-            raise FirmwareError(Refusal.NOTHING_STAGED, f"this bundle is not staged in slot {name}")
-        verifier = check_slot(self._place.slots, name, self._place.device(self._place.floor.read()))
-        if verifier.manifest_sha256 != manifest_sha256:
-            raise FirmwareError(Refusal.SLOT_DAMAGED, f"slot {name} holds another bundle than was staged")
+        verifier = check_staged(self._place, record.slot(name), name, manifest_sha256, check_slot)
         self._place.save(slots.activated(record, name))
         return verifier
 
@@ -81,16 +78,27 @@ class Updating:
         A power cut may leave a good slot above a floor that is too low; the launcher puts that right.
         """
         verifier = check_head(self._place.slots, self._running, self._place.device(0))
-        record = self._place.record()
-        confirmed = slots.confirmed(record, self._running)
-        if confirmed != record:
-            self._place.save(confirmed)
-        self._place.settle(verifier)
+        self._place.confirm(self._running, verifier)
         return verifier
 
     def _emptied(self, name: Name) -> DirectoryWriter:
         self._place.save(slots.emptied(self._place.record(), self._running))
         return DirectoryWriter(self._place.slots, name)
+
+
+def check_staged(
+    place: Place, slot: Slot, name: Name, manifest_sha256: str, check: Callable[[Disk, Name, Device], Verifier]
+) -> Verifier:
+    """Whether this bundle is staged in slot `name`, by the record's `slot`, and still there, as `check` finds.
+
+    Raises FirmwareError: NOTHING_STAGED, SLOT_DAMAGED and those of `check`; OSError.
+    """
+    if slot.state is not State.STAGED or slot.manifest_sha256 != manifest_sha256:
+        raise FirmwareError(Refusal.NOTHING_STAGED, f"this bundle is not staged in slot {name}")
+    verifier = check(place.slots, name, place.device(place.floor.read()))
+    if verifier.manifest_sha256 != manifest_sha256:
+        raise FirmwareError(Refusal.SLOT_DAMAGED, f"slot {name} holds another bundle than was staged")
+    return verifier
 
 
 def check_descriptor(file: int) -> None:

@@ -74,10 +74,6 @@ class Swtpm:
         """See `hang`."""
         self._signal(signal.SIGCONT)
 
-    def free_places(self) -> None:
-        """See `free_places`."""
-        free_places(self.tcti)
-
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "can't happen because a test hangs only what runs"
         os.kill(self._process.pid, number)

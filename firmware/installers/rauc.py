@@ -22,7 +22,7 @@ from firmware.installers.directory import check_head
 from firmware.place import Place, Started
 from firmware.rauc import TAIL_BYTES, Rauc, is_plain
 from firmware.slots import Name, Record, State
-from firmware.updating import READ_BYTES, STAGE_WITHIN_S, check_descriptor
+from firmware.updating import READ_BYTES, STAGE_WITHIN_S, check_descriptor, check_staged
 from firmware.verify import Verifier
 
 BUNDLE = "bundle.raucb"
@@ -84,11 +84,7 @@ class RaucUpdating:
         """
         name = self._rauc.status().booted.other
         record = self._place.record()
-        if record.slot(name).state is not State.STAGED or record.slot(name).manifest_sha256 != manifest_sha256:
-            raise FirmwareError(Refusal.NOTHING_STAGED, f"this bundle is not staged in slot {name}")
-        verifier = check_head(self._place.slots, name, self._place.device(self._place.floor.read()))
-        if verifier.manifest_sha256 != manifest_sha256:
-            raise FirmwareError(Refusal.SLOT_DAMAGED, f"slot {name} holds another bundle than was staged")
+        verifier = check_staged(self._place, record.slot(name), name, manifest_sha256, check_head)
         # Ours first: a slot that starts without being known to be on trial could be taken for good.
         self._place.save(slots.activated(record, name))
         try:
@@ -103,11 +99,7 @@ class RaucUpdating:
         running = self._rauc.status().booted
         verifier = check_head(self._place.slots, running, self._place.device(0))
         self._rauc.mark("good", "booted")
-        record = self._place.record()
-        confirmed = slots.confirmed(record, running)
-        if confirmed != record:
-            self._place.save(confirmed)
-        self._place.settle(verifier)
+        self._place.confirm(running, verifier)
         return verifier
 
     def _received(self, file: int, give_up_mono: float) -> Verifier:

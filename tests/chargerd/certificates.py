@@ -12,22 +12,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.chargerd.pki import USAGES
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 CLIENT_AUTH, SERVER_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 CA_USAGE, LEAF_USAGE = "key_cert_sign crl_sign", "digital_signature"
-
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
 
 
 class Issued:
@@ -107,7 +97,7 @@ def sign(
         wanted.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(named), False))
     if usage is not None:
         words = (usage or (CA_USAGE if is_ca else LEAF_USAGE)).split()
-        wanted.append((x509.KeyUsage(*(word in words for word in _USAGES)), True))
+        wanted.append((x509.KeyUsage(*(word in words for word in USAGES)), True))
     if purposes:
         wanted.append((x509.ExtendedKeyUsage(purposes), False))
     if alternatives := ([name] if names is None else list(names)):

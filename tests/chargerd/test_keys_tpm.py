@@ -14,7 +14,7 @@ from chargerd.tpm import Provider
 from chargerd.tpm_trial import Trial, TrialRecord
 from tests.chargerd.key_stands import request
 from tests.chargerd.tpm_victim import Victim
-from tests.swtpm import Swtpm, shared_tpm
+from tests.swtpm import Swtpm, free_places, shared_tpm
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_after_three_deaths_in_handshakes_the_station_does_without_its_tpm(tpm: 
     for _ in range(3):
         with Victim(tpm.tcti, tmp_path) as victim:
             assert victim.do("load")[0] == "ok"
-        tpm.free_places()
+        free_places(tpm.tcti)
     # Each was killed before its handshake was over.
     with Victim(tpm.tcti, tmp_path) as victim:
         for use in ("load", "make"):
@@ -102,7 +102,7 @@ def test_a_death_outside_a_handshake_is_not_held_against_the_tpm(tpm: Swtpm, tmp
             assert victim.do("make")[0] == "ok"
             assert victim.do("load")[0] == "ok"
             assert victim.do("settle")[0] == "ok"
-        tpm.free_places()
+        free_places(tpm.tcti)
 
 
 def test_who_waits_for_a_tpm_that_hangs_does_not_keep_the_station_from_stopping(tmp_path: Path) -> None:

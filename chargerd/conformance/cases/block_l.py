@@ -122,13 +122,7 @@ def tc_l_10(sut: StationUnderTest) -> None:
 @case("TC_L_14_CS", evses=2, settings=NEW_SESSIONS, updates=True)
 def tc_l_14(sut: StationUnderTest) -> None:
     """An installation waits until nobody charges; meanwhile others may begin."""
-    booted(sut)
-    charging(sut)
-    sut.forget()
-    offer, _files = sut.firmware()
-    update(sut, offer)
-    fetched(sut)
-    told(sut, "InstallScheduled")
+    offered_while_charging(sut)
     charging(sut, OTHER, evse=2)
     stopped_locally(sut, VALID, 1)
     unplugged(sut, 1)
@@ -141,13 +135,7 @@ def tc_l_14(sut: StationUnderTest) -> None:
 @case("TC_L_15_CS", evses=2, settings=NO_NEW_SESSIONS, updates=True)
 def tc_l_15(sut: StationUnderTest) -> None:
     """An installation waits until nobody charges; meanwhile nobody else may begin."""
-    booted(sut)
-    charging(sut)
-    sut.forget()
-    offer, _files = sut.firmware()
-    update(sut, offer)
-    fetched(sut)
-    told(sut, "InstallScheduled")
+    offered_while_charging(sut)
     status(sut, "Unavailable", 2)
     stopped_locally(sut)
     sut.plug_out(1)
@@ -161,6 +149,17 @@ def tc_l_18(sut: StationUnderTest) -> None:
     offer, _files = sut.firmware()
     update(sut, Offer(offer.location, "", ""), answer=("Rejected", "InvalidCertificate"))
     sut.expect_nothing("FirmwareStatusNotification")
+
+
+def offered_while_charging(sut: StationUnderTest) -> None:
+    """A good update is fetched while somebody charges, and waits for the end of that."""
+    booted(sut)
+    charging(sut)
+    sut.forget()
+    offer, _files = sut.firmware()
+    update(sut, offer)
+    fetched(sut)
+    told(sut, "InstallScheduled")
 
 
 def update(
