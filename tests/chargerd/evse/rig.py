@@ -117,6 +117,7 @@ class Rig:
         self.hold_plug = False
         self.phases: int | None = None
         self.wake_up = True
+        self.message: tuple[str, ...] = ()
         self.orders_come = True
         self.orders_until_mono = 0.0
         self.outputs = Outputs(
@@ -260,6 +261,7 @@ class Rig:
                     indication=Indication.CHARGING,
                     phases=self.phases,
                     wake_up=self.wake_up,
+                    message=self.message,
                     sign_for=self.sign_for,
                 ),
             ),

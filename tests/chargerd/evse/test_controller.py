@@ -1,18 +1,15 @@
 """The controller as a whole: how a charge begins, obeys and ends, and what is told of it."""
 
-import math
-from datetime import timedelta
-
 import msgspec
 import pytest
 
 from chargerd.clock import ManualClock
 from chargerd.evse.controller import DUTY_UP_S, Controller
 from chargerd.evse.faults import FaultCode
-from chargerd.evse.types import EvseStatus, PilotState, Readings, TokenSeen
+from chargerd.evse.types import Readings
 from chargerd.limits import Limit
-from hal.types import Alarm, EvseFacts, Indication, InputName, MeterSample, PilotMode, Token, TokenKind
-from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, WHOLE, A, B, C, D, E, Rig, charging
+from hal.types import Alarm, EvseFacts, Indication, InputName, PilotMode
+from tests.chargerd.evse.rig import PLAIN, SOCKET, TICK_S, WHOLE, A, B, C, D, Rig, charging
 
 # ---- A charge begins ---------------------------------------------------------------------------------------------
 
@@ -188,6 +185,51 @@ def test_trip_lines_that_move_during_the_test_are_no_fault_and_no_energy() -> No
     rig.run_until(rig.is_closed, 2.0)
 
 
+@pytest.mark.parametrize(
+    "facts, high_volts",
+    [(SOCKET, B), (SOCKET, C), (msgspec.structs.replace(SOCKET, has_feedback=False), C)],
+    ids=["offered", "charging", "charging without feedback"],
+)
+def test_the_daily_test_waits_while_current_is_offered(
+    monkeypatch: pytest.MonkeyPatch, facts: EvseFacts, high_volts: float
+) -> None:
+    rig = Rig(facts)
+    rig.high_volts = high_volts
+    rig.run_until(lambda: rig.mode() is PilotMode.PWM, 3.0)
+    asked_seq = rig.outputs.self_test_seq
+    monkeypatch.setattr("chargerd.evse.residual.IDLE_TEST_S", 30.0)
+    rig.run(35.0)
+    assert rig.outputs.self_test_seq == asked_seq
+    assert rig.is_closed() is (high_volts == C)
+    rig.high_volts = A
+    rig.run(1.0)
+    assert rig.outputs.self_test_seq == asked_seq + 1
+
+
+def test_the_daily_test_waits_for_the_end_of_a_soft_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = charging(SOCKET)
+    asked_seq = rig.outputs.self_test_seq
+    monkeypatch.setattr("chargerd.evse.residual.IDLE_TEST_S", 0.0)
+    rig.permit = False
+    seen = []
+    for _ in range(5):
+        rig.run(1.0)
+        seen.append((rig.is_closed(), rig.outputs.self_test_seq))
+    assert seen == [(True, asked_seq)] * 5
+    rig.run_until(lambda: rig.outputs.self_test_seq == asked_seq + 1, 2.0)
+    assert not rig.is_closed()
+
+
+def test_a_loop_that_stands_still_during_the_test_does_not_ask_for_another_one() -> None:
+    rig = Rig(SOCKET)
+    rig.high_volts = B
+    rig.run_until(lambda: rig.outputs.self_test_seq == 2, 1.0)
+    rig.tick(2.0)
+    rig.run(5.0)
+    assert rig.outputs.self_test_seq == 2
+    assert rig.mode() is PilotMode.PWM
+
+
 # ---- Input lines and alarms --------------------------------------------------------------------------------------
 
 
@@ -292,6 +334,18 @@ def test_a_meter_that_restarts_at_nothing_ends_the_charge_and_is_believed_again_
     rig.high_volts = A
     rig.run(1.0)
     assert rig.fault_codes == []
+
+
+def test_a_meter_has_5_seconds_for_its_first_word_and_less_for_any_later_one() -> None:
+    rig = Rig(booting=True)
+    rig.meter_speaks = False
+    rig.run(4.8)
+    assert rig.fault_codes == []
+    rig.run_until(lambda: FaultCode.METER_SILENT in rig.fault_codes, 0.5)
+    rig = charging()
+    rig.meter_speaks = False
+    rig.tick(2.0)
+    assert rig.run_until(lambda: FaultCode.METER_SILENT in rig.fault_codes, 3.2) > 2.6
 
 
 # ---- The current -------------------------------------------------------------------------------------------------
@@ -453,133 +507,3 @@ def test_an_unknown_cable_gets_no_energy_and_a_changed_one_loses_it() -> None:
     rig.cable_amps = 32.0
     rig.run_until(lambda: not rig.is_closed(), 0.6)
     assert rig.fault_codes == ["cable_changed"]
-
-
-# ---- What is told ----------------------------------------------------------------------------------------------------
-
-
-def test_edges_are_counted_with_the_meters_register() -> None:
-    rig = Rig()
-    rig.energy_wh = 1000.0
-    rig.charge()
-    assert (rig.status.plug_count, rig.status.plugged_wh) == (1, 1000.0)
-    assert (rig.status.energy_on_count, rig.status.energy_on_wh) == (1, 1000.0)
-    off_wh = [rig.status.energy_off_wh]
-    rig.energy_wh = 2500.0
-    rig.permit, rig.amps = False, (0.0,)
-    rig.run(0.2)
-    off_wh.append(rig.status.energy_off_wh)
-    assert off_wh == [None, 2500.0]
-    rig.permit = True
-    rig.run(6.0)
-    assert (rig.status.energy_on_count, rig.status.energy_on_wh) == (2, 2500.0)
-    rig.high_volts = A
-    rig.run(0.5)
-    rig.meter_speaks = False
-    rig.run(6.0)
-    rig.high_volts = B
-    rig.run(0.5)
-    assert (rig.status.plug_count, rig.status.plugged_wh) == (2, None)
-
-
-def test_a_blink_of_the_feedback_is_not_a_second_charge() -> None:
-    rig = charging()
-    rig.feedback = False
-    rig.run(0.1)
-    rig.feedback = None
-    rig.run(1.0)
-    assert rig.is_closed()
-    assert rig.status.energy_on_count == 1
-
-
-def test_indication_passes_through_unless_faulted() -> None:
-    rig = charging()
-    assert rig.indication() is Indication.CHARGING
-    rig.high_volts = E
-    rig.run(0.3)
-    assert rig.indication() is Indication.FAULTED
-
-
-def test_the_status_of_a_new_controller_says_nothing_is_known() -> None:
-    clock = ManualClock()
-    status = Controller(2, PLAIN).status(clock.monotonic())
-    assert status == EvseStatus(evse_id=2, pilot_since_mono=clock.monotonic())
-
-
-def test_a_sample_that_cannot_be_true_is_shown_but_not_believed() -> None:
-    rig = charging()
-    bad = MeterSample(rig.now_mono, math.nan, 0.0, (0.0,), (230.0,))
-    rig.sample = lambda: bad  # type: ignore[method-assign]
-    rig.tick()
-    assert "meter_missing" in rig.status.why_not
-
-
-def test_a_status_travels_as_json_and_comes_back_equal() -> None:
-    rig = charging(WHOLE)
-    assert msgspec.json.decode(msgspec.json.encode(rig.status), type=EvseStatus) == rig.status
-
-
-def test_cycles_of_contactor_and_lock_are_counted() -> None:
-    rig = charging(SOCKET)
-    rig.high_volts, rig.amps = A, (0.0,)
-    rig.run(10.0)
-    rig.charge()
-    assert (rig.status.contactor_cycles, rig.status.lock_cycles) == (2, 2)
-
-
-def test_a_step_of_the_wall_clock_changes_nothing() -> None:
-    steady, jumping = Rig(WHOLE), Rig(WHOLE)
-    for count in range(600):
-        for rig in (steady, jumping):
-            rig.high_volts = B if count < 50 else C
-            rig.amps = (15.0,) if rig.is_closed() else (0.0,)
-        if count % 100 == 60:
-            jumping.clock.set_utc(jumping.clock.now().utc + timedelta(days=400 - count))
-        assert steady.tick() == jumping.tick()
-        assert steady.status == jumping.status
-    assert steady.is_closed()
-
-
-# ---- What is seen reaches those who judge it ---------------------------------------------------------------------
-
-
-def test_the_meters_sample_is_told_as_it_came() -> None:
-    rig = charging()
-    assert rig.status.meter == rig.sample()
-
-
-def test_what_the_devices_say_is_told() -> None:
-    rig = charging(WHOLE)
-    rig.token = TokenSeen(Token("04A1B2C3", TokenKind.ISO14443, rig.now_mono), 1)
-    rig.celsius, rig.plug_celsius, rig.inputs = 31.0, 33.0, (InputName.BUTTON,)
-    rig.tick()
-    status = rig.status
-    assert (status.relay_closed, status.locked, status.cable_amps) == (True, True, 32.0)
-    assert (status.celsius, status.plug_celsius, status.inputs) == (31.0, 33.0, (InputName.BUTTON,))
-    assert (status.token, status.pilot_mode, status.pilot_state) == (rig.token, PilotMode.PWM, PilotState.C)
-    assert (status.phases, status.evse_id) == (3, 1)
-
-
-def test_a_plug_without_its_resistor_is_one_that_is_not_home() -> None:
-    rig = charging(SOCKET)
-    rig.cable_ohms, rig.cable_amps = 1_000_000.0, None
-    rig.run(1.2)
-    assert FaultCode.PARTIAL_INSERTION in rig.fault_codes
-
-
-def test_a_lock_that_says_nothing_is_a_silent_device() -> None:
-    rig = charging(SOCKET)
-    rig.lock_speaks, rig.amps = False, (0.0, 0.0, 0.0)
-    rig.run(8.0)
-    assert [(fault.code, fault.detail) for fault in rig.status.faults] == [("device_silent", "lock")]
-
-
-def test_a_lock_that_fails_three_vehicles_is_broken() -> None:
-    rig = Rig(SOCKET)
-    rig.lock = False
-    for _ in range(3):
-        rig.high_volts = B
-        rig.run(6.0)
-        rig.high_volts = A
-        rig.run(1.0)
-    assert FaultCode.LATCH_BROKEN in rig.fault_codes

@@ -109,6 +109,7 @@ def test_a_fault_raised_again_keeps_its_beginning() -> None:
     once = raised((), FaultCode.DIODE, 5.0, "low 9.0 V")
     assert once == (ActiveFault("diode", 5.0, "low 9.0 V"),)
     assert raised(once, FaultCode.DIODE, 6.0, "other") == once
+    assert raised((), FaultCode.DIODE, 5.0) == (ActiveFault("diode", 5.0, ""),)
     assert [active.code for active in raised(once, FaultCode.PILOT_SHORT, 6.0)] == ["diode", "pilot_short"]
 
 

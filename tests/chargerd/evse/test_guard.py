@@ -344,3 +344,10 @@ def test_orders_that_leave_an_evse_out_are_none_for_it() -> None:
     assert valid_orders(board(NOW, count=2), 2, NOW) is PERMITTED
     assert valid_orders(board(NOW, count=1), 2, NOW) is None
     assert valid_orders(board(NOW), 0, NOW) is None
+
+
+def test_each_evse_has_its_own_orders() -> None:
+    other = EvseOrders()
+    both = Orders(seq=1, valid_until_mono=NOW, evses=(PERMITTED, other))
+    assert valid_orders(both, 1, NOW) is PERMITTED
+    assert valid_orders(both, 2, NOW) is other

@@ -249,3 +249,13 @@ def test_a_lock_has_arrived_and_has_tried_from_the_very_moment_on() -> None:
         keeper.read(LockReading(False, began + TRIES_S), True, began + TRIES_S)
     keeper.read(LockReading(False, 300.0), False, 300.0)
     assert keeper.broken
+
+
+def test_the_result_of_a_release_stands_while_energy_is_allowed_again() -> None:
+    socket = Socket()
+    socket.tick(False, hold=False)
+    socket.tick(False, hold=False, unlock_seq=1)
+    socket.tick(False, hold=False, unlock_seq=1)
+    assert socket.unlocked() is True
+    socket.tick(True, hold=True, unlock_seq=1, energy=True)
+    assert socket.unlocked() is True

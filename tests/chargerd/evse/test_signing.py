@@ -78,6 +78,19 @@ def test_energy_waits_for_the_session_and_the_session_for_the_contactor() -> Non
     assert rig.status.session == rig.session
 
 
+def test_a_contactor_that_does_not_open_keeps_its_session_until_it_does() -> None:
+    rig = Rig(msgspec.structs.replace(PLAIN, signs=True))
+    rig.sign_for, rig.session = ONE, session(SigningPhase.ACTIVE)
+    rig.charge()
+    rig.sign_for, rig.permit, rig.feedback = None, False, True
+    rig.amps = (0.0, 0.0, 0.0)
+    rig.run(10.0)
+    assert (rig.is_closed(), rig.outputs.sign_for) == (False, ONE)
+    rig.feedback = None
+    rig.run(0.1)
+    assert rig.outputs.sign_for is None
+
+
 def test_a_meter_that_does_not_sign_is_told_of_a_session_and_not_waited_for() -> None:
     rig = Rig(PLAIN)
     rig.sign_for = ONE
