@@ -44,7 +44,8 @@ class Wake(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pacer:
-    """Deadlines every `period_s`. A late waking does not shift the later ones; whole periods missed are skipped.
+    """Deadlines every `period_s`, which may change from one to the next. A late waking does not shift the later ones;
+    whole periods missed are skipped.
 
     time.sleep waits on an absolute monotonic deadline by itself (clock_nanosleep, CPython >= 3.11), so a waking is as
     exact as with a timerfd and needs no descriptor.
@@ -56,19 +57,19 @@ class Pacer:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._period_s = period_s
+        self.period_s = period_s
         self._monotonic = monotonic
         self._sleep = sleep
         self._deadline = monotonic()
 
     def wait(self) -> Wake:
         """Sleep until the next deadline; returns at once when it has passed."""
-        self._deadline += self._period_s
+        self._deadline += self.period_s
         rest_s = self._deadline - self._monotonic()
         if rest_s > 0:
             self._sleep(rest_s)
         at_mono = self._monotonic()
         late_s = max(0.0, at_mono - self._deadline)
-        missed = int(late_s / self._period_s)
-        self._deadline += missed * self._period_s
+        missed = int(late_s / self.period_s)
+        self._deadline += missed * self.period_s
         return Wake(at_mono, late_s, missed)

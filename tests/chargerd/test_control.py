@@ -16,6 +16,7 @@ import pytest
 
 from chargerd.channel import ControlEnd, StationEnd
 from chargerd.control import (
+    IDLE_PERIOD_S,
     OFFER_PERIOD_S,
     PERIOD_S,
     STOP_BOUND_S,
@@ -26,7 +27,7 @@ from chargerd.control import (
     stop_pollers,
 )
 from chargerd.devices import OutputFailed
-from chargerd.evse.types import ORDERS_LEASE_S, Orders
+from chargerd.evse.types import ORDERS_LEASE_S, Orders, PilotState
 from chargerd.limits import Limit
 from chargerd.pace import Wake
 from hal.board import load_board
@@ -267,6 +268,31 @@ def test_the_time_of_exec_is_known() -> None:
     assert 0.0 < age_s < 3600.0
 
 
+def test_the_loop_turns_slower_only_while_no_vehicle_is_there_and_every_contactor_is_open(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    seen = []
+
+    def look(seconds: float) -> None:
+        world.run(seconds)
+        seen.append(world.loop.period_s())
+
+    look(PERIOD_S)  # the state of the pilot is not known yet
+    look(3.0)
+    world.evse.plug_in()
+    look(3.0)
+    world.evse.ev_ready()
+    world.amps = 16.0
+    look(15.0)
+    assert world.evse.contacts_closed
+    world.evse.fault("weld_relay")
+    world.amps = None
+    world.evse.unplug_ev()
+    look(60.0)
+    world.evse.clear_fault("weld_relay")
+    look(3.0)
+    assert seen == [PERIOD_S, IDLE_PERIOD_S, PERIOD_S, PERIOD_S, PERIOD_S, IDLE_PERIOD_S]
+
+
 # ---------------------------------------------------------------- the real process
 
 
@@ -287,6 +313,21 @@ def test_the_process_publishes_obeys_orders_and_opens_when_they_lapse(process: P
     assert took_s < 1.0 + SOFT_STOP_S + 2.0
     assert not process.contacts_closed()
     assert process.stop() == 0
+
+
+def test_the_process_does_less_while_nothing_is_plugged_in(process: Process) -> None:
+    def periods_per_s(amps: float | None) -> float:
+        process.wait_for(lambda _: True, amps)
+        first = process.status
+        process.wait_for(lambda status: status.at_mono >= first.at_mono + 2.0, amps)
+        last = process.status
+        periods = last.loop.ticks + last.loop.missed - first.loop.ticks - first.loop.missed
+        return periods / (last.at_mono - first.at_mono)
+
+    process.wait_for(lambda status: status.evses[0].pilot_state is PilotState.A)
+    assert periods_per_s(None) == pytest.approx(1.0 / IDLE_PERIOD_S, rel=0.1)
+    process.charge()
+    assert periods_per_s(16.0) == pytest.approx(1.0 / PERIOD_S, rel=0.1)
 
 
 def test_sigterm_in_mid_charge_stops_softly_and_ends_in_the_safe_state(process: Process) -> None:
