@@ -32,6 +32,10 @@ CURVES = frozenset(
 )
 """A00.FR.502: at least 224 bits. A00.FR.504: those that the BSI recommends."""
 
+SIGNER_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+SIGNER_MIN_DIGEST_BYTES = 32
+"""Firmware is signed by nothing less (L01.FR.12)."""
+
 MIN_DIGEST_BYTES = 28  # SHA-224: 112 bits against collisions, so neither MD5 nor SHA-1
 MAX_SERIAL_NUMBER = 2**160 - 1  # RFC 5280, 4.1.2.2, and as long as OCPP can say it
 V2G_MIN_BITS = 256  # A00.FR.503: ISO 15118 knows ECDSA only, of 256 bits and more
@@ -318,8 +322,25 @@ def why_not_contract(leaf: Certificate) -> str | None:
 
 
 def why_not_signer(leaf: Certificate) -> str | None:
-    """The reason for which the key of `leaf` is not for signing software."""
-    return _why_not_for(leaf, ExtendedKeyUsageOID.CODE_SIGNING)
+    """The reason for which the key of `leaf` is not for signing firmware.
+
+    As strict as the updater (firmware/ocpp_signature.py), which would refuse after the download what passed here.
+    """
+    if reason := _why_not_for(leaf, ExtendedKeyUsageOID.CODE_SIGNING):
+        return reason
+    loaded = _load(leaf.pem)
+    key, digest = loaded.public_key(), loaded.signature_hash_algorithm
+    purposes = _extension(loaded, x509.ExtendedKeyUsage)
+    if _extension(loaded, x509.KeyUsage) is None:
+        return f"{leaf.subject}: it does not say that its key is for signatures"
+    if purposes is not None and ExtendedKeyUsageOID.CODE_SIGNING not in purposes:
+        return f"{leaf.subject}: it does not say that its key is for code"
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else None
+    if not isinstance(key, rsa.RSAPublicKey) and curve not in SIGNER_CURVES:
+        return f"{leaf.subject}: its key is neither RSA nor on a curve of NIST from 256 bits on ({_kind(key)})"
+    if digest is None or digest.digest_size < SIGNER_MIN_DIGEST_BYTES:
+        return f"{leaf.subject}: it is signed with less than SHA-256"
+    return None
 
 
 def _why_not_for(leaf: Certificate, purpose: x509.ObjectIdentifier | None) -> str | None:

@@ -32,6 +32,8 @@ from chargerd.certificates import (
     why_revoked,
 )
 from tests.chargerd.pki import NOON, YEAR, Pair, crl, csr, ec_key, made, root, rsa_key, sub
+from tests.firmware.certificates import NOW, RIGHT_LEAVES, WRONG_LEAVES, pem
+from tests.firmware.certificates import root as manufacturers_root
 
 ROOT = root("CSO root", organization="CSO")
 SUB = sub("CSO sub", ROOT)
@@ -220,6 +222,23 @@ def test_firmware_is_signed_by_who_may_sign_code() -> None:
     client = made("Firmware", ROOT, purposes=[ExtendedKeyUsageOID.CLIENT_AUTH])
     assert "other purposes" in str(why_not_firmware_signer(client.read, [ROOT.read], NOON))
     assert "certificate authority" in str(why_not_firmware_signer(ROOT.read, [ROOT.read], NOON))
+
+
+@pytest.mark.parametrize("wrong", WRONG_LEAVES)
+def test_what_the_updater_would_refuse_is_refused_before_the_download(wrong: str) -> None:
+    leaf, _ = WRONG_LEAVES[wrong]
+    manufacturer = read_one(pem(manufacturers_root()))
+    try:
+        reason = why_not_firmware_signer(read_one(pem(leaf)), [manufacturer], NOW)
+    except CertificateError as error:
+        reason = str(error)
+    assert reason
+
+
+@pytest.mark.parametrize("right", RIGHT_LEAVES)
+def test_what_the_updater_takes_may_be_downloaded(right: str) -> None:
+    manufacturer = read_one(pem(manufacturers_root()))
+    assert why_not_firmware_signer(read_one(pem(RIGHT_LEAVES[right])), [manufacturer], NOW) is None
 
 
 # ---- Revocation lists ----------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from firmware.errors import Refusal
+
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -45,6 +47,10 @@ ROOT: tuple[Extension, ...] = (
     (x509.BasicConstraints(ca=True, path_length=None), True),
     (usage(key_cert_sign=True, crl_sign=True), True),
 )
+
+
+def _purpose(oid: x509.ObjectIdentifier) -> Extension:
+    return x509.ExtendedKeyUsage([oid]), True
 
 
 def name(common_name: str) -> x509.Name:
@@ -117,3 +123,38 @@ def signature(
     salt = padding.PSS.MAX_LENGTH if salt_bytes is None else salt_bytes
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
     return base64.b64encode(key.sign(content, pss, hashes.SHA256())).decode()
+
+
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+RIGHT_LEAVES = {
+    "P-256": leaf(),
+    "RSA": leaf(rsa_key()),
+    "P-384": leaf(ec_key("384", "secp384r1")),
+    "SHA-384": leaf(digest=hashes.SHA384()),
+    "no basic constraints": leaf(extensions=SIGNING[1:]),
+    "no extended usage": leaf(extensions=SIGNING[:2]),
+    "usage only": leaf(extensions=[(usage(digital_signature=True, content_commitment=True), True)]),
+}
+WRONG_LEAVES = {
+    "the root": (root(), Refusal.WRONG_USAGE),
+    "a CA": (leaf(extensions=ROOT), Refusal.WRONG_USAGE),
+    "no usage": (leaf(extensions=[]), Refusal.WRONG_USAGE),
+    "for keys": (leaf(extensions=[(usage(key_encipherment=True), True)]), Refusal.WRONG_USAGE),
+    "for contracts": (leaf(extensions=[(usage(content_commitment=True), True)]), Refusal.WRONG_USAGE),
+    "for servers": (leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.SERVER_AUTH)]), Refusal.WRONG_USAGE),
+    "for clients": (leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.CLIENT_AUTH)]), Refusal.WRONG_USAGE),
+    "for anything": (
+        leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)]),
+        Refusal.WRONG_USAGE,
+    ),
+    "critical and unknown": (leaf(extensions=[*SIGNING, (UNKNOWN, True)]), Refusal.WRONG_USAGE),
+    "expired": (leaf(begins=NOW - 3 * DAY, ends=NOW - DAY), Refusal.EXPIRED),
+    "not yet valid": (leaf(begins=NOW + DAY, ends=NOW + 2 * DAY), Refusal.NOT_YET_VALID),
+    "SHA-1": (with_sha1(leaf(), ec_key("root")), Refusal.WEAK),
+    "SHA-224": (leaf(digest=hashes.SHA224()), Refusal.WEAK),
+    "RSA 1024": (leaf(rsa_key(1024)), Refusal.WEAK),
+    "P-224": (leaf(ec_key("224", "secp224r1")), Refusal.WEAK),
+    "brainpool": (leaf(ec.generate_private_key(ec.BrainpoolP256R1())), Refusal.WEAK),
+    "Ed25519": (leaf(ed25519.Ed25519PrivateKey.generate()), Refusal.WEAK),
+}
+"""Certificates of the manufacturer's root() that may not sign firmware, and why."""
