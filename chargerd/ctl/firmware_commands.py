@@ -157,9 +157,12 @@ def _ocpp_signature(where: str, digest: bytes) -> bytes:
 
 def _inspect(options: argparse.Namespace) -> None:
     with options.file.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
+        mark = file.read(max(len(MAGIC), len(keys.MAGIC)))
+        if mark.startswith(keys.MAGIC):
             _show_list(_one_list(options.file))
             return
+        if not mark.startswith(MAGIC):
+            raise CtlError(f"{options.file}: is neither an update nor a list of keys: it begins like none of them")
         file.seek(0)
         parts = maker.read_parts(file)
     manifest = parts.manifest

@@ -129,7 +129,7 @@ CREATE = ("keys", "create", "@k", "--root", "@root.pem", "--release", "@release.
     [
         (("keygen", "@root.pem"), "root.pem: exists; a key is never overwritten"),
         (("inspect", "@missing"), "missing: No such file or directory"),
-        (("inspect", "@root.pem"), "root.pem: bad-key-list: does not begin as a key list does"),
+        (("inspect", "@root.pem"), "root.pem: is neither an update nor a list of keys: it begins like none of them"),
         (("sign", "@tree/bin/chargerd", "--key", "@release.pem"), "truncated"),
         (("sign", "@bundle", "--key", "@missing.pem"), "missing.pem: No such file"),
         (("sign", "@bundle", "--key", "@keys-1"), "keys-1: "),
