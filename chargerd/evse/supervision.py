@@ -63,7 +63,7 @@ CABLE_S = 0.5
 INSERTION_S = 1.0
 """Pilot and proximity contact of one plug touch within a second, and part within one."""
 
-_HISTORY_LENGTH = 32
+HISTORY_LENGTH = 32
 
 
 class SignalHistory:
@@ -78,7 +78,7 @@ class SignalHistory:
 
     def note(self, amps: float, now_mono: float) -> None:
         """The pilot signals `amps` from now on."""
-        if amps < self._amps and len(self._past) < _HISTORY_LENGTH:
+        if amps < self._amps and len(self._past) < HISTORY_LENGTH:
             # When full, a step is forgotten, which makes the verdict stricter, never laxer.
             self._past.append((now_mono, self._amps))
         self._amps = amps

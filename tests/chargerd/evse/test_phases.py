@@ -139,6 +139,7 @@ def test_a_number_that_cannot_be_connected_changes_nothing(phases: int) -> None:
     rig.phases = phases
     rig.run(1.0)
     assert rig.outputs.phases == 3
+    assert (rig.status.phases_pending, rig.mode()) == (None, PilotMode.PWM)
     assert rig.is_closed()
 
 

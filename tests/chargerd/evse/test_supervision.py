@@ -14,6 +14,7 @@ from chargerd.evse.supervision import (
     CABLE_S,
     FEEDBACK_S,
     FOLLOW_S,
+    HISTORY_LENGTH,
     INSERTION_S,
     LOCK_S,
     OUTPUT_VOLTAGE_S,
@@ -308,6 +309,18 @@ def test_too_hot_begins_at_the_last_corner_of_the_curve_and_ends_10_kelvin_below
     assert watched.show(plug_celsius=69.9) == []
 
 
+def test_each_thermometer_is_judged_whether_the_other_is_there_or_not() -> None:
+    facts = msgspec.structs.replace(FACTS, has_thermometer=False)
+    assert Watched().show(facts=facts, celsius=None, plug_celsius=80.0) == ["plug_over_temperature"]
+
+
+def test_only_the_last_of_many_corners_is_too_hot() -> None:
+    corners = (DeratePoint(40.0, 32.0), DeratePoint(50.0, 20.0), DeratePoint(60.0, 10.0), DeratePoint(70.0, 0.0))
+    watched, facts = Watched(), msgspec.structs.replace(FACTS, derating=corners)
+    assert watched.show(facts=facts, celsius=69.9) == ["derating"]
+    assert watched.show(facts=facts, celsius=70.0) == ["over_temperature"]
+
+
 def test_a_temperature_that_costs_current_is_told_and_forgotten_1_kelvin_below() -> None:
     watched = Watched()
     assert watched.show(celsius=61.0) == []  # leaves 32 A, the rating of the board
@@ -498,6 +511,15 @@ def test_the_history_of_signals_keeps_the_highest_of_its_span_in_bounded_memory(
     history.note(0.0, 104.0)
     assert history.highest_amps() == 4.0
     assert math.isfinite(history.highest_amps())
+
+
+def test_a_history_that_is_full_forgets_the_latest_step_and_is_the_stricter_for_it() -> None:
+    history = SignalHistory(7.0)
+    for count in range(HISTORY_LENGTH + 2):
+        history.note(1000.0 - count, count * 0.1)
+    after_s = 7.0 + (HISTORY_LENGTH + 0.5) * 0.1  # the step that came last would still count, none before it does
+    history.note(1000.0 - HISTORY_LENGTH - 1, after_s)
+    assert history.highest_amps() == 1000.0 - HISTORY_LENGTH - 1
 
 
 def test_a_new_history_knows_no_signal_and_a_step_down_stands_for_its_span_and_no_longer() -> None:
