@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from chargerd.conformance.door import Door
+from chargerd.control import IDLE_PERIOD_S
 from chargerd.evse.types import ORDERS_LEASE_S
 from chargerd.ocpp.effects import OpenLink
 from hal.sim.desk import obey
@@ -15,7 +16,7 @@ from tests.sim.world import World
 AT_ONCE_S = 0.3
 """A person who sees nothing for longer shows the card again."""
 
-TICK_S = 0.02
+TICK_S = IDLE_PERIOD_S  # nothing is plugged in where a card is shown
 
 
 class DeafCsms:
