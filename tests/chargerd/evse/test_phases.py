@@ -227,8 +227,9 @@ def test_without_a_feedback_contact_of_its_own_the_phase_contactor_is_believed()
 
 def test_a_stale_reading_is_none() -> None:
     keeper = PhaseKeeper(FACTS)
-    keeper.read(PhasesReading(3, 99.0), 100.0)
+    keeper.read(PhasesReading(1, 99.0), 100.0)
     assert keeper.silent
+    assert (keeper.connected, keeper.off_course) == (3, False)
 
 
 def test_at_the_start_the_phases_stay_as_an_earlier_process_left_them() -> None:
@@ -341,6 +342,31 @@ def test_the_currents_of_30_seconds_tell_how_many_phases_a_vehicle_uses(
     assert rig.status.vehicle_phases is None
     rig.run(0.2)
     assert rig.status.vehicle_phases == phases
+
+
+def test_currents_that_change_within_the_30_seconds_are_watched_anew() -> None:
+    rig = Rig(FIXED)
+    rig.charge(amps=15.0)
+    rig.amps = (15.0, 0.0, 0.0)
+    rig.run(DETECTION_S - 10.0)
+    rig.amps = (15.0, 15.0, 15.0)
+    rig.run(DETECTION_S - 0.1)
+    assert rig.status.vehicle_phases is None
+    rig.run(0.2)
+    assert rig.status.vehicle_phases == 3
+
+
+def test_what_is_known_of_a_vehicle_outlasts_a_pause_and_ends_with_its_plug() -> None:
+    rig = Rig(FIXED)
+    rig.charge()
+    rig.amps = (15.0, 0.0, 0.0)
+    rig.run(DETECTION_S + 0.1)
+    rig.permit, rig.amps = False, (0.0, 0.0, 0.0)
+    rig.run(8.0)
+    assert (rig.is_closed(), rig.status.vehicle_phases) == (False, 1)
+    rig.high_volts = A
+    rig.run(1.0)
+    assert rig.status.vehicle_phases is None
 
 
 @pytest.mark.parametrize("changes", [{"open_since_mono": 0.0}, {"meter": None}])
