@@ -145,6 +145,7 @@ def test_two_different_odd_samples_end_C() -> None:
     line = Line().hold(C)
     line.sample(VOLTS[A])
     assert line.sample(VOLTS[E]) is UNKNOWN
+    assert line.watch.since_mono == line.mono
     assert line.connected()
     line.sample(VOLTS[E])
     assert line.sample(VOLTS[E]) is E
@@ -154,6 +155,31 @@ def test_two_odd_samples_do_not_end_a_state_without_energy() -> None:
     line = Line().hold(B)
     line.sample(VOLTS[A])
     assert line.sample(VOLTS[E]) is B
+
+
+def test_the_sample_that_brings_a_state_settles_it_and_one_odd_one_right_after_changes_nothing() -> None:
+    line = Line().hold(B)
+    line.samples_until(C)
+    assert line.settled()
+    assert line.sample(VOLTS[A]) is C
+    assert line.sample(VOLTS[C]) is C
+
+
+def test_a_level_between_two_bands_keeps_the_state_that_stands() -> None:
+    line = Line().hold(C)
+    for _ in range(100):
+        assert line.sample(7.5) is C
+    line.hold(B)
+    for _ in range(100):
+        assert line.sample(7.5) is B
+
+
+def test_one_reading_that_is_shown_again_is_one_sample() -> None:
+    line = Line().hold(C)
+    odd = PilotReading(VOLTS[A], -12.0, line.mono + TICK_S)
+    for later_s in (0.02, 0.03, 0.04, 0.05):
+        line.watch.update(odd, None, line.mono + later_s)
+    assert line.watch.state is C
 
 
 def test_an_alternating_level_never_becomes_C() -> None:
@@ -376,6 +402,27 @@ def test_two_samples_with_any_other_low_peak_mean_no_diode(low: float) -> None:
     line.sample(9.0, low)
     assert not line.diode_proven()
     assert line.diode_wrong()
+
+
+def test_a_low_peak_that_is_right_only_now_and_then_proves_nothing() -> None:
+    line = Line().hold(B)
+    line.pwm_since_mono = line.mono - 1.0
+    for _ in range(100):
+        line.sample(9.0, -9.0)
+        line.sample(9.0, -12.0)
+        assert not line.diode_proven()
+
+
+def test_each_vehicle_proves_its_diode_by_two_samples_of_its_own() -> None:
+    line = Line()
+    line.pwm_since_mono = line.mono - 1.0  # as if the oscillator never rested
+    for _ in range(3):
+        line.hold(A)
+        line.sample(9.0)
+        assert not line.diode_proven()
+        line.sample(9.0)
+        assert line.diode_proven()
+        line.hold(B)
 
 
 def test_the_verdict_on_a_diode_ends_with_the_oscillator_and_the_proof_with_unplugging() -> None:
