@@ -326,6 +326,15 @@ def test_a_shorter_or_longer_C_is_no_toggle(pulse_s: float) -> None:
     assert rig.status.toggles == 0
 
 
+def test_a_C_whose_level_drifts_to_the_edge_of_B_is_no_toggle() -> None:
+    rig = sleeping()
+    rig.high_volts = C
+    rig.run(1.0)
+    rig.high_volts = 7.5
+    rig.run(1.0)
+    assert (rig.status.pilot_state, rig.status.toggles) == (PilotState.C, 0)
+
+
 def test_a_toggle_that_ends_in_an_unplug_is_none() -> None:
     rig = sleeping()
     rig.high_volts = C
