@@ -169,6 +169,13 @@ def transaction_of(status: dict[str, Any]) -> str:
     return str(status["evses"][0]["transaction"]["transaction_id"])
 
 
+def once_each(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a CSMS makes of the events of a station that was killed: one whose answer died with it comes again, the same
+    in every word.
+    """
+    return [event for number, event in enumerate(events) if event not in events[:number]]
+
+
 def assert_one_whole_story(events: list[dict[str, Any]], *, ended: bool = True) -> None:
     """One transaction, Started first, Ended last, no number missing or doubled, no register running backwards."""
     assert len({event["transactionInfo"]["transactionId"] for event in events}) == 1
