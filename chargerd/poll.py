@@ -21,11 +21,12 @@ from hal.types import DeviceSwapped, HalError, MeterSample, SignedKind, SigningP
 
 METER_PERIOD_S = 1.0
 THERMOMETER_PERIOD_S = 5.0
-WRITER_PERIOD_S = 0.1
 WRITE_AGAIN_S = 60.0
-TESTER_PERIOD_S = 0.1
 LIMIT_PERIOD_S = 0.5
 """Half of the second that an external limit may take to the pilot."""
+
+ON_CALL_PERIOD_S = 5.0
+"""A thread that is called when there is something to do looks this often by itself."""
 
 READER_PERIOD_S = 0.1
 """A reader's `read` may wait for a token by itself or answer at once (hal/interfaces.py); people notice 0.2 s."""
@@ -63,7 +64,9 @@ class Polled(msgspec.Struct, frozen=True, gc=False):
 
 
 class Poller(Generic[T]):
-    """Calls `read` every `period_s` in a thread of its own; None from it means: nothing new, keep the latest."""
+    """Calls `read` every `period_s`, and when it is called for, in a thread of its own; None from it means: nothing
+    new, keep the latest.
+    """
 
     def __init__(
         self,
@@ -80,25 +83,37 @@ class Poller(Generic[T]):
         self._period_s = period_s
         self._monotonic = monotonic
         self._stopping = threading.Event()
+        self._called = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"poll {name}", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
 
+    def call(self) -> None:
+        """Read now rather than when it is due."""
+        self._called.set()
+
+    @property
+    def called(self) -> bool:
+        """Whether a read was called for that has not begun yet."""
+        return self._called.is_set()
+
     def ask_to_stop(self) -> None:
         """No further read begins."""
         self._stopping.set()
+        self._called.set()
 
     def stop(self, bound_s: float = JOIN_BOUND_S) -> bool:
         """Stop and wait for the read in progress, `bound_s` at most. False: it hangs and is left behind."""
-        self._stopping.set()
+        self.ask_to_stop()
         if self._thread.ident is not None:
             self._thread.join(bound_s)
         return not self._thread.is_alive()
 
     def poll_once(self) -> float:
         """Read once into the slot; returns the seconds until the next read is due."""
+        self._called.clear()
         try:
             value = self._read()
         except HalError as error:
@@ -126,10 +141,12 @@ class Poller(Generic[T]):
         try:
             due = self._monotonic()
             while not self._stopping.is_set():
+                began = self._monotonic()
                 wait_s = self.poll_once()
                 # Counted from when it was due, so that the reading time does not stretch the period; never in the past.
-                due = max(due + wait_s, self._monotonic())
-                self._stopping.wait(max(0.0, due - self._monotonic()))
+                due = max(min(due, began) + wait_s, self._monotonic())
+                if not self._stopping.is_set():  # a stop before this is seen here, one after it ends the wait
+                    self._called.wait(max(0.0, due - self._monotonic()))
         except BaseException as crash:  # noqa: BLE001  the loop ends the process: no poller just vanishes
             self.crash = crash
 
@@ -165,11 +182,13 @@ class Writer(Generic[T]):
         self._wish = first
         self._applied: T | None = None
         self._applied_mono = 0.0
-        self.poller: Poller[None] = Poller(name, self._pass_on, WRITER_PERIOD_S)
+        self.poller: Poller[None] = Poller(name, self._pass_on, ON_CALL_PERIOD_S)
 
     def want(self, wish: T) -> None:
         """From now on."""
-        self._wish = wish
+        if wish != self._wish:
+            self._wish = wish
+            self.poller.call()
 
     def _pass_on(self) -> None:
         wish = self._wish
@@ -189,11 +208,13 @@ class SelfTester:
         self._residual = residual
         self._monotonic = monotonic
         self._wanted_seq = self._done_seq = 0
-        self.poller = Poller(name, self._run, TESTER_PERIOD_S)
+        self.poller = Poller(name, self._run, ON_CALL_PERIOD_S)
 
     def want(self, seq: int) -> None:
         """The test of this number, if it was not done yet."""
-        self._wanted_seq = seq
+        if seq != self._wanted_seq:
+            self._wanted_seq = seq
+            self.poller.call()
 
     def _run(self) -> SelfTest | None:
         seq = self._wanted_seq

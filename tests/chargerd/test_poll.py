@@ -268,6 +268,38 @@ def test_the_thread_reads_by_itself_until_stopped() -> None:
     assert poller.latest == stopped_at
 
 
+def test_a_thread_that_is_called_reads_at_once_and_then_in_its_period_again() -> None:
+    count = iter(range(10_000))
+    poller = Poller("counter", lambda: next(count), 30.0)
+    poller.start()
+    for read in range(5):
+        wait_until(lambda: poller.latest == read)  # noqa: B023  it is called in here only
+        poller.call()
+    wait_until(lambda: poller.latest == 5)
+    assert poller.stop()
+    assert poller.latest == 5
+
+
+def test_a_stop_at_whatever_moment_does_not_wait_for_the_period() -> None:
+    for _ in range(300):
+        poller = Poller("idle", lambda: 1, 30.0)
+        poller.start()
+        assert poller.stop(bound_s=10.0)
+
+
+def test_who_writes_or_tests_is_called_only_when_there_is_something_new() -> None:
+    writer, tester = Writer("panel", Panel().show, ""), self_tester(Monitor(True))
+    called = []
+    for wish, seq in (("", 0), ("a", 1), ("a", 1), ("b", 2)):
+        writer.want(wish)
+        tester.want(seq)
+        called.append((writer.poller.called, tester.poller.called))
+        for poller in (writer.poller, tester.poller):
+            poller.poll_once()
+            assert not poller.called
+    assert called == [(False, False), (True, True), (False, False), (True, True)]
+
+
 def test_a_stop_is_bounded_even_when_the_device_hangs() -> None:
     hanging, entered = threading.Event(), threading.Event()
 

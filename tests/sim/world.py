@@ -254,7 +254,7 @@ class World:
         now_mono = self.clock.monotonic()
         for unit in self._units:
             for poller in unit.pollers:
-                if self._poll_due[poller.name] <= now_mono:
+                if poller.called or self._poll_due[poller.name] <= now_mono:
                     self._poll_due[poller.name] = now_mono + poller.poll_once()
 
     def _station_step(self, arrived: Status | None) -> None:
