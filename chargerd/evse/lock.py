@@ -21,8 +21,9 @@ class LockKeeper:
 
     `locked`: the command, `cycles`: how often it was given. `confirmed`: the plug is held. `off_course`: the lock is
     not where it was told to be. `broken`: it held none of the last plugs. `silent`: nothing fresh was read. `seen`:
-    where its contact says it is, None: not known. `unlock_seq`, `unlocked`: the last release request dealt with and its
-    result (None: none yet). Without a lock (`fitted` False) nothing is held, so every request to release succeeds.
+    where its contact says it is, None: not known. `unlock_seq`, `unlocked`: the last release request dealt with (below
+    0: none was seen yet) and its result (None: none yet). Without a lock (`fitted` False) nothing is held, so every
+    request to release succeeds.
     """
 
     def __init__(self, fitted: bool) -> None:
@@ -33,10 +34,9 @@ class LockKeeper:
         self.broken = False
         self.silent = True
         self.seen: bool | None = None
-        self.unlock_seq = 0
+        self.unlock_seq = -1
         self.unlocked: bool | None = None
         self._fitted = fitted
-        self._first = True
         self._wanted_seq = 0
         self._since_mono = 0.0
         self._releasing_since_mono: float | None = None
@@ -67,8 +67,7 @@ class LockKeeper:
 
         The first counter seen is only noted: the request behind it was made to a process that is no more.
         """
-        if self._first or unlock_seq < self.unlock_seq:
-            self._first = False
+        if self.unlock_seq < 0 or unlock_seq < self.unlock_seq:
             self.unlock_seq, self.unlocked = unlock_seq, None
             self._releasing_since_mono = None
         elif unlock_seq > self.unlock_seq and (energy_allowed or not self._fitted):

@@ -182,7 +182,8 @@ class EvseStatus(msgspec.Struct, frozen=True, kw_only=True):
     winner. `why_not`: every reason why no energy may flow, empty when it may. `relay_closed` None: no feedback fitted.
     `plug_count`, `energy_on_count`: how often a vehicle was plugged in and energy switched on since the process began;
     `plugged_wh`, `energy_on_wh`, `energy_off_wh`: the meter's register at the last such edge (None: no meter reading
-    then). `unlock_seq`: the last request dealt with, `unlocked` its result (None: none yet).
+    then). `unlock_seq`: the last request dealt with (below 0: no orders were seen yet), `unlocked` its result (None:
+    none yet).
 
     `opened_by`: the reasons the contactor opened for when it did last. `inputs`: the input lines that are asserted.
     `contactor_cycles`, `lock_cycles`: how often each was closed since the process began. `self_tested_mono`: when the

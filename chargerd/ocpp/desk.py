@@ -15,6 +15,8 @@ class OrdersDesk:
         self._limits: list[dict[str, Limit]] = [{} for _ in range(evse_count)]
         self._indication = [Indication.AVAILABLE] * evse_count
         self._unlock_seq = [0] * evse_count
+        self._told_unlock_seq = [0] * evse_count
+        self._is_heard = [False] * evse_count
         self._phases: list[int | None] = [None] * evse_count
         self._hold_plug = [False] * evse_count
         self._wake_up = True
@@ -92,12 +94,22 @@ class OrdersDesk:
         """
         self._hold_plug[evse_id - 1] = False
         self._unlock_seq[evse_id - 1] += 1
+        self._tell_unlock(evse_id - 1)
         return self._unlock_seq[evse_id - 1]
 
     def adopt(self, status: Status) -> None:
-        """Go on from the numbers the control process knows, so that a restart of ours repeats no unlock."""
+        """Go on from the numbers the control process knows, so that a restart of ours repeats no unlock.
+
+        One that has seen no orders yet will do nothing but note the first number, so a request waits until it has.
+        """
         for index, evse in enumerate(status.evses):
             self._unlock_seq[index] = max(self._unlock_seq[index], evse.unlock_seq)
+            self._is_heard[index] = evse.unlock_seq >= 0
+            self._tell_unlock(index)
+
+    def _tell_unlock(self, index: int) -> None:
+        if self._is_heard[index]:
+            self._told_unlock_seq[index] = self._unlock_seq[index]
 
     def changed(self) -> bool:
         """Whether the wishes differ from the last snapshot."""
@@ -115,7 +127,7 @@ class OrdersDesk:
                 permit=self._permit[index],
                 limits=tuple(self._limits[index].values()),
                 available=self._available[index],
-                unlock_seq=self._unlock_seq[index],
+                unlock_seq=self._told_unlock_seq[index],
                 indication=self._indication[index],
                 phases=self._phases[index],
                 wake_up=self._wake_up,

@@ -308,8 +308,7 @@ class Station:
 
     def _status_arrived(self, status: Status, now: Now) -> None:
         previous, self.ctx.status = self.ctx.status, status
-        if previous is None:
-            self.ctx.orders.adopt(status)
+        self.ctx.orders.adopt(status)
         for change in changes(previous, status):
             self._tell(change, now)
         if self._orders_due_mono is None:

@@ -59,7 +59,7 @@ def test_indication_passes_through_unless_faulted() -> None:
 def test_the_status_of_a_new_controller_says_nothing_is_known() -> None:
     clock = ManualClock()
     status = Controller(2, PLAIN).status(clock.monotonic())
-    assert status == EvseStatus(evse_id=2, pilot_since_mono=clock.monotonic())
+    assert status == EvseStatus(evse_id=2, pilot_since_mono=clock.monotonic(), unlock_seq=-1)
 
 
 def test_a_sample_that_cannot_be_true_is_shown_but_not_believed() -> None:

@@ -232,7 +232,7 @@ def test_a_plug_that_stays_counts_once_however_often_it_is_tried() -> None:
 def test_before_anything_was_read_nothing_is_held_and_nothing_is_wrong() -> None:
     keeper = LockKeeper(fitted=True)
     assert (keeper.locked, keeper.confirmed, keeper.off_course, keeper.broken) == (False, False, False, False)
-    assert (keeper.silent, keeper.seen, keeper.cycles, keeper.unlock_seq) == (True, None, 0, 0)
+    assert (keeper.silent, keeper.seen, keeper.cycles, keeper.unlock_seq) == (True, None, 0, -1)
     assert (TRAVEL_S, UNLOCK_S, TRIES_S) == (1.0, 3.0, 3.0)
 
 

@@ -66,3 +66,14 @@ def test_an_unlock_is_a_number_that_goes_on_from_what_the_control_process_has_de
     assert desk.request_unlock(1) == 1
     desk.adopt(status(0, 0))
     assert [evse.unlock_seq for evse in desk.snapshot(NOW).evses] == [1, 6]
+
+
+def test_a_control_process_that_starts_is_told_no_more_than_the_one_before_until_it_has_noted_it() -> None:
+    desk = OrdersDesk(1)
+    desk.adopt(status(4))
+    desk.adopt(status(-1))
+    assert desk.request_unlock(1) == 5
+    told = [desk.snapshot(NOW).evses[0].unlock_seq]
+    desk.adopt(status(4))
+    told.append(desk.snapshot(NOW).evses[0].unlock_seq)
+    assert told == [4, 5]

@@ -62,6 +62,19 @@ def test_a_control_process_that_falls_silent_or_is_a_new_one_has_unlocked_nothin
     assert info(answer()) == ("UnlockFailed", "Unspecified")
 
 
+def test_a_release_asked_for_before_the_control_process_has_seen_orders_waits_until_it_has() -> None:
+    rig = Rig(facts=board())
+    rig.status(unlock_seq=-1)
+    answer = unlock(rig)
+    told = [rig.orders().unlock_seq]
+    rig.status(unlock_seq=0)
+    told.append(rig.orders().unlock_seq)
+    assert told == [0, 1]
+    assert answer() is None
+    rig.status(unlock_seq=1, unlocked=True)
+    assert answer() == {"status": "Unlocked"}
+
+
 def test_one_release_at_a_time() -> None:
     rig = ready()
     first, second = unlock(rig), unlock(rig)
