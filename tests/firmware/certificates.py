@@ -49,8 +49,8 @@ ROOT: tuple[Extension, ...] = (
 )
 
 
-def _purpose(oid: x509.ObjectIdentifier) -> Extension:
-    return x509.ExtendedKeyUsage([oid]), True
+def _purpose(oid: x509.ObjectIdentifier, *, critical: bool) -> Extension:
+    return x509.ExtendedKeyUsage([oid]), critical
 
 
 def name(common_name: str) -> x509.Name:
@@ -141,10 +141,16 @@ WRONG_LEAVES = {
     "no usage": (leaf(extensions=[]), Refusal.WRONG_USAGE),
     "for keys": (leaf(extensions=[(usage(key_encipherment=True), True)]), Refusal.WRONG_USAGE),
     "for contracts": (leaf(extensions=[(usage(content_commitment=True), True)]), Refusal.WRONG_USAGE),
-    "for servers": (leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.SERVER_AUTH)]), Refusal.WRONG_USAGE),
-    "for clients": (leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.CLIENT_AUTH)]), Refusal.WRONG_USAGE),
+    "for servers": (
+        leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.SERVER_AUTH, critical=False)]),
+        Refusal.WRONG_USAGE,
+    ),
+    "for clients": (
+        leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.CLIENT_AUTH, critical=True)]),
+        Refusal.WRONG_USAGE,
+    ),
     "for anything": (
-        leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)]),
+        leaf(extensions=[SIGNING[1], _purpose(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, critical=True)]),
         Refusal.WRONG_USAGE,
     ),
     "critical and unknown": (leaf(extensions=[*SIGNING, (UNKNOWN, True)]), Refusal.WRONG_USAGE),

@@ -1,4 +1,4 @@
-"""The controller as a whole: how a charge begins, obeys and ends, and what is told of it."""
+"""The controller as a whole: how a charge begins, obeys and ends (what is told of it: tests/evse)."""
 
 import msgspec
 import pytest
